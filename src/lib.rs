@@ -1,0 +1,3 @@
+//! bpetok core.
+#[cfg(feature = "python")]
+mod py;
