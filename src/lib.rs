@@ -1,3 +1,18 @@
-//! bpetok core.
+//! bpetok: byte-level BPE, trained, run and explained.
+//!
+//! ```text
+//! corpus --count--> pretoken counts --train--> ordered merges --> vocabulary
+//! text --special--> segments --pretokenize--> pretokens --encode(merges)--> ids
+//! ids --decode--> bytes --stream (UTF-8 safe)--> text
+//! ```
+//!
+//! The modules, in reading order.
+
+pub mod error;
+pub mod ids;
+pub mod utf8;
+pub mod vocab;
+pub mod pretokenize;
+
 #[cfg(feature = "python")]
 mod py;

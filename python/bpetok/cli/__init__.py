@@ -1,0 +1,79 @@
+"""The `bpetok` command: argument parsing, then one call each.
+
+Errors are one line on stderr. Exit codes: 0 done, 1 the work gave a wrong result (`demo`), 2 bad
+input or arguments, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from bpetok._bpetok import __version__
+from bpetok.cli import count, decode, demo, encode, show, train
+from bpetok.errors import Error
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = (demo, train, encode, decode, count, show)
+
+DESCRIPTION = """\
+Train, run and understand byte-level BPE tokenizers.
+
+A tokenizer cuts text into pieces (tokens) from a fixed vocabulary and gives each its
+number (id). Start here:
+
+  bpetok demo                                        see everything once, on Python's own sources
+  bpetok train book.txt -o my.bpetok                 make a vocabulary from text
+  echo "Hello there" | bpetok show my.bpetok -       see how a text is cut
+  bpetok encode my.bpetok book.txt -o book.ids       text -> ids (uint32, little-endian)
+  bpetok decode my.bpetok book.ids -o book.again     ids -> text
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; each verb's module adds its own part."""
+    top = argparse.ArgumentParser(
+        prog="bpetok", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"bpetok {__version__}")
+    verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for verb in VERBS:
+        verb.add_parser(verbs)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = parser().parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = _show_warning
+        try:
+            code: int = arguments.run(arguments)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader (`head`, say) has seen enough; what is left in the buffer has no place to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            return _fail("interrupted", 130)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename is not None else ""
+            return _fail(f"{place}{error.strerror or error}", 2)
+        except Error as error:
+            return _fail(str(error), 2)
+    return code
+
+
+def _fail(message: str, code: int) -> int:
+    print("bpetok: error:", " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    print("bpetok: warning:", " ".join(str(message).split()), file=sys.stderr)

@@ -1,0 +1,138 @@
+"""What several commands share: arguments, reading input, choosing colours, tables, JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from bpetok.encodings import ENCODINGS, get_encoding
+from bpetok.errors import Error
+from bpetok.tokenizer import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bpetok._bpetok import Tokenizer
+
+STDIN = "-"
+
+# --special -> arguments of `encode` and its relatives
+SPECIAL_RULES: dict[str, dict[str, Any]] = {
+    "error": {},
+    "text": {"disallowed_special": ()},
+    "allow": {"allowed_special": "all"},
+}
+
+
+def add_verb(
+    verbs: Any, name: str, help: str, run: Any, epilog: str = ""
+) -> argparse.ArgumentParser:
+    """A command's own parser; `run(arguments)` does the work and returns the exit code."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=help,
+        description=help[0].upper() + help[1:] + ".",
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_tokenizer(parser: argparse.ArgumentParser) -> None:
+    """The tokenizer argument, with the pattern that rank files need."""
+    parser.add_argument(
+        "tokenizer",
+        metavar="TOK",
+        help=f"a tokenizer file, or a published name: {', '.join(ENCODINGS)}",
+    )
+    parser.add_argument(
+        "--pattern", help="for a .tiktoken file: the preset or regex it was made with"
+    )
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """The input files."""
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a file to read; - is stdin")
+
+
+def add_special(parser: argparse.ArgumentParser) -> None:
+    """What to do about special tokens in the input."""
+    parser.add_argument(
+        "--special",
+        choices=list(SPECIAL_RULES),
+        default="error",
+        help="text that spells a special token: stop with an error (default), treat it as ordinary "
+        "text, or make it the special token",
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """How many threads."""
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="threads to use (default: all cores)"
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """A report for programs."""
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+
+
+def tokenizer(arguments: argparse.Namespace) -> Tokenizer:
+    """The tokenizer that the arguments name: an existing file first, then a published name."""
+    name: str = arguments.tokenizer
+    if os.path.exists(name):
+        return load(name, pattern=arguments.pattern)
+    if name not in ENCODINGS:
+        raise Error(
+            f"{name}: no such file, and not one of the published names {', '.join(ENCODINGS)}"
+        )
+    if arguments.pattern is not None:
+        raise Error(f"{name} brings its own pattern: leave --pattern out")
+    return get_encoding(name)
+
+
+def read_bytes(path: str) -> bytes:
+    """All bytes of a file or of stdin."""
+    if path == STDIN:
+        return sys.stdin.buffer.read()
+    return Path(path).read_bytes()
+
+
+def check_one_stdin(files: Sequence[str]) -> None:
+    """Stdin can be read only once."""
+    if files.count(STDIN) > 1:
+        raise Error(f"- (stdin) is given {files.count(STDIN)} times: it can be read only once")
+
+
+def use_colour(stream: TextIO) -> bool:
+    """Colours on terminals only, and never where NO_COLOR is set (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def print_json(report: dict[str, Any]) -> None:
+    """The report on one line of stdout."""
+    print(json.dumps(report, ensure_ascii=False))
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns on stdout, the first flush left and the others flush right.
+
+    >>> print_table([["file", "tokens"], ["a.txt", "12"]])
+    file   tokens
+    a.txt      12
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        print("  ".join([first.ljust(widths[0]), *cells]).rstrip())
+
+
+def per_token(byte_count: int, token_count: int) -> float:
+    """Bytes per token; 0 for no tokens."""
+    return byte_count / token_count if token_count else 0.0

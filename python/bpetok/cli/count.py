@@ -1,0 +1,52 @@
+"""`bpetok count`: how many tokens a text has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bpetok.cli import common
+from bpetok.cli.common import SPECIAL_RULES
+
+if TYPE_CHECKING:
+    import argparse
+
+EPILOG = """\
+examples:
+  bpetok count cl100k_base notes.txt
+  bpetok count my.bpetok *.md --json
+"""
+
+
+def add_parser(verbs: Any) -> None:
+    """Adds this command."""
+    parser = common.add_verb(verbs, "count", "count the tokens of files", run, EPILOG)
+    common.add_tokenizer(parser)
+    common.add_files(parser)
+    common.add_special(parser)
+    common.add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Counts each file and the sum."""
+    common.check_one_stdin(arguments.files)
+    tok = common.tokenizer(arguments)
+    rows: list[tuple[str, int, int]] = []
+    for name in arguments.files:
+        text = common.read_bytes(name)
+        rows.append((name, tok.count(text, **SPECIAL_RULES[arguments.special]), len(text)))
+    total = ("total", sum(row[1] for row in rows), sum(row[2] for row in rows))
+    if arguments.json:
+        files = [_as_json(row) for row in rows]
+        common.print_json({"files": files, "tokens": total[1], "bytes": total[2]})
+        return 0
+    shown = [*rows, total] if len(rows) > 1 else rows
+    table = [["file", "tokens", "bytes", "bytes per token"]]
+    for name, tokens, size in shown:
+        table.append([name, f"{tokens:,}", f"{size:,}", f"{common.per_token(size, tokens):.2f}"])
+    common.print_table(table)
+    return 0
+
+
+def _as_json(row: tuple[str, int, int]) -> dict[str, Any]:
+    name, tokens, size = row
+    return {"file": name, "tokens": tokens, "bytes": size}

@@ -1,0 +1,92 @@
+"""The file formats, as a table: name, suffixes, how to recognise, read and write each.
+
+A new format is a module beside this one and a row in `FORMATS`. Formats that the Rust core reads
+itself hand back a `Tokenizer` directly; others go through `bpetok.spec.TokenizerSpec`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from bpetok.atomic import write_atomic
+from bpetok.errors import FormatError
+from bpetok.formats import bpetok as own
+from bpetok.formats import tiktoken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
+
+    from bpetok._bpetok import Tokenizer
+
+    Specials: TypeAlias = Mapping[str, int] | Iterable[str] | None
+
+HEAD_BYTES = 1024
+"""How much of a file is read to recognise it."""
+
+
+class Format(NamedTuple):
+    """One row: what a format is called and the three things that can be done with it."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[bytes], bool]
+    """Whether a file that begins with these bytes is of this format."""
+    read: Callable[[str, str | None, Specials], Tokenizer]
+    """`(path, pattern, special_tokens)` -> tokenizer; complains about what conflicts."""
+    write: Callable[[Tokenizer, str], bytes]
+    """`(tokenizer, path)` -> content of the file; the path is only for messages."""
+
+
+FORMATS = (
+    Format("bpetok", (".bpetok",), own.sniff, own.read, own.write),
+    Format("tiktoken", (".tiktoken",), tiktoken.sniff, tiktoken.read, tiktoken.write),
+)
+
+
+def read(path: str | os.PathLike[str], pattern: str | None, special_tokens: Specials) -> Tokenizer:
+    """Reads any known file; see `bpetok.load`."""
+    name = os.fspath(path)
+    with open(name, "rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise FormatError(f"{name} is empty: not a tokenizer file")
+    for row in FORMATS:
+        if row.sniff(head):
+            return row.read(name, pattern, special_tokens)
+    raise FormatError(
+        f"{name} begins with {head[:16]!r}, which is none of the formats that bpetok reads: {_known()}"
+    )
+
+
+def save(tok: Tokenizer, path: str | os.PathLike[str], format: str | None = None) -> None:
+    """Writes `tok` to `path`, whole or not at all; `Tokenizer.save` calls this.
+
+    Args:
+        tok: what to write.
+        path: the file; an existing one is replaced in one step.
+        format: name of a format; by default the path's suffix decides.
+
+    Raises:
+        FormatError: for an unknown suffix or format, or one that cannot hold this tokenizer.
+        OSError: if the file cannot be written; an older file is left as it was.
+    """
+    name = os.fspath(path)
+    write_atomic(name, _row_for(name, format).write(tok, name))
+
+
+def _row_for(path: str, format: str | None) -> Format:
+    """The row that the caller names, or else the path's suffix does."""
+    for row in FORMATS:
+        if format == row.name or (format is None and path.endswith(row.suffixes)):
+            return row
+    if format is not None:
+        raise FormatError(f"no format is called {format!r}: choose one of {_known()}")
+    raise FormatError(
+        f"the suffix of {path!r} names no format: use one of {_known()}, or pass format="
+    )
+
+
+def _known() -> str:
+    return ", ".join(f"{row.name} ({' '.join(row.suffixes)})" for row in FORMATS)

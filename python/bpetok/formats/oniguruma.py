@@ -1,0 +1,212 @@
+r"""A pretokenizer pattern in the dialect of Oniguruma, which `tokenizer.json` patterns are written in.
+
+bpetok and tiktoken read patterns as Rust's `regex` and `fancy-regex` do. HF `tokenizers` gives them to
+Oniguruma in its Ruby syntax, where the same text can mean something else without any error:
+
+| pattern | here | in Oniguruma | written as |
+|---|---|---|---|
+| `$`, `^` | end and start of the text | of a line | `\z`, `\A` |
+| `x{1,3}+` | possessive | one or more of `x{1,3}` | `(?>x{1,3})` |
+| `x{2}?` | `x{2}` | `(?:x{2})?` | `x{2}` |
+| `\w`, `\b` | Unicode's definition | `²³¹¼½¾` too | the classes spelled out |
+| `(?s)` | `.` matches `\n` | not known | `(?m)` |
+| `\xE9`, `\pL`, `(?P<n>` | character, class, group | byte, `pL`, not known | `\x{E9}`, `\p{L}`, `(?<n>` |
+
+What has no equal is refused. Facts: Oniguruma's doc/RE and doc/SYNTAX.md, Rust's regex-syntax
+documentation; measured against HF tokenizers 0.23 over every code point (November 2026): `\s`, `\d`
+and `\p{..}` differ only in characters newer than Oniguruma's Unicode 16.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from bpetok.errors import FormatError
+
+# Unicode's Annex C of UTS 18, as Rust's regex has it.
+WORD = r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}"
+BOUNDARY = rf"(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"
+NO_BOUNDARY = rf"(?:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))"
+
+SAME_ESCAPES = frozenset("dDsSzAtnrfvaehHk123456789")
+PROPERTY = re.compile(r"[pP](?:\{(\^?)(?:(?:gc|General_Category|sc|Script)[=:])?([A-Za-z0-9_ -]+)\}|([A-Z]))")
+HEX = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[xuU]\{([0-9A-Fa-f]+)\}")
+INTERVAL = re.compile(r"\{\d*(,?)\d*\}")
+FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
+GROUPS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>")
+NAMED = re.compile(r"\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>")
+
+
+def to_oniguruma(pattern: str) -> str:
+    r"""The pattern that matches in Oniguruma what `pattern` matches here.
+
+    Raises:
+        FormatError: for a construct that Oniguruma does not have; names it and its position.
+
+    >>> to_oniguruma(r"\p{N}{1,3}+|\s++$")
+    '(?>\\p{N}{1,3})|\\s++\\z'
+    """
+    return _Translator(pattern).run()
+
+
+class _Translator:
+    """One pass over the pattern; `out` holds one entry for each item, so that the last can be wrapped."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        self.at = 0
+        self.out: list[str] = []
+        self.atom = 0
+        """Where in `out` the last atom starts; a quantifier belongs to it."""
+        self.groups: list[tuple[int, bool]] = []
+        """For each open group: where it starts, and whether `(?m)` held before it."""
+        self.multiline = False
+        self.fresh = True
+        """Nothing but flags came since the pattern or group began."""
+
+    def run(self) -> str:
+        steps = {"\\": self._escape, "[": self._class, "(": self._open, ")": self._close, "^": self._anchor}
+        steps |= {"$": self._anchor, "*": self._quantifier, "+": self._quantifier, "?": self._quantifier}
+        while self.at < len(self.pattern):
+            char = self.pattern[self.at]
+            if char == "{" and INTERVAL.match(self.pattern, self.at):
+                self._quantifier()
+            else:
+                steps.get(char, self._literal)()
+        return "".join(self.out)
+
+    def _refuse(self, what: str, cure: str = "write the pattern without it") -> NoReturn:
+        raise FormatError(
+            f"the pattern {self.pattern!r} has {what} at position {self.at}, which the regexes of tokenizer.json "
+            f"do not have: {cure}, or save as .bpetok"
+        )
+
+    def _emit(self, text: str, length: int) -> None:
+        self.atom = len(self.out)
+        self.out.append(text)
+        self.at += length
+        self.fresh = False
+
+    def _literal(self) -> None:
+        self._emit(self.pattern[self.at], 1)
+
+    def _anchor(self) -> None:
+        if self.pattern[self.at] == "^":
+            # Oniguruma's own ^ does not hold after a line end that closes the text.
+            self._emit(r"(?:\A|(?<=\n))" if self.multiline else r"\A", 1)
+        else:
+            self._emit(r"(?=\n|\z)" if self.multiline else r"\z", 1)
+
+    def _escape(self) -> None:
+        text, length = self._escaped(BOUNDARY, NO_BOUNDARY)
+        self._emit(text, length)
+
+    def _escaped(self, boundary: str | None, no_boundary: str | None) -> tuple[str, int]:
+        """What the escape at the position becomes, and its length."""
+        after = self.at + 1
+        char = self.pattern[after : after + 1]
+        if match := PROPERTY.match(self.pattern, after):
+            inverted, name, short = match.groups()
+            return rf"\{char}{{{inverted or ''}{name or short}}}", match.end() - self.at
+        if match := HEX.match(self.pattern, after):
+            digits = next(group for group in match.groups() if group)
+            return rf"\x{{{digits}}}", match.end() - self.at
+        replaced = {"w": f"[{WORD}]", "W": f"[^{WORD}]", "b": boundary, "B": no_boundary}.get(char)
+        # \b{start} and its kin are another thing than \b.
+        if replaced and not (char in "bB" and self.pattern.startswith("{", after + 1)):
+            return replaced, 2
+        if char in SAME_ESCAPES or (char and not char.isalnum() and char not in "<>"):
+            return "\\" + char, 2
+        self._refuse(f"\\{char}")
+
+    def _class(self) -> None:
+        """A whole [...], nested ones included."""
+        start = self.at
+        parts = []
+        depth = 0
+        while True:
+            char = self.pattern[self.at : self.at + 1]
+            two = self.pattern[self.at : self.at + 2]
+            if not char:
+                self.at = start
+                self._refuse("a class that does not end")
+            if two in ("[:", "--", "~~") and depth:
+                self._refuse(f"{two!r} in a class")
+            if char == "\\":
+                text, length = self._escaped(None, None)
+            elif char == "[":
+                text, length = self._class_start()
+                depth += 1
+            else:
+                text, length = char, 1
+                depth -= char == "]"
+            parts.append(text)
+            self.at += length
+            if depth == 0:
+                break
+        self._emit("".join(parts), 0)
+
+    def _class_start(self) -> tuple[str, int]:
+        start = "[^" if self.pattern.startswith("[^", self.at) else "["
+        # A ] in front is itself here, and the end of an empty class in Ruby.
+        if self.pattern.startswith("]", self.at + len(start)):
+            return start + r"\]", len(start) + 1
+        return start, len(start)
+
+    def _open(self) -> None:
+        start = len(self.out)
+        if match := NAMED.match(self.pattern, self.at):
+            text, length = f"(?<{match[1]}>", len(match[0])
+        elif not self.pattern.startswith("(?", self.at):
+            text, length = "(", 1
+        elif group := next((group for group in GROUPS if self.pattern.startswith(group, self.at)), None):
+            text, length = group, len(group)
+        else:
+            self._open_flags()
+            return
+        self.groups.append((start, self.multiline))
+        self._emit(text, length)
+        self.fresh = True
+
+    def _open_flags(self) -> None:
+        """`(?i)` and `(?i:`."""
+        match = FLAGS.match(self.pattern, self.at)
+        unknown = set((match[1] + (match[2] or "")) if match else "?") - set("ismu")
+        if match is None or unknown or "u" in (match[2] or ""):
+            self._refuse(f"{self.pattern[self.at : self.at + 4]!r}")
+        on, off, end = match[1], match[2] or "", match[3]
+        # In Ruby, `a(?i)b|c` is `a(?i:b|c)`; the two agree where the flags come first.
+        if end == ")" and not self.fresh:
+            self._refuse("flags in the middle", "write them as a group, (?i:...)")
+        if end == ":":
+            self.groups.append((len(self.out), self.multiline))
+        self.multiline = ("m" in on) or (self.multiline and "m" not in off)
+        onig_on = on.replace("u", "").replace("m", "").replace("s", "m")
+        onig_off = off.replace("m", "").replace("s", "m")
+        flags = onig_on + (f"-{onig_off}" if onig_off else "")
+        if end == ":" or flags:
+            self._emit(f"(?{flags}{end}", len(match[0]))
+        else:
+            self.at += len(match[0])
+        self.fresh = True
+
+    def _close(self) -> None:
+        start, multiline = self.groups.pop() if self.groups else (len(self.out), False)
+        self._emit(")", 1)
+        self.atom = start
+        self.multiline = multiline
+
+    def _quantifier(self) -> None:
+        interval = INTERVAL.match(self.pattern, self.at)
+        text = interval[0] if interval else self.pattern[self.at]
+        self.at += len(text)
+        mode = self.pattern[self.at : self.at + 1]
+        mode = mode if mode and mode in "+?" else ""
+        self.at += len(mode)
+        if interval and mode == "+":
+            self.out[self.atom :] = ["(?>" + "".join(self.out[self.atom :]) + text + ")"]
+        elif interval and mode == "?" and not interval[1]:
+            self.out.append(text)
+        else:
+            self.out.append(text + mode)

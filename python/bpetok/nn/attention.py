@@ -1,0 +1,113 @@
+"""Softmax attention: one rule for who sees whom, a form that keeps the maps, and a blockwise one that does not.
+
+Visibility is one comparison. Every query and every key carries a position; a query sees a key if
+`query - window < key <= query`. Causal masks, sliding windows and padding are only positions:
+
+* causal: keys and queries count 0, 1, 2, ...
+* padding: a hidden key sits at `HIDDEN`, after every query;
+* an encoder or cross attention: every query at `LAST`, every key at 0, so all are seen.
+
+`attend` computes softmax(q k^T) v in blocks with a running maximum and sum (Milakov & Gimelshein 2018,
+arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135), so no array of shape `[heads, t, s]` is ever made.
+
+>>> import numpy as np
+>>> q = k = v = np.eye(3)[None, None]
+>>> now = np.arange(3)[None]
+>>> bool(np.allclose(attend(q, k, v, now, now, 1.0), attention_map(q, k, now, now, 1.0) @ v))
+True
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.nn.softmax import softmax
+
+__all__ = ["HIDDEN", "LAST", "attend", "attention_map", "visible"]
+
+Array = NDArray[Any]
+LAST = 1 << 40  # the position of a query that sees every key
+HIDDEN = 1 << 41  # the position of a key that no query sees
+QUERIES, KEYS = 128, 512  # rows and columns of one block of scores: 12 heads of float32 take 3 MB
+
+
+def visible(q_pos: Array, k_pos: Array, window: int | None = None) -> NDArray[np.bool_]:
+    """Which query sees which key: `[r, t], [r, s] -> [r, t, s]`."""
+    seen = k_pos[:, None, :] <= q_pos[:, :, None]
+    if window is not None:
+        seen &= k_pos[:, None, :] > q_pos[:, :, None] - window
+    return seen
+
+
+def attention_map(q: Array, k: Array, q_pos: Array, k_pos: Array, scale: float, window: int | None = None) -> Array:
+    """The weights themselves, for reading and tracing: `[b, h, t, d], [b, g, s, d] -> [b, h, t, s]`.
+
+    With fewer key heads than query heads (`g < h`), query heads `i h/g .. (i+1) h/g - 1` share key head `i`.
+    """
+    b, h, t, d = q.shape
+    grouped = q.reshape(b, k.shape[1], -1, d)
+    scores = (grouped @ k.swapaxes(-1, -2)).reshape(b, h, t, -1) * scale
+    seen = visible(q_pos, k_pos, window)[:, None]
+    return softmax(np.where(seen, scores, scores.dtype.type(-np.inf)))
+
+
+def attend(
+    q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, scale: float, window: int | None = None
+) -> Array:
+    """Attention without its map: `[b, h, t, d], [b, g, s, d] twice, [r, t], [r, s] -> [b, h, t, d]`, r = 1 or b.
+
+    A query that sees no key gets zeros.
+    """
+    b, h, t, d = q.shape
+    out = np.empty((b, h, t, v.shape[-1]), q.dtype)
+    for start in range(0, t, QUERIES):
+        rows = slice(start, min(start + QUERIES, t))
+        block = np.multiply(q[:, :, rows], scale).reshape(b, k.shape[1], -1, d)
+        out[:, :, rows] = _attend_rows(block, k, v, q_pos[:, rows], k_pos, window).reshape(b, h, -1, v.shape[-1])
+    return out
+
+
+def _attend_rows(q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, window: int | None) -> Array:
+    """One block of queries against all keys, a block at a time: `[b, g, n t, d], [b, g, s, d] -> [b, g, n t, d]`."""
+    top = total = acc = None
+    for start in range(0, k.shape[2], KEYS):
+        cols = slice(start, start + KEYS)
+        seen = _seen(q_pos, k_pos[:, cols], window)
+        if seen is False:
+            continue
+        scores = q @ k[:, :, cols].swapaxes(-1, -2)
+        if seen is not True:
+            per_head = scores.reshape(*scores.shape[:2], -1, *seen.shape[1:])
+            np.copyto(per_head, -np.inf, where=~seen[:, None, None])
+        new = scores.max(-1, keepdims=True)
+        if top is not None:
+            new = np.maximum(new, top)
+        if seen is not True:
+            new[np.isneginf(new)] = 0.0  # nothing seen yet: exp(-inf - 0) = 0, not exp(-inf + inf)
+        scores -= new
+        np.exp(scores, out=scores)
+        part, weight = scores @ v[:, :, cols], scores.sum(-1, keepdims=True)
+        if top is None:
+            acc, total = part, weight
+        else:
+            fade = np.exp(top - new)
+            acc, total = acc * fade + part, total * fade + weight
+        top = new
+    if acc is None:
+        return np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype)
+    total[total == 0] = 1.0
+    acc /= total
+    return acc
+
+
+def _seen(q_pos: Array, k_pos: Array, window: int | None) -> NDArray[np.bool_] | bool:
+    """`visible` for one block, or True or False where one answer holds for all of it."""
+    first, last, low, high = q_pos.min(), q_pos.max(), k_pos.min(), k_pos.max()
+    if low > last or (window is not None and high <= first - window):
+        return False
+    if high <= first and (window is None or low > last - window):
+        return True
+    return visible(q_pos, k_pos, window)

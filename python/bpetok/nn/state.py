@@ -1,0 +1,144 @@
+"""What a model remembers of the ids it has read: immutable to its holder, cheap to extend.
+
+A `State` is never changed: running on gives a new one and the old one stays valid, so a prompt can be read
+once and continued in many ways. Keys and values still are not copied at every step. They sit in buffers with
+room to spare, and each state has one *claim*: the first step taken from it may write into the spare room,
+beyond everything any state can see. A second step from the same state finds the claim gone and copies.
+
+A window keeps only the keys that can still be seen; old ones are dropped when the buffer is full, which costs
+one copy every `window` tokens. State-space layers keep a few convolution inputs and one matrix per channel.
+
+>>> import numpy as np
+>>> s = State(lengths=np.zeros(1, np.int64), base=np.zeros(1, np.int64), layers=())
+>>> s.nbytes
+0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["KeyValues", "Plan", "Recurrent", "State", "make_plan"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class KeyValues:
+    """Buffers of keys and values, `[b, g, capacity, d]` each; slot s of row i holds position `base[i] + s`."""
+
+    keys: Array
+    values: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrent:
+    """A state-space layer's memory: the last convolution inputs `[b, k - 1, c]` and the SSM state `[b, ...]`."""
+
+    conv: Array
+    ssm: Array
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What was read so far; pass it back with the next ids. `lengths [b]` counts the real tokens of each row."""
+
+    lengths: NDArray[np.int64]
+    base: NDArray[np.int64]  # position of the first slot of each row's buffers
+    layers: tuple[KeyValues | Recurrent, ...]
+    window: int | None = None
+    claim: list[bool] = field(default_factory=lambda: [True], repr=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is remembered; spare room in the buffers is not counted."""
+        live = int(self.lengths.max(initial=0))
+        live = live if self.window is None else min(live, self.window)
+        total = 0
+        for layer in self.layers:
+            if isinstance(layer, Recurrent):
+                total += layer.conv.nbytes + layer.ssm.nbytes
+            else:
+                for part in (layer.keys, layer.values):
+                    b, g, _, d = part.shape
+                    total += b * g * live * d * part.itemsize
+        return total
+
+    def select(self, rows: Any) -> State:
+        """The state of some rows, in any order and number (beam search reorders with it)."""
+        rows = np.asarray(rows)  # an index array copies: two states must never share spare room
+        layers: list[KeyValues | Recurrent] = []
+        for layer in self.layers:
+            if isinstance(layer, Recurrent):
+                layers.append(Recurrent(layer.conv[rows], layer.ssm[rows]))
+            else:
+                layers.append(KeyValues(layer.keys[rows], layer.values[rows]))
+        return State(self.lengths[rows], self.base[rows], tuple(layers), self.window)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Where one forward pass reads and writes the buffers; the same for every attention layer."""
+
+    lengths: NDArray[np.int64]  # real tokens before the new ids, [b]
+    counts: NDArray[np.int64]  # real tokens among the new ids, [b]
+    base: NDArray[np.int64]  # position of slot 0 after the write, [b]
+    start: NDArray[np.int64]  # slot of the first new key, [b]
+    source: NDArray[np.int64] | None  # None: write in place; else the old slot that becomes slot 0, [b]
+    capacity: int
+    first: int  # slots before this one no new query can see
+    used: int  # slots from this one on no row has filled
+    even: bool  # every row has the same length and count: one slice instead of a loop
+
+    def extend(self, old: KeyValues, keys: Array, values: Array) -> tuple[KeyValues, Array, Array]:
+        """Add new keys and values `[b, g, t, d]`; gives the buffers and views of what may be seen, `[b, g, s, d]`."""
+        now = KeyValues(self._extend(old.keys, keys), self._extend(old.values, values))
+        return now, now.keys[:, :, self.first : self.used], now.values[:, :, self.first : self.used]
+
+    def _extend(self, old: Array, new: Array) -> Array:
+        buffer, counts, start = old, self.counts.tolist(), self.start.tolist()
+        rows = [slice(None)] if self.even else [slice(i, i + 1) for i in range(len(counts))]
+        if self.source is not None:
+            buffer = np.zeros((*new.shape[:2], self.capacity, new.shape[3]), new.dtype)
+            for row, n, source in zip(rows, start, self.source.tolist(), strict=False):
+                buffer[row, :, :n] = old[row, :, source : source + n]
+        for row, at, n in zip(rows, start, counts, strict=False):
+            buffer[row, :, at : at + n] = new[row, :, :n]
+        return buffer
+
+    @property
+    def key_positions(self) -> NDArray[np.int64]:
+        """Positions of the viewed slots, `[r, s]`; slots past a row's end come after its queries, so are unseen."""
+        base = self.base[:1] if self.even else self.base
+        return base[:, None] + np.arange(self.first, self.used)
+
+    @property
+    def query_positions(self) -> NDArray[np.int64]:
+        """Positions of the new ids, padding last, `[r, t]`."""
+        lengths = self.lengths[:1] if self.even else self.lengths
+        return lengths[:, None] + np.arange(self.used - int(self.start.max(initial=0)))
+
+
+def make_plan(state: State, counts: NDArray[np.int64], new: int) -> Plan:
+    """Decide where `new` ids go, of which the first `counts [b]` are real."""
+    lengths, base, window = state.lengths, state.base, state.window
+    capacity = min((layer.keys.shape[2] for layer in state.layers if isinstance(layer, KeyValues)), default=0)
+    start = lengths - base
+    even = bool((counts == new).all() and (lengths == lengths[:1]).all() and (base == base[:1]).all())
+    source = None
+    try:
+        state.claim.pop()  # one thread wins: list.pop is atomic
+    except IndexError:
+        source = np.zeros_like(start)
+    used = int(start.max(initial=0)) + new
+    if used > capacity:
+        kept = start if window is None else np.minimum(start, window)
+        source, start, base = start - kept, kept, lengths - kept
+        used = int(start.max(initial=0)) + new
+        capacity = max(64, used + used // 2) if window is None else used + window
+    first = 0 if window is None else max(0, int(start.min(initial=0)) + 1 - window)
+    return Plan(lengths, counts, base, start, source, capacity, first, used, even)

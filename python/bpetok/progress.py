@@ -1,0 +1,97 @@
+"""A progress bar on a terminal: phase, share done, speed and time left, redrawn in place."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+BAR_WIDTH = 24
+REDRAW_SECONDS = 0.1
+
+# phase -> (what the user reads, unit of `done`, how many of these make one shown unit)
+PHASES = {
+    "count": ("counting", "MB", 1_000_000),
+    "merge": ("merging", "merges", 1),
+}
+
+
+class ProgressBar:
+    """Called as `(phase, done, total)`; draws on a stream, and wipes itself off when it is closed.
+
+    >>> import io
+    >>> stream = io.StringIO()
+    >>> with ProgressBar(stream) as bar:
+    ...     bar("count", 5_000_000, 10_000_000)
+    >>> "counting" in stream.getvalue() and "5.0/10.0 MB" in stream.getvalue()
+    True
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._phase = ""
+        self._started = 0.0
+        self._drawn = 0.0
+        self._width = 0
+
+    @staticmethod
+    def on_terminal() -> AbstractContextManager[Callable[[str, int, int], None] | None]:
+        """A bar on stderr if that is a terminal, and otherwise a context that gives `None`."""
+        from contextlib import nullcontext
+
+        return ProgressBar() if sys.stderr.isatty() else nullcontext(None)
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        """Draws, at most every tenth of a second."""
+        now = time.monotonic()
+        if phase != self._phase:
+            self._phase, self._started, self._drawn = phase, now, 0.0
+        if now - self._drawn >= REDRAW_SECONDS or done == total:
+            self._drawn = now
+            self._draw(progress_line(phase, done, total, now - self._started))
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._draw("")
+        self._stream.write("\r")
+        self._stream.flush()
+
+    def _draw(self, line: str) -> None:
+        # Trailing spaces wipe what a longer line left behind; no escape codes are needed.
+        self._stream.write("\r" + line.ljust(self._width))
+        self._stream.flush()
+        self._width = len(line)
+
+
+def progress_line(phase: str, done: int, total: int, seconds: float) -> str:
+    """One line of text for a state of the work.
+
+    >>> progress_line("merge", 500, 1000, 2.0)
+    'merging   ############------------  500/1,000 merges  250 merges/s  2 s left'
+    >>> progress_line("count", 3_000_000, 0, 1.0)
+    'counting  3.0 MB  3.0 MB/s'
+    """
+    label, unit, scale = PHASES.get(phase, (phase, "", 1))
+    rate = done / seconds if seconds > 0 else 0.0
+    parts = [f"{label:<8}"]
+    if total:
+        filled = min(BAR_WIDTH, BAR_WIDTH * done // total)
+        parts.append("#" * filled + "-" * (BAR_WIDTH - filled))
+        parts.append(f"{_amount(done, scale)}/{_amount(total, scale)} {unit}".rstrip())
+    else:
+        parts.append(f"{_amount(done, scale)} {unit}".rstrip())
+    if rate:
+        parts.append(f"{_amount(int(rate), scale)} {unit}/s")
+    if rate and total:
+        parts.append(f"{max(0, total - done) / rate:.0f} s left")
+    return "  ".join(parts)
+
+
+def _amount(number: int, scale: int) -> str:
+    return f"{number:,}" if scale == 1 else f"{number / scale:,.1f}"

@@ -1,0 +1,196 @@
+//! 64 bytes of text -> one bit mask for each ASCII class. Three ways to the same masks, chosen by what the
+//! processor can do when the program runs; `tests/rust/scanner.rs` compares them on every byte.
+
+/// Bytes in one block.
+pub const BLOCK: usize = 64;
+
+/// Bit `i` of a mask says whether byte `i` of the block is in the class. Bytes from 0x80 on are only in `high`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Masks {
+    /// `A`..`Z`, `a`..`z`.
+    pub letter: u64,
+    /// `A`..`Z`.
+    pub upper: u64,
+    /// `0`..`9`.
+    pub digit: u64,
+    /// The space.
+    pub space: u64,
+    /// All white space: the space and 0x09 to 0x0D.
+    pub white: u64,
+    /// `\r`, `\n`.
+    pub newline: u64,
+    /// The apostrophe.
+    pub quote: u64,
+    /// The slash.
+    pub slash: u64,
+    /// Not ASCII.
+    pub high: u64,
+}
+
+/// One class bit for each mask but `high`, in the order of the fields.
+const fn class_bits(byte: u8) -> u8 {
+    let mut bits = 0;
+    if byte.is_ascii_alphabetic() {
+        bits |= 1;
+    }
+    if byte.is_ascii_uppercase() {
+        bits |= 2;
+    }
+    if byte.is_ascii_digit() {
+        bits |= 4;
+    }
+    if byte == b' ' {
+        bits |= 8;
+    }
+    if byte == b' ' || (0x09 <= byte && byte <= 0x0D) {
+        bits |= 16;
+    }
+    if byte == b'\r' || byte == b'\n' {
+        bits |= 32;
+    }
+    if byte == b'\'' {
+        bits |= 64;
+    }
+    if byte == b'/' {
+        bits |= 128;
+    }
+    bits
+}
+
+const fn class_table() -> [u8; 128] {
+    let mut table = [0; 128];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = class_bits(byte);
+        byte += 1;
+    }
+    table
+}
+
+/// Class bits of the 128 ASCII characters.
+static CLASSES: [u8; 128] = class_table();
+
+impl Masks {
+    #[inline(always)]
+    fn from_rows(rows: [u64; 8], high: u64) -> Self {
+        let [letter, upper, digit, space, white, newline, quote, slash] = rows.map(|row| row & !high);
+        Self { letter, upper, digit, space, white, newline, quote, slash, high }
+    }
+}
+
+/// The portable way: a table, and a multiplication that gathers one bit of eight bytes.
+#[inline]
+#[must_use]
+pub fn portable(block: &[u8; BLOCK]) -> Masks {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (mut rows, mut high) = ([0u64; 8], 0u64);
+    for (group, bytes) in block.as_chunks::<8>().0.iter().enumerate() {
+        let classes = u64::from_le_bytes(bytes.map(|b| CLASSES[usize::from(b & 0x7F)]));
+        for (bit, row) in rows.iter_mut().enumerate() {
+            *row |= (((classes >> bit) & ONES).wrapping_mul(GATHER) >> 56) << (8 * group);
+        }
+        high |= (((u64::from_le_bytes(*bytes) >> 7) & ONES).wrapping_mul(GATHER) >> 56) << (8 * group);
+    }
+    Masks::from_rows(rows, high)
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86 {
+    //! The same with vector instructions.
+    use std::arch::x86_64::{
+        __m256i, __m512i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_set1_epi8,
+        _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_srli_epi16, _mm512_movepi8_mask,
+        _mm512_permutex2var_epi8, _mm512_set1_epi8, _mm512_test_epi8_mask,
+    };
+
+    use super::{BLOCK, CLASSES, Masks};
+
+    /// AVX-512 with VBMI: the 128-entry table fits two registers, so one permutation classifies 64 bytes.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    #[inline]
+    pub fn avx512(block: &[u8; BLOCK]) -> Masks {
+        let load = |bytes: &[u8]| -> __m512i {
+            let mut lanes = [0u8; 64];
+            lanes.copy_from_slice(&bytes[..64]);
+            // SAFETY: both types are 64 bytes of plain data, and every bit pattern is a value of each.
+            unsafe { std::mem::transmute(lanes) }
+        };
+        let text = load(block);
+        let classes = _mm512_permutex2var_epi8(load(&CLASSES[..64]), text, load(&CLASSES[64..]));
+        let row = |bit: u8| _mm512_test_epi8_mask(classes, _mm512_set1_epi8((1u8 << bit).cast_signed()));
+        let rows = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
+        Masks::from_rows(rows, _mm512_movepi8_mask(text))
+    }
+
+    /// AVX2: two tables of 16 entries, one for each half of the byte; a class is where both agree.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    pub fn avx2(block: &[u8; BLOCK]) -> Masks {
+        let load = |bytes: &[u8]| -> __m256i {
+            let mut lanes = [0u8; 32];
+            lanes.copy_from_slice(&bytes[..32]);
+            // SAFETY: both types are 32 bytes of plain data, and every bit pattern is a value of each.
+            unsafe { std::mem::transmute(lanes) }
+        };
+        let (low, high) = (half(load(&block[..32])), half(load(&block[32..])));
+        let join = |i: usize| u64::from(low[i]) | u64::from(high[i]) << 32;
+        // Rows of `half`: two rectangles of letters, digits, 09..0D, space, newlines, apostrophe, slash, bit 5, bit 7.
+        let letter = join(0) | join(1);
+        let rows =
+            [letter, letter & !join(8), join(2), join(4), join(3) | join(4), join(5), join(6), join(7)];
+        Masks::from_rows(rows, join(9))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn half(text: __m256i) -> [u32; 10] {
+        const D: i8 = 4; // digits
+        const C: i8 = 8; // 09..0D
+        const S: i8 = 16; // space
+        const N: i8 = 32; // newlines
+        const Q: i8 = 64; // apostrophe
+        const X: i8 = -128; // slash
+        // Bit 0: a letter when the upper half is 4 or 6; bit 1: when it is 5 or 7.
+        let lower_table = _mm256_setr_epi8(
+            2 | D | S, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D | Q, 3 | D, 3 | D | C, 3 | C | N, 1 | C, 1 | C,
+            1 | C | N, 1, 1 | X, 2 | D | S, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D | Q, 3 | D, 3 | D | C,
+            3 | C | N, 1 | C, 1 | C, 1 | C | N, 1, 1 | X,
+        );
+        let upper_table = _mm256_setr_epi8(
+            C | N, 0, S | Q | X, D, 1, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, C | N, 0, S | Q | X, D, 1, 2, 1, 2, 0, 0, 0, 0,
+            0, 0, 0, 0,
+        );
+        let nibble = _mm256_set1_epi8(0x0F);
+        let lower = _mm256_shuffle_epi8(lower_table, _mm256_and_si256(text, nibble));
+        let upper = _mm256_shuffle_epi8(upper_table, _mm256_and_si256(_mm256_srli_epi16::<4>(text), nibble));
+        let classes = _mm256_and_si256(lower, upper);
+        let bits = |mask: __m256i| _mm256_movemask_epi8(mask).cast_unsigned();
+        let row = |bit: u8| {
+            let one = _mm256_set1_epi8((1u8 << bit).cast_signed());
+            bits(_mm256_cmpeq_epi8(_mm256_and_si256(classes, one), one))
+        };
+        // Bit 5 of a letter tells lower from upper case; a shift brings it to the place that movemask reads.
+        let case = bits(_mm256_slli_epi16::<2>(text));
+        [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7), case, bits(text)]
+    }
+}
+
+/// The vector routines that this processor can run, for tests that compare them with [`portable`].
+#[must_use]
+pub fn vector_levels() -> Vec<fn(&[u8; BLOCK]) -> Masks> {
+    #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
+    let mut levels: Vec<fn(&[u8; BLOCK]) -> Masks> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the feature was detected on the line above.
+            levels.push(|block| unsafe { x86::avx2(block) });
+        }
+        if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi") {
+            // SAFETY: the features were detected on the line above; avx512bw implies avx512f.
+            levels.push(|block| unsafe { x86::avx512(block) });
+        }
+    }
+    levels
+}

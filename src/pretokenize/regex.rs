@@ -1,0 +1,312 @@
+//! Any pattern, by two engines. Patterns without backreferences and look-around run on finite automata, in linear
+//! time; so does the one lookahead that nearly every tokenizer uses, `\s+(?!\S)`, since "white space not followed by
+//! other text" is a run of white space that gives its last character back. All others run under a step limit.
+//!
+//! The syntax and its meaning are those of `fancy-regex`, the engine that tiktoken uses.
+
+use fancy_regex::{Expr, LookAround};
+use regex_automata::meta;
+use regex_automata::{Anchored, Input};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
+
+use super::scanner::Ends;
+use crate::error::{Error, Result};
+
+/// Most steps of one match for patterns that may backtrack.
+pub const STEP_LIMIT: usize = 1_000_000;
+
+/// A compiled pattern.
+pub struct Regex {
+    engine: Engine,
+}
+
+enum Engine {
+    /// One automaton for all alternatives; `gives_back[i]` says whether alternative `i` matched one character more
+    /// than it may keep.
+    Linear { automaton: Box<meta::Regex>, gives_back: Vec<bool> },
+    Steps(Box<fancy_regex::Regex>),
+}
+
+/// Working memory of a search, owned by one thread.
+#[derive(Default)]
+pub struct RegexCache(Option<meta::Cache>);
+
+impl Regex {
+    /// Compiles `pattern`.
+    ///
+    /// # Errors
+    /// A pattern that does not parse, or whose meaning differs between the engines in use.
+    pub fn new(pattern: &str) -> Result<Self> {
+        let refuse = |reason: String| Error::Pattern { pattern: pattern.to_owned(), reason };
+        let tree = Expr::parse_tree(pattern).map_err(|e| refuse(e.to_string()))?;
+        refuse_ambiguous(pattern).map_err(|e| refuse(e.to_owned()))?;
+        let engine = match linear_alternatives(&tree.expr) {
+            Some(alternatives) => {
+                let (texts, gives_back): (Vec<String>, Vec<bool>) = alternatives.into_iter().unzip();
+                let automaton = meta::Regex::builder()
+                    .configure(meta::Config::new().nfa_size_limit(Some(64 << 20)).hybrid_cache_capacity(8 << 20))
+                    .build_many(&texts)
+                    .map_err(|e| refuse(e.to_string()))?;
+                Engine::Linear { automaton: Box::new(automaton), gives_back }
+            }
+            None => {
+                let compiled = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(STEP_LIMIT).build();
+                Engine::Steps(Box::new(compiled.map_err(|e| refuse(e.to_string()))?))
+            }
+        };
+        Ok(Self { engine })
+    }
+
+    /// Whether matching takes time in proportion to the text.
+    #[must_use]
+    pub fn is_linear(&self) -> bool {
+        matches!(self.engine, Engine::Linear { .. })
+    }
+
+    /// The first match that is not empty at or after `from`.
+    fn find(&self, cache: &mut RegexCache, text: &str, from: usize) -> Result<Option<(usize, usize)>> {
+        let mut at = from;
+        while at <= text.len() {
+            let found = match &self.engine {
+                Engine::Linear { automaton, gives_back } => {
+                    let cache = cache.0.get_or_insert_with(|| automaton.create_cache());
+                    find_linear(automaton, gives_back, cache, text, at)
+                }
+                Engine::Steps(regex) => regex
+                    .find_from_pos(text, at)
+                    .map_err(|_| Error::PatternSteps { position: at, limit: STEP_LIMIT })?
+                    .map(|m| (m.start(), m.end())),
+            };
+            match found {
+                Some((start, end)) if start == end => at = start + next_length(text, start),
+                other => return Ok(other),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Adds ends of pretokens from `start` on until `ends` is nearly full or the text is over; returns
+    /// where it stopped. Text between matches is a pretoken of its own.
+    ///
+    /// # Errors
+    /// The step limit.
+    pub fn scan(&self, cache: &mut RegexCache, text: &str, start: usize, ends: &mut Ends) -> Result<usize> {
+        let mut at = start;
+        while at < text.len() && ends.room() > 2 {
+            let (found, end) = self.find(cache, text, at)?.unwrap_or((text.len(), text.len()));
+            if at < found {
+                ends.push(found);
+            }
+            if found < end {
+                ends.push(end);
+            }
+            at = end;
+        }
+        Ok(at)
+    }
+}
+
+fn next_length(text: &str, at: usize) -> usize {
+    text[at..].chars().next().map_or(1, char::len_utf8)
+}
+
+fn find_linear(
+    automaton: &meta::Regex,
+    gives_back: &[bool],
+    cache: &mut meta::Cache,
+    text: &str,
+    at: usize,
+) -> Option<(usize, usize)> {
+    // Nearly every match starts where the last one ended: an anchored search needs no second pass for its start.
+    let anchored = Input::new(text).range(at..).anchored(Anchored::Yes);
+    let (pattern, start, end) = match automaton.search_half_with(cache, &anchored) {
+        Some(half) if half.offset() > at => (half.pattern(), at, half.offset()),
+        _ => {
+            let found = automaton.search_with(cache, &Input::new(text).range(at..))?;
+            (found.pattern(), found.start(), found.end())
+        }
+    };
+    let end = if gives_back[pattern.as_usize()] { text[..end].char_indices().next_back()?.0 } else { end };
+    Some((start, end))
+}
+
+/// Constructs that common engines read in different ways are refused rather than guessed.
+fn refuse_ambiguous(pattern: &str) -> std::result::Result<(), &'static str> {
+    let bytes = pattern.as_bytes();
+    let (mut at, mut depth, mut folding) = (0, 0usize, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 1,
+            b'[' => depth += 1,
+            b']' => depth = depth.saturating_sub(1),
+            b'^' if depth == 0 && !pattern[..at].ends_with("(?m:") => return Err(LINE_START),
+            b'}' if depth == 0 && bytes.get(at + 1) == Some(&b'+') => {
+                let count = pattern[..at].rsplit('{').next().unwrap_or_default();
+                if !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit()) {
+                    return Err(
+                        "{n}+ is possessive in some engines and a repeated {n} in others; write (?>...{n}) or (?:...{n})+",
+                    );
+                }
+            }
+            b'i' if pattern[..at].ends_with("(?") => folding = true,
+            _ => {}
+        }
+        at += 1;
+    }
+    let folded = pattern.to_ascii_lowercase();
+    // Under (?i), "ss" is also U+00DF for engines that fold one character to several.
+    if folding && ["ss", "ff", "fi", "fl", "st"].iter().any(|pair| folded.contains(&format!("(?i:{pair}"))) {
+        return Err("engines disagree whether (?i) folds one character to several here; write both cases out as [Ss][Ss]");
+    }
+    Ok(())
+}
+
+const LINE_START: &str =
+    "a bare ^ means start of text in some engines and start of line in others; write \\A or (?m:^)";
+
+/// The alternatives as `(pattern, gives back)` for the linear engine; `None` where one of them needs the other.
+fn linear_alternatives(tree: &Expr) -> Option<Vec<(String, bool)>> {
+    let alternatives = match tree {
+        Expr::Group(inner) => return linear_alternatives(inner),
+        Expr::Alt(alternatives) => alternatives.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    let mut found = Vec::with_capacity(alternatives.len() + 1);
+    for alternative in alternatives {
+        if is_space_lookahead(alternative) {
+            found.push((r"\s+$".to_owned(), false));
+            found.push((r"\s+\s".to_owned(), true));
+        } else {
+            found.push((linear_text(alternative)?, false));
+        }
+    }
+    Some(found)
+}
+
+/// Whether `expr` is `\s+(?!\S)`.
+fn is_space_lookahead(expr: &Expr) -> bool {
+    let Expr::Concat(parts) = expr else { return false };
+    let [Expr::Repeat { child, lo: 1, hi: usize::MAX, greedy: true }, Expr::LookAround(ahead, LookAround::LookAheadNeg)] =
+        parts.as_slice()
+    else {
+        return false;
+    };
+    matches!(&**child, Expr::Delegate { inner, .. } if inner == r"\s")
+        && matches!(&**ahead, Expr::Delegate { inner, .. } if inner == r"\S")
+}
+
+/// One alternative in the syntax of the linear engine. Atomic groups are dropped where they change nothing.
+fn linear_text(alternative: &Expr) -> Option<String> {
+    let parts = match alternative {
+        Expr::Concat(parts) => parts.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    let mut texts = Vec::with_capacity(parts.len());
+    for part in parts.iter().rev() {
+        // From the last to the first, so that `texts` holds what follows.
+        let text = match part {
+            Expr::AtomicGroup(inner) => {
+                let text = simple_text(inner)?;
+                let rest: String = texts.iter().rev().map(String::as_str).collect();
+                never_gives_back(&text, &rest).then_some(text)?
+            }
+            other => simple_text(other)?,
+        };
+        texts.push(text);
+    }
+    texts.reverse();
+    Some(texts.concat())
+}
+
+/// The text of an expression that the linear engine knows.
+fn simple_text(expr: &Expr) -> Option<String> {
+    let known = |e: &Expr| {
+        matches!(
+            e,
+            Expr::Empty
+                | Expr::Any { .. }
+                | Expr::Literal { .. }
+                | Expr::Assertion(_)
+                | Expr::Concat(_)
+                | Expr::Alt(_)
+                | Expr::Group(_)
+                | Expr::Repeat { .. }
+                | Expr::Delegate { .. }
+        )
+    };
+    let hard = |e: &Expr| {
+        !known(e)
+            || matches!(
+                e,
+                Expr::Assertion(
+                    fancy_regex::Assertion::EndTextIgnoreTrailingNewlines { .. }
+                        | fancy_regex::Assertion::StartLineOniguruma { .. }
+                )
+            )
+    };
+    if expr.has_descendant_or_self(hard) {
+        return None;
+    }
+    let mut text = String::new();
+    // 3: the text stands beside others, so alternatives come in a group.
+    expr.to_str(&mut text, 3);
+    regex_syntax::Parser::new().parse(&text).ok().map(|_| text)
+}
+
+/// Whether the greedy run `part` would never be asked to give characters back to `rest`: either `rest` matches
+/// whatever comes, or it begins with a character that `part` cannot contain.
+fn never_gives_back(part: &str, rest: &str) -> bool {
+    let parse = |text: &str| regex_syntax::Parser::new().parse(text).ok();
+    let (Some(part), Some(rest)) = (parse(part), parse(rest)) else { return false };
+    let HirKind::Repetition(run) = part.kind() else { return false };
+    let HirKind::Class(Class::Unicode(members)) = run.sub.kind() else { return false };
+    if !run.greedy {
+        return false;
+    }
+    let Some((mut firsts, may_be_empty)) = first_characters(&rest) else { return false };
+    if may_be_empty && rest.properties().look_set().is_empty() {
+        return true;
+    }
+    firsts.intersect(members);
+    !may_be_empty && firsts.ranges().is_empty()
+}
+
+/// Which characters a match can begin with, and whether it can be empty. The end of the text counts as a
+/// character that no class contains.
+fn first_characters(hir: &Hir) -> Option<(ClassUnicode, bool)> {
+    match hir.kind() {
+        HirKind::Empty => Some((ClassUnicode::empty(), true)),
+        HirKind::Look(regex_syntax::hir::Look::End) => Some((ClassUnicode::empty(), false)),
+        HirKind::Literal(literal) => {
+            let first = std::str::from_utf8(&literal.0).ok()?.chars().next()?;
+            Some((ClassUnicode::new([ClassUnicodeRange::new(first, first)]), false))
+        }
+        HirKind::Class(Class::Unicode(class)) => Some((class.clone(), false)),
+        HirKind::Repetition(repetition) => {
+            let (firsts, may_be_empty) = first_characters(&repetition.sub)?;
+            Some((firsts, may_be_empty || repetition.min == 0))
+        }
+        HirKind::Capture(capture) => first_characters(&capture.sub),
+        HirKind::Concat(parts) => {
+            let mut all = ClassUnicode::empty();
+            for part in parts {
+                let (firsts, may_be_empty) = first_characters(part)?;
+                all.union(&firsts);
+                if !may_be_empty {
+                    return Some((all, false));
+                }
+            }
+            Some((all, true))
+        }
+        HirKind::Alternation(parts) => {
+            let (mut all, mut any_empty) = (ClassUnicode::empty(), false);
+            for part in parts {
+                let (firsts, may_be_empty) = first_characters(part)?;
+                all.union(&firsts);
+                any_empty |= may_be_empty;
+            }
+            Some((all, any_empty))
+        }
+        _ => None,
+    }
+}

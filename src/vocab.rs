@@ -1,0 +1,112 @@
+//! id -> bytes as one flat buffer with offsets. What text becomes is decided elsewhere; this only knows tokens.
+
+use crate::error::{Error, Result};
+use crate::ids::{MAX_TOKEN_ID, TokenId};
+
+/// The ordinary tokens of a tokenizer. Ids may have gaps; a gap has no bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vocabulary {
+    bytes: Vec<u8>,
+    /// `offsets[id]..offsets[id + 1]` is the place of `id` in `bytes`.
+    offsets: Vec<u32>,
+    /// Number of ids in use.
+    len: usize,
+    byte_ids: Vec<TokenId>,
+}
+
+impl Vocabulary {
+    /// Builds from `(id, bytes)` in any order. Equal bytes under two ids are found by the encoder's table, which
+    /// hashes every token anyway.
+    ///
+    /// # Errors
+    /// No tokens, an empty token, an id given twice or above the limit, a single byte without a token.
+    pub fn new(tokens: &[(TokenId, &[u8])]) -> Result<Self> {
+        let highest = tokens.iter().map(|t| t.0).max().ok_or(Error::EmptyVocabulary)?;
+        if highest > MAX_TOKEN_ID {
+            return Err(Error::IdTooLarge(u64::from(highest)));
+        }
+        let mut places: Vec<&[u8]> = vec![&[]; highest as usize + 1];
+        let mut total = 0usize;
+        for &(id, token) in tokens {
+            let place = &mut places[id as usize];
+            if token.is_empty() {
+                return Err(Error::EmptyToken(id));
+            }
+            if !place.is_empty() {
+                return Err(Error::DuplicateId(id));
+            }
+            *place = token;
+            total += token.len();
+        }
+        if u32::try_from(total).is_err() {
+            return Err(Error::Format(format!("the tokens take {total} bytes together; the limit is 4 GiB")));
+        }
+        let mut vocabulary = Self {
+            bytes: Vec::with_capacity(total),
+            offsets: Vec::with_capacity(places.len() + 1),
+            len: tokens.len(),
+            byte_ids: vec![TokenId::MAX; 256],
+        };
+        vocabulary.offsets.push(0);
+        for (id, token) in (0..).zip(&places) {
+            vocabulary.bytes.extend_from_slice(token);
+            // `total` fits, so each partial sum does.
+            #[allow(clippy::cast_possible_truncation)]
+            vocabulary.offsets.push(vocabulary.bytes.len() as u32);
+            if let [byte] = token {
+                vocabulary.byte_ids[usize::from(*byte)] = id;
+            }
+        }
+        match (0..=255u8).find(|&b| vocabulary.byte_ids[usize::from(b)] == TokenId::MAX) {
+            Some(byte) => Err(Error::MissingByte(byte)),
+            None => Ok(vocabulary),
+        }
+    }
+
+    /// The bytes of `id`; `None` for a gap or an id out of range.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, id: TokenId) -> Option<&[u8]> {
+        let at = id as usize;
+        let (start, end) = (*self.offsets.get(at)?, *self.offsets.get(at + 1)?);
+        (start < end).then(|| &self.bytes[start as usize..end as usize])
+    }
+
+    /// The token of a single byte.
+    #[inline]
+    #[must_use]
+    pub fn byte_id(&self, byte: u8) -> TokenId {
+        self.byte_ids[usize::from(byte)]
+    }
+
+    /// Highest id plus one.
+    #[must_use]
+    pub fn id_limit(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Number of tokens, gaps not counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Never true for a vocabulary that was built.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// `(id, bytes)` in order of id, gaps left out.
+    pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
+        (0..).zip(self.offsets.windows(2)).filter_map(|(id, ends)| {
+            (ends[0] < ends[1]).then(|| (id, &self.bytes[ends[0] as usize..ends[1] as usize]))
+        })
+    }
+
+    /// The flat buffer and the offsets of every id, for routines that copy many tokens.
+    #[must_use]
+    pub fn flat(&self) -> (&[u8], &[u32]) {
+        (&self.bytes, &self.offsets)
+    }
+}

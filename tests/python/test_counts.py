@@ -1,0 +1,89 @@
+"""`Counts`: what training learns from text, made in pieces and added up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bpetok
+from bpetok import Counts
+
+documents_of_bytes = st.lists(st.binary(max_size=20) | st.text("ab 1\n", max_size=20).map(str.encode))
+
+
+@settings(max_examples=100, deadline=None)
+@given(documents_of_bytes)
+def test_counts_are_those_of_the_pretokens(tok: bpetok.Tokenizer, documents: list[bytes]) -> None:
+    expected = Counter(piece for document in documents for piece in tok.pretokenize(document))
+    counts = Counts("gpt2")
+    counts.update(documents)
+    assert dict(counts.items()) == expected
+    assert len(counts) == len(expected)
+    assert counts.total == expected.total()
+    assert counts.bytes == sum(map(len, documents))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_threads_files_and_order_do_not_matter(tmp_path: Path, threads: int) -> None:
+    texts = [f"document {number} says naïve {number % 7} 世界\n" * 50 for number in range(40)]
+    paths = [tmp_path / f"{number}.txt" for number in range(len(texts))]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_bytes(text.encode())
+    expected = Counts("cl100k")
+    expected.update(texts, threads=1)
+    for source in (texts, texts[::-1], paths):
+        counts = Counts("cl100k")
+        counts.update(source, threads=threads)
+        assert sorted(counts.items()) == sorted(expected.items())
+
+
+def test_merging_equals_counting_together(documents: list[str]) -> None:
+    whole, left, right = Counts("gpt2"), Counts("gpt2"), Counts("gpt2")
+    whole.update(documents)
+    left.update(documents[:2])
+    right.update(documents[2:])
+    left.merge(right)
+    assert sorted(left.items()) == sorted(whole.items())
+    assert (left.total, left.bytes) == (whole.total, whole.bytes)
+    assert bpetok.train(left, 300) == bpetok.train(whole, 300)
+
+
+def test_counts_add_up_past_32_bits() -> None:
+    counts = Counts("gpt2")
+    counts.update(["ab"])
+    for _ in range(40):
+        counts.merge(counts)
+    assert dict(counts.items()) == {b"ab": 2**40}
+    assert counts.total == 2**40
+
+
+def test_counts_made_differently_do_not_add_up() -> None:
+    for other in (Counts("o200k"), Counts("gpt2", ["<S>"])):
+        with pytest.raises(bpetok.TrainError):
+            Counts("gpt2").merge(other)
+
+
+def test_settings_are_kept_and_checked() -> None:
+    counts = Counts("gpt2", ["<S>", "<T>"])
+    assert counts.pattern == bpetok.PRESETS["gpt2"]
+    assert list(counts.special_tokens) == ["<S>", "<T>"]
+    with pytest.raises(bpetok.PatternError):
+        Counts("(")
+    with pytest.raises(bpetok.SpecialTokenError):
+        Counts(special_tokens=["<S>", "<S>"])
+
+
+def test_a_failing_source_leaves_the_counts_as_they_were(tmp_path: Path) -> None:
+    counts = Counts("gpt2")
+    counts.update(["ab"])
+    path = tmp_path / "a.txt"
+    path.write_text("cd")
+    with pytest.raises(FileNotFoundError):
+        counts.update([path, tmp_path / "missing.txt"])
+    with pytest.raises(bpetok.TextError):
+        counts.update(["ef", "\ud800"])
+    assert dict(counts.items()) == {b"ab": 1}

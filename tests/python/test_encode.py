@@ -1,0 +1,362 @@
+"""The methods that encode and decode: special tokens, bytes, offsets, cuts, batches, streams."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from support import END_OF_TEXT, VECTORS, read_jsonl
+
+import bpetok
+from bpetok import SpecialTokenError, TextError, TokenIdError
+
+texts = st.text(max_size=60) | st.text("aàb 1\n'世👩\u200d", max_size=60)
+anything = st.binary(max_size=60) | texts.map(str.encode)
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+
+
+def vector_tokenizers() -> dict[str, bpetok.Tokenizer]:
+    """The vocabulary of the vectors under each of their patterns."""
+    from bpetok.reference import BYTE_ORDER
+    from bpetok.spec import TokenizerSpec
+
+    tokens = [bytes([byte]) for byte in BYTE_ORDER]
+    merges = []
+    for row in read_jsonl(VECTORS / "merges.jsonl"):
+        left, right = bytes.fromhex(row["left_hex"]), bytes.fromhex(row["right_hex"])
+        merges.append((tokens.index(left), tokens.index(right)))
+        tokens.append(left + right)
+    numbered = dict(enumerate(tokens))
+    patterns = dict.fromkeys(row["pattern"] for row in read_jsonl(VECTORS / "encoding.jsonl"))
+    return {
+        pattern: TokenizerSpec.from_parts(numbered, merges, pattern).build() for pattern in patterns
+    }
+
+
+def test_vectors_pretokens_and_ids() -> None:
+    tokenizers = vector_tokenizers()
+    for row in read_jsonl(VECTORS / "encoding.jsonl"):
+        tok = tokenizers[row["pattern"]]
+        inputs = [bytes.fromhex(row["bytes_hex"]), *([row["text"]] if "text" in row else [])]
+        for text in inputs:
+            where = (row["name"], row["pattern"], type(text))
+            assert [piece.hex() for piece in tok.pretokenize(text)] == row["pretokens_hex"], where
+            assert tok.encode_ordinary(text) == row["ids"], where
+        assert tok.decode_bytes(row["ids"]) == inputs[0]
+
+
+# --- special tokens ----------------------------------------------------------------------------
+
+
+def test_special_text_is_refused_by_default(tok: bpetok.Tokenizer, special: str) -> None:
+    for call in (tok.encode, tok.encode_numpy, tok.count, tok.encode_with_offsets):
+        with pytest.raises(SpecialTokenError, match=r"<\|endoftext\|>"):
+            call(f"a{special}b")
+        with pytest.raises(SpecialTokenError):
+            call(f"a{special}b".encode())
+    with pytest.raises(SpecialTokenError):
+        tok.encode_batch(["fine", f"a{special}b"])
+    with pytest.raises(SpecialTokenError):
+        tok.count_batch([f"a{special}b"])
+
+
+def test_special_text_allowed_disallowed_or_ordinary(tok: bpetok.Tokenizer, special: str) -> None:
+    text = f"the{special}cat"
+    number = tok.special_tokens[special]
+    as_special = [*tok.encode("the"), number, *tok.encode("cat")]
+    assert tok.encode(text, allowed_special="all") == as_special
+    assert tok.encode(text, allowed_special={special}) == as_special
+    assert tok.encode(text.encode(), allowed_special=[special]) == as_special
+    as_text = tok.encode_ordinary(text)
+    assert number not in as_text
+    assert tok.encode(text, disallowed_special=()) == as_text
+    assert tok.decode(as_text) == tok.decode(as_special) == text
+    with pytest.raises(SpecialTokenError):
+        tok.encode(text, disallowed_special={special})
+
+
+def test_disallowed_all_means_all_but_the_allowed(tok: bpetok.Tokenizer, special: str) -> None:
+    more = tok.with_special_tokens(["<a>"])
+    assert more.encode(f"<a>", allowed_special={"<a>"}) == [340]
+    with pytest.raises(SpecialTokenError, match="endoftext"):
+        more.encode(f"<a>{special}", allowed_special={"<a>"})
+
+
+def test_unknown_names_among_the_allowed(tok: bpetok.Tokenizer) -> None:
+    with pytest.raises(SpecialTokenError, match="<nope>"):
+        tok.encode("text", allowed_special={"<nope>"})
+
+
+def test_the_longer_special_wins_at_one_place(tok: bpetok.Tokenizer) -> None:
+    more = tok.with_special_tokens(["<a>", "<a><b>"])
+    assert more.encode("<a><b><a>", allowed_special="all") == [341, 340]
+
+
+# --- lossless ----------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(anything)
+@example(b"\xe2\x82")
+@example(b"\xed\xa0\x80")
+@example("<|endoftext|>".encode())
+def test_bytes_come_back(tok: bpetok.Tokenizer, data: bytes) -> None:
+    assert tok.decode_bytes(tok.encode_ordinary(data)) == data
+
+
+@pytest.mark.parametrize("pattern", [*bpetok.PRESETS, r"[a-z]+", r"\w+|\s+", r"(?<=a)b"])
+def test_bytes_come_back_under_every_pattern(pattern: str) -> None:
+    tok = bpetok.train(["the cat in the hat 世界世界"] * 3, 275, pattern=pattern, special_tokens=())
+
+    @settings(max_examples=100, deadline=None)
+    @given(anything)
+    def check(data: bytes) -> None:
+        pieces = tok.pretokenize(data)
+        assert b"".join(pieces) == data
+        assert b"" not in pieces
+        assert tok.decode_bytes(tok.encode_ordinary(data)) == data
+
+    check()
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts)
+def test_str_and_its_bytes_give_the_same_ids(tok: bpetok.Tokenizer, text: str) -> None:
+    ids = tok.encode_ordinary(text)
+    assert ids == tok.encode_ordinary(text.encode())
+    assert tok.decode(ids) == text
+    assert ids == tok.encode_numpy(text, disallowed_special=()).tolist()
+    assert tok.count(text, disallowed_special=()) == len(ids)
+
+
+def test_lone_surrogates_name_their_index(tok: bpetok.Tokenizer) -> None:
+    for call in (tok.encode, tok.encode_ordinary, tok.encode_numpy, tok.count):
+        with pytest.raises(TextError, match="2"):
+            call("ab\udc80cd")
+    with pytest.raises(TextError):
+        tok.encode_batch(["ok", "\ud800"])
+
+
+@pytest.mark.parametrize("text", [None, 1, ["a"], 1.5])
+def test_other_types_are_type_errors(tok: bpetok.Tokenizer, text: object) -> None:
+    with pytest.raises(TypeError):
+        tok.encode(text)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        tok.encode_batch([text])  # type: ignore[list-item]
+
+
+def test_a_bare_text_is_no_batch(tok: bpetok.Tokenizer) -> None:
+    for text in ("abc", b"abc"):
+        with pytest.raises(TypeError, match="list"):
+            tok.encode_batch(text)
+
+
+# --- decode ------------------------------------------------------------------------------------
+
+
+def test_decode_replaces_or_refuses_broken_text(tok: bpetok.Tokenizer) -> None:
+    ids = tok.encode_ordinary(b"a\xff")
+    assert tok.decode(ids) == "a\ufffd"
+    assert tok.decode(ids, errors="ignore") == "a"
+    with pytest.raises(UnicodeDecodeError):
+        tok.decode(ids, errors="strict")
+
+
+@pytest.mark.parametrize("bad", [340, 2**32 - 1])
+def test_unknown_ids_name_the_id(tok: bpetok.Tokenizer, bad: int) -> None:
+    for call in (tok.decode, tok.decode_bytes):
+        with pytest.raises(TokenIdError, match=str(bad)):
+            call([1, bad])
+        with pytest.raises(TokenIdError, match=str(bad)):
+            call(np.array([1, bad], dtype=np.uint32))
+    with pytest.raises(TokenIdError, match=str(bad)):
+        tok.stream().push(bad)
+
+
+@pytest.mark.parametrize("bad", [-1, 2**40, 2**70])
+def test_impossible_ids(tok: bpetok.Tokenizer, bad: int) -> None:
+    with pytest.raises((TokenIdError, OverflowError)):
+        tok.decode([bad])
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.int32, np.uint16])
+def test_decode_takes_lists_and_arrays(tok: bpetok.Tokenizer, dtype: type) -> None:
+    ids = tok.encode("the cat in the hat")
+    assert tok.decode(np.array(ids, dtype=dtype)) == "the cat in the hat"
+    assert tok.decode(tuple(ids)) == "the cat in the hat"
+    assert tok.decode(np.array(ids, dtype=dtype)[::1]) == "the cat in the hat"
+    assert tok.decode([]) == ""
+
+
+# --- offsets and cuts -----------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts)
+def test_byte_offsets_are_the_tokens(tok: bpetok.Tokenizer, text: str) -> None:
+    ids, offsets = tok.encode_with_offsets(text, unit="byte", disallowed_special=())
+    assert list(ids) == tok.encode_ordinary(text)
+    assert offsets.dtype == np.int64
+    assert offsets.shape == (len(ids), 2)
+    data, end = text.encode(), 0
+    for token_id, (start, stop) in zip(ids, offsets.tolist(), strict=True):
+        # A token inside a character spans that character, so its bytes lie within the span.
+        assert tok.token_bytes(token_id) in data[start:stop]
+        assert start <= end <= stop
+        end = max(end, stop)
+    assert end == len(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts)
+def test_offsets_in_characters_and_utf16_units_say_the_same(tok: bpetok.Tokenizer, text: str) -> None:
+    _, in_bytes = tok.encode_with_offsets(text, unit="byte", disallowed_special=())
+    _, in_chars = tok.encode_with_offsets(text, disallowed_special=())
+    _, in_utf16 = tok.encode_with_offsets(text, unit="utf16", disallowed_special=())
+    data, wide = text.encode(), text.encode("utf-16-le")
+    for (b0, b1), (c0, c1), (u0, u1) in zip(
+        in_bytes.tolist(), in_chars.tolist(), in_utf16.tolist(), strict=True
+    ):
+        piece = data[b0:b1].decode()
+        assert text[c0:c1] == piece
+        assert wide[2 * u0 : 2 * u1].decode("utf-16-le") == piece
+
+
+def test_a_token_inside_a_character_spans_it() -> None:
+    tok = bpetok.train(["abc"], 256, special_tokens=())
+    ids, offsets = tok.encode_with_offsets("é!")
+    assert len(ids) == 3
+    assert offsets.tolist() == [[0, 1], [0, 1], [1, 2]]
+
+
+def test_unknown_units(tok: bpetok.Tokenizer) -> None:
+    with pytest.raises(bpetok.Error, match="utf32"):
+        tok.encode_with_offsets("abc", unit="utf32")
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts, st.integers(0, 20))
+@example(FAMILY, 3)
+@example("é" * 5, 1)
+def test_cut_is_the_longest_prefix_that_fits(tok: bpetok.Tokenizer, text: str, most: int) -> None:
+    if END_OF_TEXT in text:
+        return
+    kept = tok.cut(text, most)
+    assert text.startswith(kept)
+    assert tok.count(kept) <= most
+    # Every other prefix that ends where a token and a character of encode(text) end is no better.
+    ids, offsets = tok.encode_with_offsets(text, unit="byte")
+    end = 0
+    for token_id, (start, stop) in zip(ids, offsets.tolist(), strict=True):
+        end += len(tok.token_bytes(token_id))
+        if end == stop and start < end:
+            prefix = text.encode()[:end].decode()
+            assert len(prefix) <= len(kept) or tok.count(prefix) > most
+    if tok.count(text) <= most:
+        assert kept == text
+
+
+# --- batches ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [None, 1, 2, 8])
+def test_batches_equal_single_calls(tok: bpetok.Tokenizer, documents: list[str], threads: int | None) -> None:
+    texts = [*documents, "", "世界", *documents * 20]
+    batch = tok.encode_batch(texts, threads=threads)
+    assert len(batch) == len(texts)
+    assert batch.ids.dtype == np.uint32
+    assert batch.offsets.dtype == np.int64
+    assert batch.offsets.shape == (len(texts) + 1,)
+    assert batch.offsets[0] == 0
+    assert batch.offsets[-1] == len(batch.ids)
+    assert batch.tolist() == [tok.encode(text) for text in texts]
+    assert [batch[i].tolist() for i in range(len(batch))] == batch.tolist()
+    assert batch[-1].tolist() == tok.encode(texts[-1])
+    assert list(tok.count_batch(texts)) == [tok.count(text) for text in texts]
+    assert list(tok.decode_batch(batch)) == texts
+
+
+def test_batches_of_bytes_generators_and_nothing(tok: bpetok.Tokenizer) -> None:
+    assert tok.encode_batch([b"the", b"\xff"]).tolist() == [tok.encode("the"), tok.encode(b"\xff")]
+    assert tok.encode_batch(text for text in ("a", "b")).tolist() == [tok.encode("a"), tok.encode("b")]
+    empty = tok.encode_batch([])
+    assert (len(empty), empty.tolist(), empty.offsets.tolist()) == (0, [], [0])
+
+
+def test_batch_views_are_read_only_and_outlive_the_batch(tok: bpetok.Tokenizer) -> None:
+    batch = tok.encode_batch(["the cat", "in the hat"])
+    ids, row = batch.ids, batch[1]
+    with pytest.raises(ValueError, match="read-only"):
+        row[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        ids[0] = 1
+    del batch
+    assert row.tolist() == tok.encode("in the hat")
+
+
+def test_batch_indexes_out_of_range(tok: bpetok.Tokenizer) -> None:
+    batch = tok.encode_batch(["a", "b"])
+    for index in (2, -3):
+        with pytest.raises(IndexError):
+            _ = batch[index]
+
+
+def test_pad(tok: bpetok.Tokenizer) -> None:
+    batch = tok.encode_batch(["the cat in", "the", ""])
+    lists = batch.tolist()
+    longest = max(map(len, lists))
+    ids, mask = batch.pad()
+    assert ids.shape == mask.shape == (3, longest)
+    assert (ids.dtype, mask.dtype) == (np.uint32, np.bool_)
+    for row, kept, wanted in zip(ids, mask, lists, strict=True):
+        assert row[kept].tolist() == wanted
+        assert not kept[len(wanted) :].any()
+    left, left_mask = batch.pad(length=longest + 2, value=7, side="left")
+    assert left.shape == (3, longest + 2)
+    assert (left[~left_mask] == 7).all()
+    assert left[0][left_mask[0]].tolist() == lists[0]
+    with pytest.raises(bpetok.Error, match="middle"):
+        batch.pad(side="middle")
+    with pytest.raises(bpetok.Error, match=str(longest)):
+        batch.pad(length=1)
+
+
+@pytest.mark.parametrize("threads", [0, -3])
+def test_threads_below_one(tok: bpetok.Tokenizer, threads: int) -> None:
+    with pytest.raises(bpetok.Error, match=str(threads)):
+        tok.encode_batch(["a"], threads=threads)
+
+
+# --- stream ----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(anything)
+@example(FAMILY.encode())
+@example(b"a\xe2\x82")
+@example(b"\xf0\x9f\x91\xe2\x82\xac")
+def test_streamed_pieces_join_to_decode(tok: bpetok.Tokenizer, data: bytes) -> None:
+    ids = tok.encode_ordinary(data)
+    stream = tok.stream()
+    pieces = [stream.push(token_id) for token_id in ids]
+    assert "".join([*pieces, stream.finish()]) == tok.decode(ids)
+
+
+def test_never_half_a_character(tok: bpetok.Tokenizer) -> None:
+    bytes_only = bpetok.train(["abc"], 256, special_tokens=())
+    stream = bytes_only.stream()
+    pieces = [stream.push(token_id) for token_id in bytes_only.encode("é👩x")]
+    assert pieces == ["", "é", "", "", "", "👩", "x"]
+    assert stream.finish() == ""
+
+
+def test_finish_gives_what_is_left(tok: bpetok.Tokenizer) -> None:
+    bytes_only = bpetok.train(["abc"], 256, special_tokens=())
+    stream = bytes_only.stream()
+    assert [stream.push(token_id) for token_id in bytes_only.encode(b"a\xe2\x82")] == ["a", "", ""]
+    assert stream.finish() == "\ufffd"
+
+
+def test_special_tokens_stream_as_their_text(tok: bpetok.Tokenizer, special: str) -> None:
+    assert tok.stream().push(tok.special_tokens[special]) == special

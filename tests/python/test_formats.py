@@ -1,0 +1,209 @@
+"""Files: what is saved loads again, and what is damaged is refused by name."""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import re
+from pathlib import Path
+
+import pytest
+from support import VECTORS, read_jsonl
+
+import bpetok
+from bpetok import FormatError, formats
+from bpetok.formats import bpetok as own
+
+HOSTILE = VECTORS / "hostile"
+
+
+# --- .bpetok ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", [*bpetok.PRESETS, r"\w+|\s+|[^\w\s]+"])
+def test_own_file_is_lossless(documents: list[str], tmp_path: Path, pattern: str) -> None:
+    tok = bpetok.train(documents, 320, pattern=pattern, special_tokens=["<a>", "<ü>"])
+    tok.save(tmp_path / "tok.bpetok")
+    again = bpetok.load(tmp_path / "tok.bpetok")
+    assert again == tok
+    assert again.fingerprint == tok.fingerprint
+    assert again.merges == tok.merges
+    assert again.special_tokens == tok.special_tokens
+    assert again.pattern == tok.pattern
+    assert again.encode("\n".join(documents)) == tok.encode("\n".join(documents))
+
+
+def test_saving_twice_gives_the_same_bytes(documents: list[str], tmp_path: Path) -> None:
+    for name in ("a.bpetok", "b.bpetok"):
+        bpetok.train(documents, 320).save(tmp_path / name)
+    assert (tmp_path / "a.bpetok").read_bytes() == (tmp_path / "b.bpetok").read_bytes()
+
+
+def test_every_truncation_is_refused(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    data = tok._to_bytes()
+    path = tmp_path / "cut.bpetok"
+    for length in range(len(data)):
+        path.write_bytes(data[:length])
+        with pytest.raises(FormatError):
+            bpetok.load(path)
+    path.write_bytes(data + b"x")
+    with pytest.raises(FormatError):
+        bpetok.load(path)
+
+
+def test_every_flipped_byte_is_refused(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    data = bytearray(tok._to_bytes())
+    choose = random.Random(1)
+    path = tmp_path / "flipped.bpetok"
+    for position in [*range(200), *choose.sample(range(len(data)), 300)]:
+        data[position] ^= 1 << choose.randrange(8)
+        path.write_bytes(data)
+        with pytest.raises(FormatError):
+            bpetok.load(path)
+        data = bytearray(tok._to_bytes())
+
+
+def test_a_conflicting_pattern_is_refused(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    path = tmp_path / "tok.bpetok"
+    tok.save(path)
+    assert bpetok.load(path, pattern="gpt2") == tok
+    assert bpetok.load(path, pattern=tok.pattern) == tok
+    with pytest.raises(FormatError, match="leave pattern out"):
+        bpetok.load(path, pattern="cl100k")
+
+
+def test_conflicting_specials_are_refused(tok: bpetok.Tokenizer, special: str, tmp_path: Path) -> None:
+    path = tmp_path / "tok.bpetok"
+    tok.save(path)
+    assert bpetok.load(path, special_tokens={special: 339}) == tok
+    assert bpetok.load(path, special_tokens=[special]) == tok
+    for conflict in ({special: 340}, ["<other>"], [], {}):
+        with pytest.raises(FormatError, match="with_special_tokens"):
+            bpetok.load(path, special_tokens=conflict)
+
+
+def test_another_unicode_version_warns_with_both(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from bpetok.spec import TokenizerSpec
+
+    older = replace(TokenizerSpec.of(tok), unicode_version="15.0.0").build()
+    path = tmp_path / "old.bpetok"
+    older.save(path)
+    with pytest.warns(UserWarning, match=rf"15\.0\.0.*{re.escape(bpetok.UNICODE_VERSION)}"):
+        again = bpetok.load(path)
+    assert again.unicode_version == "15.0.0"
+    assert again == older
+    assert again != tok
+
+
+# --- .tiktoken ----------------------------------------------------------------------------------
+
+
+def test_rank_files_go_both_ways(tok: bpetok.Tokenizer, documents: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "tok.tiktoken"
+    with pytest.warns(UserWarning, match="ranks only"):
+        tok.save(path)
+    again = bpetok.load(path, pattern="gpt2", special_tokens=tok.special_tokens)
+    text = "\n".join(documents)
+    assert again.encode(text) == tok.encode(text)
+    assert again.special_tokens == tok.special_tokens
+    assert sorted(again.merges) == sorted(tok.merges)
+    with pytest.warns(UserWarning, match="ranks only"):
+        again.save(tmp_path / "again.tiktoken")
+    assert path.read_bytes() == (tmp_path / "again.tiktoken").read_bytes()
+
+
+def test_rank_file_without_a_pattern_names_the_cure() -> None:
+    with pytest.raises(FormatError, match="pattern="):
+        bpetok.load(HOSTILE / "missing_byte.tiktoken")
+
+
+def rank_file(path: Path, extra: dict[bytes, int], newline: str = "\n") -> Path:
+    ranks = {bytes([byte]): byte for byte in range(256)} | extra
+    lines = [f"{base64.b64encode(token).decode()} {rank}{newline}" for token, rank in ranks.items()]
+    path.write_bytes("".join(lines).encode())
+    return path
+
+
+def test_gaps_and_any_order_of_byte_ids_are_legal(tmp_path: Path) -> None:
+    tok = bpetok.load(rank_file(tmp_path / "t.tiktoken", {b"ab": 300}), pattern="gpt2")
+    assert tok.vocab_size == 301
+    assert tok.encode("ab!") == [300, 33]
+    with pytest.raises(bpetok.TokenIdError, match="299"):
+        tok.decode([299])
+
+
+def test_specials_as_a_list_go_above_the_highest_id(tmp_path: Path) -> None:
+    path = rank_file(tmp_path / "t.tiktoken", {b"ab": 300})
+    tok = bpetok.load(path, pattern="gpt2", special_tokens=["<a>", "<b>"])
+    assert tok.special_tokens == {"<a>": 301, "<b>": 302}
+    inside = bpetok.load(path, pattern="gpt2", special_tokens={"<a>": 280})
+    assert (inside.special_tokens, inside.vocab_size) == ({"<a>": 280}, 301)
+    with pytest.raises(bpetok.SpecialTokenError, match="300"):
+        bpetok.load(path, pattern="gpt2", special_tokens={"<a>": 300})
+
+
+def test_windows_line_ends(tmp_path: Path) -> None:
+    path = rank_file(tmp_path / "t.tiktoken", {b"ab": 256}, newline="\r\n")
+    assert bpetok.load(path, pattern="gpt2").encode("ab") == [256]
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("row", read_jsonl(HOSTILE / "index.jsonl"), ids=lambda row: row["file"])
+def test_hostile_files_are_refused_by_name(row: dict) -> None:
+    kind = getattr(bpetok, row["error"])
+    with pytest.raises(kind) as caught:
+        bpetok.load(HOSTILE / row["file"], pattern="gpt2")
+    message = str(caught.value)
+    assert row["file"] in message
+    assert [word for word in row["says"] if word not in message] == []
+
+
+def test_content_decides_and_not_the_name(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    path = tmp_path / "tok.tiktoken"
+    tok.save(path, format="bpetok")
+    assert path.read_bytes().startswith(own.MAGIC)
+    assert bpetok.load(path) == tok
+
+
+def test_unknown_suffixes_and_formats(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="suffix"):
+        tok.save(tmp_path / "tok.txt")
+    with pytest.raises(FormatError, match="'yaml'"):
+        tok.save(tmp_path / "tok.bpetok", format="yaml")
+    assert os.listdir(tmp_path) == []
+
+
+def test_paths_as_str_and_path(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    tok.save(str(tmp_path / "a.bpetok"))
+    assert bpetok.load(str(tmp_path / "a.bpetok")) == bpetok.load(tmp_path / "a.bpetok")
+
+
+def test_system_failures_stay_os_errors(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="absent"):
+        bpetok.load(tmp_path / "absent.bpetok")
+    with pytest.raises(OSError, match=re.escape(tmp_path.name)):
+        bpetok.load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="absent"):
+        tok.save(tmp_path / "absent" / "tok.bpetok")
+
+
+def test_a_failed_save_leaves_the_old_file(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    path = tmp_path / "tok.bpetok"
+    tok.save(path)
+    before = path.read_bytes()
+
+    def fail(tok: bpetok.Tokenizer, path: str) -> bytes:
+        raise FormatError("cannot hold this")
+
+    row = formats.FORMATS[0]._replace(write=fail)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formats, "FORMATS", (row,))
+        with pytest.raises(FormatError, match="cannot hold this"):
+            tok.save(path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["tok.bpetok"]

@@ -1,0 +1,63 @@
+"""The progress bar, and the callbacks that long work makes."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+import bpetok
+from bpetok.progress import ProgressBar, progress_line
+
+
+def test_a_line_says_what_how_far_how_fast_and_how_long() -> None:
+    line = progress_line("count", 2_500_000, 10_000_000, 0.5)
+    assert line == "counting  ######------------------  2.5/10.0 MB  5.0 MB/s  2 s left"
+
+
+def test_unknown_totals_and_no_time_yet() -> None:
+    assert progress_line("count", 0, 0, 0.0) == "counting  0.0 MB"
+    assert progress_line("merge", 0, 10, 0.0).endswith("0/10 merges")
+    assert progress_line("something new", 3, 0, 0.0) == "something new  3"
+
+
+def test_the_bar_wipes_itself_off() -> None:
+    stream = io.StringIO()
+    with ProgressBar(stream) as bar:
+        bar("merge", 10, 10)
+        bar("count", 1, 1)
+    last = stream.getvalue().split("\r")[-2]
+    assert last.strip() == ""
+    assert len(last) >= len("merging")
+
+
+def test_redraws_at_most_every_tenth_of_a_second() -> None:
+    stream = io.StringIO()
+    bar = ProgressBar(stream)
+    for done in range(1000):
+        bar("merge", done, 100_000)
+    assert stream.getvalue().count("\r") < 10
+
+
+def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    bpetok.train(["some text"] * 10, 258, special_tokens=(), progress=True)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_callbacks_tell_phase_done_and_total(documents: list[str]) -> None:
+    calls: list[tuple[str, int, int]] = []
+    bpetok.train(documents, 300, progress=lambda *call: calls.append(call))
+    phases = [phase for phase, _, _ in calls]
+    assert set(phases) == {"count", "merge"}
+    assert phases == sorted(phases)
+    merges = [(done, total) for phase, done, total in calls if phase == "merge"]
+    assert merges[-1] == (43, 43)
+    assert merges == sorted(merges)
+
+
+def test_an_exception_in_the_callback_stops_the_work(documents: list[str]) -> None:
+    def stop(phase: str, done: int, total: int) -> None:
+        raise LookupError(phase)
+
+    with pytest.raises(LookupError, match="count"):
+        bpetok.train(documents * 1000, 300, progress=stop)
