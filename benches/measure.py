@@ -100,12 +100,13 @@ def digest(ids: Any) -> tuple[str, int]:
 def measure_passes(job: Job) -> dict[str, Any]:
     """Load, then `passes` calls over the same texts: the first is the first pass, the others are steady."""
     peer = PEERS[job.peer]
-    library(peer.module)
+    peer.bring()
     texts, size = texts_of(job)
-    resting = memory("VmRSS")
+    resting = reset_peak()
     started = time.perf_counter()
     tokenizer = peer.load(vocabulary(job))
     loaded = time.perf_counter() - started
+    load_peak = memory("VmHWM")
     seconds: list[float] = []
     cpu: list[float] = []
     result: Any = None
@@ -119,7 +120,9 @@ def measure_passes(job: Job) -> dict[str, Any]:
             seconds.append(time.perf_counter() - started)
             cpu.append(time.process_time() - cpu_started)
         if number == 0:
-            memories["peak_bytes"] = max(memory("VmHWM") - before, 0)
+            pass_peak = memory("VmHWM")
+            memories["peak_bytes"] = max(load_peak, pass_peak) - resting
+            memories["encode_bytes"] = max(pass_peak - before, 0)
         if sum(seconds) > job.budget:
             break
     sha256, tokens = digest(peer.flat(result))
@@ -154,6 +157,7 @@ def varied_texts(job: Job) -> list[str]:
 def measure_short(job: Job) -> dict[str, Any]:
     """Microseconds a call from one short text to a Python list: the same text again and again, and varied ones."""
     peer = PEERS[job.peer]
+    peer.bring()
     encode = peer.encode_one(peer.load(vocabulary(job)))
     varied = varied_texts(job)
     ids = [token for text in [SHORT_TEXT, *varied] for token in encode(text)]
@@ -174,7 +178,7 @@ def measure_short(job: Job) -> dict[str, Any]:
 def measure_load(job: Job) -> dict[str, Any]:
     """Seconds from the file to a tokenizer that has encoded one word; the import is outside."""
     peer = PEERS[job.peer]
-    library(peer.module)
+    peer.bring()
     files = vocabulary(job)
     with quiet_collector():
         started = time.perf_counter()
@@ -191,6 +195,7 @@ def measure_decode(job: Job) -> dict[str, Any]:
     peer = PEERS[job.peer]
     if peer.decode_many is None:
         raise RefusedError("no batch decoder")
+    peer.bring()
     tokenizer = peer.load(vocabulary(job))
     texts, size = texts_of(job)
     batch = peer.decode_input(peer.encode_many(tokenizer, texts, job.threads))

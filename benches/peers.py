@@ -62,6 +62,8 @@ class Peer:
     encode_one: Callable[[Any], Callable[[str], Any]]
     decode_many: Callable[[Any, Any], Any] | None = None
     decode_input: Callable[[Any], Any] = lambda result: result
+    needs: tuple[str, ...] = ("numpy",)
+    """Modules that the library imports when it first returns something: imported before the clock starts."""
     reads: str = "ranks"
     takes_bytes: bool = False
     parallel: bool = True
@@ -74,6 +76,11 @@ class Peer:
     def version(self) -> str:
         """The installed version; raises `PackageNotFoundError`."""
         return metadata.version(self.distribution)
+
+    def bring(self) -> None:
+        """Imports the library and what it needs."""
+        for name in (self.module, *self.needs):
+            library(name)
 
 
 def library(name: str) -> Any:
@@ -244,7 +251,7 @@ _TABLE = [
         encode_many=lambda tokenizer, texts, threads: tokenizer.encode_batch(texts, parallel=threads > 1),
         flat=_flat_gigatoken, encode_one=_encode_one_gigatoken,
         decode_many=_each("decode"), decode_input=lambda result: [library("numpy").asarray(row) for row in result],
-        takes_bytes=True, note="decodes to bytes, document by document",
+        needs=("numpy", "awkward"), takes_bytes=True, note="decodes to bytes, document by document",
     ),
     Peer("fastokens", load=_load_fastokens, reads="json", **_FASTOKENS),
     Peer("fastokens (ranks)", load=_load_fastokens_ranks, variant="encode", **_FASTOKENS),

@@ -79,7 +79,7 @@ def correctness(figures: Figures, right: Figures | None) -> str:
 def _extras(figures: Figures) -> Row:
     """Further figures that a report shows beside the main one."""
     extras: Row = {name: figures[name] for name in ("bytes", "tokens", "merged", "heavy", "gives") if name in figures}
-    for name in ("peak_bytes", "beyond_bytes", "tokenizer_bytes"):
+    for name in ("peak_bytes", "beyond_bytes", "encode_bytes", "tokenizer_bytes"):
         if name in figures:
             extras[name.replace("_bytes", "_mib")] = round(figures[name] / MIB, 1)
     if "peak_bytes" in figures and "tokens" in figures:

@@ -86,8 +86,30 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// One of several documents is at fault.
+    InDocument {
+        /// Which.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The caller's progress function asked to stop.
     Interrupted,
+}
+
+impl Error {
+    /// Places an error that was found `start` bytes into a document: positions are those of the document, and
+    /// the document is named where there are several.
+    #[must_use]
+    pub fn in_document(mut self, index: usize, start: usize, count: usize) -> Self {
+        if let Self::SpecialInText { position, .. } | Self::PatternSteps { position, .. } = &mut self {
+            *position += start;
+        }
+        if count > 1 && !matches!(self, Self::Interrupted) {
+            return Self::InDocument { index, source: Box::new(self) };
+        }
+        self
+    }
 }
 
 /// Short for results of this crate.
@@ -133,6 +155,7 @@ impl fmt::Display for Error {
             ),
             Self::Format(reason) | Self::Train(reason) | Self::Argument(reason) => f.write_str(reason),
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::InDocument { index, source } => write!(f, "document {index}: {source}"),
             Self::Interrupted => f.write_str("stopped by the caller"),
         }
     }

@@ -12,7 +12,19 @@ pub mod error;
 pub mod ids;
 pub mod utf8;
 pub mod vocab;
+pub mod merges;
+pub mod special;
 pub mod pretokenize;
+pub mod count;
+pub mod train;
+pub mod encode;
+pub mod decode;
+pub mod stream;
+pub mod files;
+pub mod tokenizer;
+pub mod batch;
+pub mod spans;
+pub mod reference;
 
 #[cfg(feature = "python")]
 mod py;

@@ -13,7 +13,7 @@ Text: TypeAlias = str | bytes
 AllowedSpecial: TypeAlias = Collection[str] | Literal["all"]
 DisallowedSpecial: TypeAlias = Collection[str] | Literal["all"]
 Ids: TypeAlias = Sequence[int] | NDArray[Any]
-Source: TypeAlias = Iterable[str] | Iterable[bytes] | Path | Iterable[Path]
+Source: TypeAlias = Iterable[str | bytes] | Path | Iterable[Path]
 Progress: TypeAlias = Callable[[str, int, int], object]
 Specials: TypeAlias = Mapping[str, int] | Iterable[str]
 

@@ -73,8 +73,13 @@ def train(
     True
     """
     tokens = [bytes([byte]) for byte in BYTE_ORDER]
-    limits = {"min_frequency": min_frequency, "max_token_bytes": max_token_bytes}
-    steps = train_steps(pretokens, tokens, vocab_size, **limits)
+    steps = train_steps(
+        pretokens,
+        tokens,
+        vocab_size,
+        min_frequency=min_frequency,
+        max_token_bytes=max_token_bytes,
+    )
     return Trained(tokens, [step.pair for step in steps])
 
 
@@ -83,7 +88,7 @@ def train_steps(
     tokens: list[bytes],
     vocab_size: int,
     *,
-    min_frequency: int | None = 1,
+    min_frequency: int = 1,
     max_token_bytes: int | None = None,
 ) -> Iterator[Step]:
     """The training loop, one merge at a time; new tokens are added to `tokens`."""
@@ -96,7 +101,7 @@ def train_steps(
             for left, right in pairwise(ids):
                 if max_token_bytes is None or len(tokens[left] + tokens[right]) <= max_token_bytes:
                     counts[left, right] += words[word]
-        if not counts or max(counts.values()) < (min_frequency or 1):
+        if not counts or max(counts.values()) < min_frequency:
             return
         pair, rule, tied = choose(counts)
         joined = tokens[pair[0]] + tokens[pair[1]]

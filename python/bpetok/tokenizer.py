@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    Source: TypeAlias = Iterable[str] | Iterable[bytes] | Path | Iterable[Path] | Counts
+    Source: TypeAlias = Iterable[str | bytes] | Path | Iterable[Path] | Counts
     Callback: TypeAlias = Callable[[str, int, int], object]
     Progress: TypeAlias = bool | Callback
 

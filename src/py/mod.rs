@@ -1,8 +1,38 @@
-//! Python bindings.
+//! The Python module `bpetok._bpetok`: one file per class. Convert, detach, call, convert; nothing about tokenization is
+//! decided here.
+
+mod batch;
+mod convert;
+mod counts;
+mod errors;
+mod tokenizer;
+
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _bpetok {
+    use pyo3::prelude::*;
+    use pyo3::types::PyDict;
+
+    #[pymodule_export]
+    use super::batch::TokenBatch;
+    #[pymodule_export]
+    use super::counts::{Counts, train_counts};
+    #[pymodule_export]
+    use super::tokenizer::{Stream, Tokenizer, load_bpetok, parse_tiktoken, write_tiktoken};
+    use crate::pretokenize::{classes, patterns};
+
     #[pymodule_export]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+    #[pymodule_export]
+    const UNICODE_VERSION: &str = classes::UNICODE_VERSION;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let presets = PyDict::new(module.py());
+        for preset in &patterns::PRESETS {
+            presets.set_item(preset.name, preset.regex)?;
+        }
+        module.add("PRESETS", presets)
+    }
 }

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from support import END_OF_TEXT, VECTORS, read_jsonl
 
 import bpetok
+from support import END_OF_TEXT, VECTORS, read_jsonl
 
 RANK_FILES = ("r50k_base", "p50k_base", "cl100k_base", "o200k_base")
 

@@ -103,7 +103,9 @@ def hf_merges(
     """The merges that HF's trainer learns, without special tokens in `vocab_size`."""
     peer = HfTokenizer(models.BPE())
     peer.pre_tokenizer = (
-        pre_tokenizers.ByteLevel(add_prefix_space=False) if pattern == GPT2 else _pre_tokenizer(pattern)
+        pre_tokenizers.ByteLevel(add_prefix_space=False)
+        if pattern == GPT2
+        else _pre_tokenizer(pattern)
     )
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 import bpetok
 from bpetok import Counts
 
-documents_of_bytes = st.lists(st.binary(max_size=20) | st.text("ab 1\n", max_size=20).map(str.encode))
+documents_of_bytes = st.lists(
+    st.binary(max_size=20) | st.text("ab 1\n", max_size=20).map(str.encode)
+)
 
 
 @settings(max_examples=100, deadline=None)

@@ -10,10 +10,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from test_formats import rank_file
 
 import bpetok
 from bpetok import DownloadError, encodings
+from test_formats import rank_file
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -43,7 +43,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.delenv("BPETOK_DATA_DIR", raising=False)
     monkeypatch.setenv("BPETOK_BASE_URL", "http://127.0.0.1:9")
-    for proxy in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+    for proxy in (
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ):
         monkeypatch.delenv(proxy, raising=False)
     return folder
 
@@ -58,7 +65,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> bytes:
 
 
 def test_unknown_names_list_the_known() -> None:
-    with pytest.raises(bpetok.Error, match="'gpt5'.*cl100k_base"):
+    with pytest.raises(bpetok.Error, match=r"'gpt5'.*cl100k_base"):
         bpetok.get_encoding("gpt5")
 
 

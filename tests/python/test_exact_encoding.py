@@ -7,20 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiktoken
-from conftest import RANK_FILES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import CUSTOM, GPT2, PUBLISHED, hf_peer, read_jsonl, tiktoken_peer
 from tiktoken.load import load_tiktoken_bpe
 
 import bpetok
 from bpetok import PatternError
 from bpetok.encodings import ENCODINGS
 from bpetok.spec import TokenizerSpec
+from conftest import RANK_FILES
+from support import CUSTOM, GPT2, PUBLISHED, hf_peer, read_jsonl, tiktoken_peer
 
 # Letters with case partners outside ASCII, marks, digits of other scripts, all kinds of space.
-nasty = st.text("aAsSſKtlvedmr'’ .,!/\n\r\t\u00a0\u2028\u3000\u0085\u200d019²Ⅷ٣éÉ\u0301ǅʼ世か한ไ👩\U0001f3fd\x00\x1f\x7f")
-texts = nasty | st.text(max_size=40)
+nasty = st.text(
+    "aAsSſKtlvedmr'’ .,!/\n\r\t\u00a0\u2028\u3000\u0085\u200d019²Ⅷ٣éÉ\u0301ǅʼ世か한ไ👩\U0001f3fd\x00\x1f\x7f"
+)
+# Assigned characters only: the peers' Unicode versions differ in the newest ones.
+assigned = st.characters(exclude_categories=("Cs", "Cn"))
+texts = nasty | st.text(assigned, max_size=40)
 
 
 # --- live peers, no data --------------------------------------------------------------------------
@@ -74,6 +78,9 @@ def test_special_tokens_equal_tiktokens(tok: bpetok.Tokenizer, text: str) -> Non
     assert tok.encode_ordinary(text) == peer.encode_ordinary(text)
 
 
+# tiktoken's regex overflows its stack on a million spaces under this pattern.
+PEER_OVERFLOWS = {("o200k_base", "spaces_1mb.txt")}
+
 # --- the handed data --------------------------------------------------------------------------------
 
 
@@ -105,14 +112,21 @@ def files_of_text(data_dir: Path) -> list[Path]:
 
 @pytest.mark.parametrize("name", RANK_FILES)
 def test_files_equal_tiktoken(
-    data_dir: Path, published: dict[str, bpetok.Tokenizer], peers: dict[str, tiktoken.Encoding], name: str
+    data_dir: Path,
+    published: dict[str, bpetok.Tokenizer],
+    peers: dict[str, tiktoken.Encoding],
+    name: str,
 ) -> None:
     tok, peer = published[name], peers[name]
     paths = files_of_text(data_dir)
     assert len(paths) >= 10
     for path in paths:
         text = path.read_bytes().decode("utf-8")
-        wanted = np.array(peer.encode_ordinary(text), dtype=np.uint32)
+        if (name, path.name) in PEER_OVERFLOWS:
+            # The whole file is one pretoken, so the part of the peer that works can still be asked.
+            wanted = np.array(peer._encode_single_piece(text), dtype=np.uint32)
+        else:
+            wanted = np.array(peer.encode_ordinary(text), dtype=np.uint32)
         found = tok.encode_numpy(text, disallowed_special=())
         assert np.array_equal(found, wanted), path.name
         assert np.array_equal(tok.encode_batch([text.encode()], disallowed_special=()).ids, wanted)
@@ -183,7 +197,10 @@ def are_among(matches: list[str], pieces: list[str]) -> bool:
 
 @pytest.mark.parametrize("name", CUSTOM)
 def test_custom_patterns_on_a_megabyte(
-    data_dir: Path, published: dict[str, bpetok.Tokenizer], peers: dict[str, tiktoken.Encoding], name: str
+    data_dir: Path,
+    published: dict[str, bpetok.Tokenizer],
+    peers: dict[str, tiktoken.Encoding],
+    name: str,
 ) -> None:
     text = (data_dir / "corpora/mixed_1mb.txt").read_bytes().decode("utf-8")
     path = data_dir / "vocabs/cl100k_base.tiktoken"
@@ -200,10 +217,14 @@ def test_custom_patterns_on_a_megabyte(
 @pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "o200k"])
 def test_a_vocabulary_trained_here_in_tiktoken_and_hf(data_dir: Path, pattern: str) -> None:
     tok = bpetok.train(data_dir / "corpora/mixed_1mb.txt", 4096, pattern=pattern)
-    bare = bpetok.train(data_dir / "corpora/mixed_1mb.txt", 4096, pattern=pattern, special_tokens=())
+    bare = bpetok.train(
+        data_dir / "corpora/mixed_1mb.txt", 4096, pattern=pattern, special_tokens=()
+    )
     text = (data_dir / "corpora/tinyshakespeare.txt").read_text(encoding="utf-8")
     text += (data_dir / "corpora/mixed_1mb.txt").read_bytes().decode("utf-8")[:300_000]
     ids = tok.encode_ordinary(text)
     assert ids == tiktoken_peer(tok, PUBLISHED[pattern]).encode_ordinary(text)
     text = text.replace("<|endoftext|>", "")
-    assert bare.encode(text) == hf_peer(bare, bare.pattern).encode(text, add_special_tokens=False).ids
+    assert (
+        bare.encode(text) == hf_peer(bare, bare.pattern).encode(text, add_special_tokens=False).ids
+    )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import CUSTOM, END_OF_TEXT, GPT2, VECTORS, hf_merges, read_jsonl
 
 import bpetok
+from support import CUSTOM, END_OF_TEXT, GPT2, VECTORS, hf_merges, read_jsonl
 
 CORPORA = ("english", "code", "multilingual")
 SIZES = (8_192, 32_768)
@@ -58,7 +58,7 @@ def test_custom_patterns(name: str, documents: list[str]) -> None:
 @cache
 def expected(path: Path) -> list[tuple[bytes, bytes]]:
     """HF's merges at the largest size; those of a smaller one are a prefix. 10 to 20 s each."""
-    documents = path.read_text(encoding="utf-8", newline="").split(END_OF_TEXT)
+    documents = path.read_bytes().decode("utf-8").split(END_OF_TEXT)
     return hf_merges(documents, max(SIZES))
 
 
@@ -76,7 +76,7 @@ def test_corpora_from_files(data_dir: Path, corpus: str, size: int, threads: int
 @pytest.mark.parametrize("corpus", CORPORA)
 def test_corpora_from_an_iterator_twice_the_same_bytes(data_dir: Path, corpus: str) -> None:
     path = data_dir / f"corpora/{corpus}.txt"
-    documents = path.read_text(encoding="utf-8", newline="").split(END_OF_TEXT)
+    documents = path.read_bytes().decode("utf-8").split(END_OF_TEXT)
     size = max(SIZES)
     from_texts = bpetok.train(iter(documents), size + 1, pattern=GPT2, threads=2)
     assert from_texts.merges == expected(path)

@@ -9,11 +9,11 @@ import re
 from pathlib import Path
 
 import pytest
-from support import VECTORS, read_jsonl
 
 import bpetok
 from bpetok import FormatError, formats
 from bpetok.formats import bpetok as own
+from support import VECTORS, read_jsonl
 
 HOSTILE = VECTORS / "hostile"
 
@@ -73,7 +73,9 @@ def test_a_conflicting_pattern_is_refused(tok: bpetok.Tokenizer, tmp_path: Path)
         bpetok.load(path, pattern="cl100k")
 
 
-def test_conflicting_specials_are_refused(tok: bpetok.Tokenizer, special: str, tmp_path: Path) -> None:
+def test_conflicting_specials_are_refused(
+    tok: bpetok.Tokenizer, special: str, tmp_path: Path
+) -> None:
     path = tmp_path / "tok.bpetok"
     tok.save(path)
     assert bpetok.load(path, special_tokens={special: 339}) == tok
@@ -101,7 +103,9 @@ def test_another_unicode_version_warns_with_both(tok: bpetok.Tokenizer, tmp_path
 # --- .tiktoken ----------------------------------------------------------------------------------
 
 
-def test_rank_files_go_both_ways(tok: bpetok.Tokenizer, documents: list[str], tmp_path: Path) -> None:
+def test_rank_files_go_both_ways(
+    tok: bpetok.Tokenizer, documents: list[str], tmp_path: Path
+) -> None:
     path = tmp_path / "tok.tiktoken"
     with pytest.warns(UserWarning, match="ranks only"):
         tok.save(path)

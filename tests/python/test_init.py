@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import pytest
-from support import python
 
 import bpetok
+from support import python
 
-HEAVY = """
-numpy argparse json re typing inspect dataclasses tempfile pathlib hashlib http.client urllib.request
-ssl socket asyncio subprocess multiprocessing logging unittest
-""".split()
+HEAVY = [
+    "numpy",
+    "argparse",
+    "json",
+    "re",
+    "typing",
+    "inspect",
+    "dataclasses",
+    "tempfile",
+    "pathlib",
+    "hashlib",
+    "http.client",
+    "urllib.request",
+    "ssl",
+    "socket",
+    "asyncio",
+    "subprocess",
+    "multiprocessing",
+    "logging",
+    "unittest",
+]
 
 
 def test_import_brings_in_nothing_heavy() -> None:

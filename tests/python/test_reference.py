@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import VECTORS, hf_merges, python, read_jsonl
 
 import bpetok
 from bpetok import reference
+from support import VECTORS, hf_merges, python, read_jsonl
 
 TRAINING = read_jsonl(VECTORS / "training.jsonl")
 ENCODING = read_jsonl(VECTORS / "encoding.jsonl")
@@ -63,7 +63,9 @@ def test_both_ways_of_encoding_agree_with_the_vectors() -> None:
     for row in ENCODING:
         pieces = [bytes.fromhex(piece) for piece in row["pretokens_hex"]]
         by_list = [token_id for piece in pieces for token_id in reference.encode(piece, trained)]
-        by_rank = [token_id for piece in pieces for token_id in reference.encode_by_rank(piece, ranks)]
+        by_rank = [
+            token_id for piece in pieces for token_id in reference.encode_by_rank(piece, ranks)
+        ]
         assert by_list == by_rank == row["ids"], row["name"]
 
 
@@ -101,7 +103,9 @@ def test_rust_learns_what_the_reference_learns(
 
 
 def test_explains_each_merge_of_the_textbook_sentence() -> None:
-    printed = python("import runpy; runpy.run_module('bpetok.reference', run_name='__main__')").stdout
+    printed = python(
+        "import runpy; runpy.run_module('bpetok.reference', run_name='__main__')"
+    ).stdout
     lines = printed.splitlines()
     assert lines[0] == "text:      'the cat in the hat'"
     assert len(lines) == 2 + 10

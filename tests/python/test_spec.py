@@ -82,7 +82,9 @@ def test_buffers_that_do_not_fit_together(tok: bpetok.Tokenizer) -> None:
 def test_a_repeated_id(tok: bpetok.Tokenizer) -> None:
     spec = TokenizerSpec.of(tok)
     with pytest.raises(bpetok.VocabError):
-        replace(spec, token_ids=spec.token_ids[:4] + spec.token_ids[:4] + spec.token_ids[8:]).build()
+        replace(
+            spec, token_ids=spec.token_ids[:4] + spec.token_ids[:4] + spec.token_ids[8:]
+        ).build()
 
 
 def test_unknown_digit_rules(tok: bpetok.Tokenizer) -> None:

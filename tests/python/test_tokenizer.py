@@ -26,7 +26,14 @@ def test_text_bytes_generator_path_and_counts_give_the_same(
     joined.write_bytes("<|endoftext|>".join(documents).encode())
     counts = Counts("gpt2", ["<|endoftext|>"])
     counts.update(documents)
-    sources = [documents, [text.encode() for text in documents], iter(documents), paths, joined, counts]
+    sources = [
+        documents,
+        [text.encode() for text in documents],
+        iter(documents),
+        paths,
+        joined,
+        counts,
+    ]
     for source in sources:
         assert bpetok.train(source, 340, pattern="gpt2") == tok
 
@@ -77,7 +84,9 @@ def test_vocab_size_counts_bytes_and_specials() -> None:
     assert tok.special_tokens == {"<a>": 258, "<b>": 259}
 
 
-@pytest.mark.parametrize(("size", "specials"), [(255, []), (256, ["<a>"]), (0, []), (257, ["a", "b"])])
+@pytest.mark.parametrize(
+    ("size", "specials"), [(255, []), (256, ["<a>"]), (0, []), (257, ["a", "b"])]
+)
 def test_too_small_a_vocab_size(size: int, specials: list[str]) -> None:
     with pytest.raises(TrainError, match=rf"{size}.*{256 + len(specials)}"):
         bpetok.train(["abc"], size, special_tokens=specials)
@@ -108,7 +117,9 @@ def test_threads_below_one_are_an_error(threads: int) -> None:
         bpetok.train(["abc"], 300, threads=threads)
 
 
-@pytest.mark.parametrize("pattern", ["(", "[a-", r"\p{NoSuchClass}", "(?P<a>x)(?P<a>y)", "a{2,1}", ""])
+@pytest.mark.parametrize(
+    "pattern", ["(", "[a-", r"\p{NoSuchClass}", "(?P<a>x)(?P<a>y)", "a{2,1}", ""]
+)
 def test_an_invalid_regex_is_a_pattern_error(pattern: str) -> None:
     with pytest.raises(PatternError):
         bpetok.train(["abc"], 300, pattern=pattern)
@@ -241,7 +252,15 @@ def test_with_special_tokens(tok: bpetok.Tokenizer, special: str) -> None:
 
 
 def test_pretokenize_shows_the_cuts(tok: bpetok.Tokenizer) -> None:
-    assert tok.pretokenize("the cat's 12\n\nhat") == [b"the", b" cat", b"'s", b" 12", b"\n", b"\n", b"hat"]
+    assert tok.pretokenize("the cat's 12\n\nhat") == [
+        b"the",
+        b" cat",
+        b"'s",
+        b" 12",
+        b"\n",
+        b"\n",
+        b"hat",
+    ]
     assert tok.pretokenize(b"a\xff\xfeb") == [b"a", b"\xff\xfe", b"b"]
 
 

@@ -119,7 +119,9 @@ def vocabulary(merges: list[tuple[bytes, bytes]]) -> dict[bytes, int]:
 def pretokens(pattern: str, data: bytes) -> list[bytes]:
     """Matches and what lies between them; each valid UTF-8 stretch is a text, each invalid run one."""
     found = []
-    for stretch in regex.findall(r"[\udc80-\udcff]+|[^\udc80-\udcff]+", data.decode("utf-8", "surrogateescape")):
+    for stretch in regex.findall(
+        r"[\udc80-\udcff]+|[^\udc80-\udcff]+", data.decode("utf-8", "surrogateescape")
+    ):
         if "\udc80" <= stretch[0] <= "\udcff":
             found.append(stretch.encode("utf-8", "surrogateescape"))
             continue
@@ -137,7 +139,7 @@ def training_rows() -> list[dict]:
     cases += [("textbook", ["the cat in the hat"], 300, 1), ("overlaps", [CORPUS[4]], 280, 1)]
     cases += [("nothing", [""], 300, 1), ("ties", ["ab cd ef gh", "hg fe dc ba"], 300, 1)]
     for pattern, peer in PATTERNS.items():
-        if "?<=" in pattern or peer is None and pattern in (r"[a-z]+", r"\p{N}{1,2}"):
+        if "?<=" in pattern or (peer is None and pattern in (r"[a-z]+", r"\p{N}{1,2}")):
             continue  # how HF treats text between matches is its own affair
         for name, documents, vocab_size, min_frequency in cases:
             merges = hf_merges(peer or pattern, documents, vocab_size, min_frequency)
@@ -180,7 +182,10 @@ def write(name: str, rows: list[dict]) -> None:
 
 def main() -> None:
     merges = hf_merges(PATTERNS["gpt2"], CORPUS, 400, 1)
-    write("merges.jsonl", [{"left_hex": left.hex(), "right_hex": right.hex()} for left, right in merges])
+    write(
+        "merges.jsonl",
+        [{"left_hex": left.hex(), "right_hex": right.hex()} for left, right in merges],
+    )
     write("training.jsonl", training_rows())
     write("encoding.jsonl", encoding_rows(vocabulary(merges)))
 

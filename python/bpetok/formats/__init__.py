@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from bpetok.atomic import write_atomic
-from bpetok.errors import FormatError
+from bpetok.errors import Error, FormatError
 from bpetok.formats import bpetok as own
 from bpetok.formats import tiktoken
 
@@ -34,7 +34,7 @@ class Format(NamedTuple):
     sniff: Callable[[bytes], bool]
     """Whether a file that begins with these bytes is of this format."""
     read: Callable[[str, str | None, Specials], Tokenizer]
-    """`(path, pattern, special_tokens)` -> tokenizer; complains about what conflicts."""
+    """`(path, pattern, special_tokens)` -> tokenizer; errors need not name the path."""
     write: Callable[[Tokenizer, str], bytes]
     """`(tokenizer, path)` -> content of the file; the path is only for messages."""
 
@@ -54,7 +54,11 @@ def read(path: str | os.PathLike[str], pattern: str | None, special_tokens: Spec
         raise FormatError(f"{name} is empty: not a tokenizer file")
     for row in FORMATS:
         if row.sniff(head):
-            return row.read(name, pattern, special_tokens)
+            try:
+                return row.read(name, pattern, special_tokens)
+            except Error as error:
+                # Readers speak of what is in the file; here its name goes in front, once for all.
+                raise type(error)(f"{name}: {error}") from None
     raise FormatError(
         f"{name} begins with {head[:16]!r}, which is none of the formats that bpetok reads: {_known()}"
     )

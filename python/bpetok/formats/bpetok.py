@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bpetok._bpetok import Tokenizer
     from bpetok.formats import Specials
 
-MAGIC = b"bpetok"
+# Not text in any encoding, and broken by a conversion of line ends, as PNG's signature is.
+MAGIC = b"\x89BPETK\r\n"
 
 
 def sniff(head: bytes) -> bool:
@@ -29,11 +30,11 @@ def read(path: str, pattern: str | None, special_tokens: Specials) -> Tokenizer:
     tok = load_bpetok(path)
     if pattern is not None and expand_pattern(pattern) != tok.pattern:
         raise FormatError(
-            f"{path} was made with the pattern {tok.pattern!r}, not {pattern!r}: leave pattern out"
+            f"it was made with the pattern {tok.pattern!r}, not {pattern!r}: leave pattern out"
         )
     if special_tokens is not None and not _same_specials(tok.special_tokens, special_tokens):
         raise FormatError(
-            f"{path} holds the special tokens {tok.special_tokens!r}, not {special_tokens!r}: leave "
+            f"it holds the special tokens {tok.special_tokens!r}, not {special_tokens!r}: leave "
             "special_tokens out, and use with_special_tokens on the result to add some"
         )
     return tok

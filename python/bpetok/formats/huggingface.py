@@ -75,7 +75,9 @@ def to_document(spec: TokenizerSpec) -> dict[str, Any]:
     characters = byte_characters()
     # latin-1 gives one character for each byte, which `translate` then maps at C speed.
     alphabet = dict(enumerate(characters))
-    names = {token_id: token.decode("latin-1").translate(alphabet) for token_id, token in tokens.items()}
+    names = {
+        token_id: token.decode("latin-1").translate(alphabet) for token_id, token in tokens.items()
+    }
     pairs = spec.merge_pairs()
     if pairs is None:
         pairs = splits_by_rank(tokens)
@@ -88,7 +90,12 @@ def to_document(spec: TokenizerSpec) -> dict[str, Any]:
         "normalizer": None,
         "pre_tokenizer": _pre_tokenizer(spec),
         "post_processor": None,
-        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        "decoder": {
+            "type": "ByteLevel",
+            "add_prefix_space": False,
+            "trim_offsets": True,
+            "use_regex": False,
+        },
         "model": {
             "type": "BPE",
             "dropout": None,
@@ -130,7 +137,9 @@ def _pre_tokenizer(spec: TokenizerSpec) -> dict[str, Any]:
         # The groups reach the second step as texts of their own; without this it might cut them again.
         pattern = rf"\p{{N}}+|{pattern}"
     steps.append(_split(pattern))
-    steps.append({"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False})
+    steps.append(
+        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    )
     return {"type": "Sequence", "pretokenizers": steps}
 
 
@@ -161,7 +170,10 @@ def _specials_in_vocab(specials: Mapping[str, int], vocab: Mapping[str, int]) ->
     own file. A text that is also the byte-level name of other bytes would then be made from those.
     """
     ordered = sorted(specials.values())
-    if ordered == list(range(len(vocab), len(vocab) + len(ordered))) and not vocab.keys() & specials.keys():
+    if (
+        ordered == list(range(len(vocab), len(vocab) + len(ordered)))
+        and not vocab.keys() & specials.keys()
+    ):
         return {}
     bytes_of = {character: byte for byte, character in enumerate(byte_characters())}
     for text in specials:

@@ -30,7 +30,9 @@ BOUNDARY = rf"(?:(?<=[{WORD}])(?![{WORD}])|(?<![{WORD}])(?=[{WORD}]))"
 NO_BOUNDARY = rf"(?:(?<=[{WORD}])(?=[{WORD}])|(?<![{WORD}])(?![{WORD}]))"
 
 SAME_ESCAPES = frozenset("dDsSzAtnrfvaehHk123456789")
-PROPERTY = re.compile(r"[pP](?:\{(\^?)(?:(?:gc|General_Category|sc|Script)[=:])?([A-Za-z0-9_ -]+)\}|([A-Z]))")
+PROPERTY = re.compile(
+    r"[pP](?:\{(\^?)(?:(?:gc|General_Category|sc|Script)[=:])?([A-Za-z0-9_ -]+)\}|([A-Z]))"
+)
 HEX = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[xuU]\{([0-9A-Fa-f]+)\}")
 INTERVAL = re.compile(r"\{\d*(,?)\d*\}")
 FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
@@ -66,8 +68,19 @@ class _Translator:
         """Nothing but flags came since the pattern or group began."""
 
     def run(self) -> str:
-        steps = {"\\": self._escape, "[": self._class, "(": self._open, ")": self._close, "^": self._anchor}
-        steps |= {"$": self._anchor, "*": self._quantifier, "+": self._quantifier, "?": self._quantifier}
+        steps = {
+            "\\": self._escape,
+            "[": self._class,
+            "(": self._open,
+            ")": self._close,
+            "^": self._anchor,
+        }
+        steps |= {
+            "$": self._anchor,
+            "*": self._quantifier,
+            "+": self._quantifier,
+            "?": self._quantifier,
+        }
         while self.at < len(self.pattern):
             char = self.pattern[self.at]
             if char == "{" and INTERVAL.match(self.pattern, self.at):
@@ -160,7 +173,9 @@ class _Translator:
             text, length = f"(?<{match[1]}>", len(match[0])
         elif not self.pattern.startswith("(?", self.at):
             text, length = "(", 1
-        elif group := next((group for group in GROUPS if self.pattern.startswith(group, self.at)), None):
+        elif group := next(
+            (group for group in GROUPS if self.pattern.startswith(group, self.at)), None
+        ):
             text, length = group, len(group)
         else:
             self._open_flags()

@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from bpetok._bpetok import PRESETS, parse_tiktoken, write_tiktoken
-from bpetok.errors import Error, FormatError
+from bpetok.errors import FormatError
 
 if TYPE_CHECKING:
     from bpetok._bpetok import Tokenizer
@@ -31,16 +31,12 @@ def read(path: str, pattern: str | None, special_tokens: Specials) -> Tokenizer:
     """The tokenizer, merging by rank; `pattern` is required."""
     if pattern is None:
         raise FormatError(
-            f"{path} is a rank file, which holds no pattern: pass pattern= one of "
+            f"a rank file holds no pattern: pass pattern= one of "
             f"{', '.join(PRESETS)} or a regex, the one the vocabulary was made with"
         )
     with open(path, "rb") as file:
         data = file.read()
-    try:
-        return parse_tiktoken(data, pattern, special_tokens)
-    except Error as error:
-        # The core sees bytes only; the same error, with the file's name in front.
-        raise type(error)(f"{path}: {error}") from None
+    return parse_tiktoken(data, pattern, special_tokens)
 
 
 def write(tok: Tokenizer, path: str) -> bytes:

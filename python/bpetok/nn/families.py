@@ -32,6 +32,7 @@ class Family:
     alias: Mapping[str, str] = field(default_factory=dict)  # other spelling -> JSON field
     encoder: Reads = field(default_factory=dict)  # seq2seq: what the encoder reads differently
     activations: Mapping[str, str] = field(default_factory=dict)  # family's name -> ours, where they differ
+    traces_outputs: bool = False  # `transformers` lists a Mamba's hidden states after its blocks, others before
 
 
 def _classes(name: str, *heads: str) -> tuple[str, ...]:
@@ -276,6 +277,7 @@ FAMILIES: dict[str, Family] = {
         only={"rms_norm": (True,), "ssm_cfg": ({},)},
         inert=_SSM_INERT,
         alias={"d_model": "hidden_size", "n_layer": "num_hidden_layers", "d_inner": "intermediate_size"},
+        traces_outputs=True,
     ),
     "mamba2": Family(
         "decoder",
@@ -297,6 +299,7 @@ FAMILIES: dict[str, Family] = {
         fixed={"norm": "rms", "mixer": "mamba2"},
         only={"rms_norm": (True,), "norm_before_gate": (False,)},
         inert=_SSM_INERT | {"time_step_rank"},
+        traces_outputs=True,
     ),
     "jamba": Family(
         "decoder",

@@ -18,7 +18,7 @@ from bpetok.nn.config import Config, Ssm
 from bpetok.nn.embedding import linear
 from bpetok.nn.norms import gated_rms_norm, rms_norm
 from bpetok.nn.selective_scan import chunked_scan, selective_scan
-from bpetok.nn.ssm import discretise, recurrence
+from bpetok.nn.ssm import recurrence
 from bpetok.nn.state import Recurrent
 from bpetok.nn.trace import Recorder
 
@@ -129,7 +129,7 @@ def _mamba2(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: A
 
 def _linear_ssm(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Array, note: Recorder) -> tuple[Array, Recurrent]:
     """A time-invariant SSM with an activation and an output projection after it (S5's block, arXiv:2208.04933)."""
-    A, B = discretise(p["mix.A"], p["mix.B"], s.time_step, s.discretisation)
+    A, B = p["mix.step.A"], p["mix.step.B"]
     y = np.empty((*x.shape[:2], len(p["mix.C"])), x.dtype)
     h = memory.ssm.copy()
     if (counts == x.shape[1]).all():

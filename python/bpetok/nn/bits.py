@@ -1,0 +1,63 @@
+"""Bits per byte: how well a model with its tokenizer predicts a text, comparable between any two pairs.
+
+Perplexity depends on the tokenizer: fewer, longer tokens are harder to guess each. Dividing the surprise of the
+whole text by its bytes does not.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.nn.errors import InputError
+from bpetok.nn.losses import nll
+
+__all__ = ["bits_per_byte", "text_nll"]
+
+_ROWS = 256  # ids read and scored at once: 256 x 200,000 float32 scores are 200 MB
+
+
+def bits_per_byte(
+    model: Any, tok: Any, text: str | bytes, context: int | None = None, stride: int | None = None, *, bos: int | None = None
+) -> float:
+    """NLL of all ids but the first (of all, after a `bos` id) over ln 2 x UTF-8 bytes.
+
+    `context` is how many ids the model sees at most (default: the config's `max_positions`, or the whole text),
+    `stride` how far that window moves (default: half of it). Every id is scored once.
+    """
+    size = len(text.encode() if isinstance(text, str) else text)
+    if size == 0:
+        raise InputError("the text is empty: it has no bytes to share the bits among")
+    ids = [*([] if bos is None else [bos]), *tok.encode_ordinary(text)]
+    return float(text_nll(model, ids, context, stride).sum(dtype=np.float64)) / (math.log(2) * size)
+
+
+def text_nll(model: Any, ids: Any, context: int | None = None, stride: int | None = None) -> NDArray[Any]:
+    """Nats of each id but the first, given those before it in its window: `[t] -> [t - 1]`."""
+    ids = np.asarray(ids, np.int64).reshape(-1)
+    limit = model.config.max_positions or len(ids)
+    context = max(min(limit if context is None else context, len(ids)), 1)
+    stride = max(context // 2, 1) if stride is None else stride
+    if not 1 <= stride:
+        raise InputError(f"stride={stride} must be at least 1")
+    out, done, start = [np.zeros(0, model.dtype)], 1, 0  # `done` counts the ids that need no more scoring
+    while done < len(ids):
+        end = min(start + context, len(ids))
+        out.append(_window_nll(model, ids[start:end], done - start))
+        done, start = end, min(start + stride, end - 1)
+    return np.concatenate(out)
+
+
+def _window_nll(model: Any, ids: NDArray[np.int64], first: int) -> NDArray[Any]:
+    """Nats of `ids[first:]`, read in pieces: `[t] -> [t - first]`."""
+    state, out = None, []
+    for start in range(0, len(ids) - 1, _ROWS):
+        end = min(start + _ROWS, len(ids) - 1)
+        hidden, state = model.hidden(ids[None, start:end], state)
+        skip = max(first - 1 - start, 0)
+        if skip < end - start:
+            out.append(nll(model.scores(hidden[0, skip:]), ids[start + skip + 1 : end + 1]))
+    return np.concatenate(out)

@@ -1,0 +1,72 @@
+"""A folder with `config.json` and safetensors in, a model out; no torch anywhere.
+
+    model = bpetok.nn.load("path/to/folder", dtype="float32")
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from bpetok.nn.config import Config
+from bpetok.nn.errors import ConfigError
+from bpetok.nn.families import FAMILIES
+from bpetok.nn.model import Decoder, Encoder
+from bpetok.nn.read_config import config_from_json
+from bpetok.nn.safetensors import read_folder
+from bpetok.nn.seq2seq import EncoderDecoder
+from bpetok.nn.weights import Weights, collect, random_weights
+
+__all__ = ["from_weights", "load", "load_config", "random_model"]
+
+_KINDS: dict[str, Any] = {"decoder": Decoder, "encoder": Encoder, "seq2seq": EncoderDecoder}
+
+
+def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    kind = np.dtype(dtype)
+    if kind not in (np.dtype("float32"), np.dtype("float64")):
+        raise ConfigError(f"dtype={dtype!r}: models run in float32 or float64")
+    return kind
+
+
+def load_config(folder: str | os.PathLike[str]) -> Config:
+    """Read `config.json` alone, from its folder or by its own path (for counting without weights)."""
+    path = Path(folder)
+    path = path / "config.json" if path.is_dir() else path
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}: not JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise ConfigError(f"{path}: a config must be a JSON object")
+    return config_from_json(raw)
+
+
+def load(folder: str | os.PathLike[str], dtype: DTypeLike = "float32") -> Any:
+    """Load a checkpoint: a `Decoder`, `Encoder` or `EncoderDecoder`, by the config's family.
+
+    Weights stay in the memory-mapped file where its dtype is the one asked for; float16 and bfloat16 are widened.
+    """
+    kind, config = _dtype(dtype), load_config(folder)
+    return from_weights(collect(config, read_folder(folder), kind), kind)
+
+
+def from_weights(weights: Weights, dtype: DTypeLike = "float32") -> Any:
+    """Make a model of weights in hand."""
+    return _KINDS[FAMILIES[weights.stack.config.family].kind](weights, _dtype(dtype))
+
+
+def random_model(config: Config, seed: int = 0, dtype: DTypeLike = "float32", scale: float = 0.02) -> Any:
+    """Make an untrained model, for tests and timings.
+
+    >>> from bpetok.nn.config import Config
+    >>> c = Config(family="llama", vocab_size=9, width=4, layers=1, heads=2, kv_heads=1, head_dim=2, ffn_width=6, gated=True)
+    >>> random_model(c)([[1, 2, 3]])[0].shape
+    (1, 3, 9)
+    """
+    return from_weights(random_weights(config, seed, _dtype(dtype), scale), dtype)

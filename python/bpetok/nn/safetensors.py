@@ -1,0 +1,140 @@
+"""Reading and writing `.safetensors` files, without the library and without copying.
+
+The file is an 8-byte little-endian length, a JSON header of that length, and the numbers. Tensors are views of
+the memory-mapped file; float16 and bfloat16 are widened when asked for. Every length in the header is checked
+against the file before anything is read. Format: https://huggingface.co/docs/safetensors, "Format".
+
+>>> import numpy as np, tempfile, pathlib
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "x.safetensors"
+>>> write_safetensors(path, {"a": np.array([[1.0, 2.0]], np.float32)})
+>>> read_safetensors(path)["a"].tolist()
+[[1.0, 2.0]]
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from bpetok.nn.errors import WeightsError
+
+__all__ = ["Tensors", "read_folder", "read_safetensors", "widen", "write_safetensors"]
+
+Array = NDArray[Any]
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "BOOL": "?",
+}  # fmt: skip
+_LONGEST_HEADER = 100_000_000  # the reference library's own limit
+
+
+class Tensors(Mapping[str, Array]):
+    """The tensors of one file or of several shards by name; bfloat16 comes as float32, the rest as stored."""
+
+    def __init__(self, places: dict[str, tuple[Any, str, tuple[int, ...], int]]) -> None:
+        """Keep where each tensor lies: (buffer, dtype, shape, offset)."""
+        self._places = places
+
+    def __getitem__(self, name: str) -> Array:
+        """A read-only view, except for bfloat16, which NumPy lacks."""
+        buffer, dtype, shape, offset = self._places[name]
+        view = np.frombuffer(buffer, _DTYPES[dtype], math.prod(shape), offset).reshape(shape)
+        return widen(view) if dtype == "BF16" else view
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, in file order."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """Number of tensors."""
+        return len(self._places)
+
+
+def widen(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """bfloat16 is the upper half of a float32: `[...] -> [...]`, exact."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> Tensors:
+    """Open one file."""
+    path = Path(path)
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < 8:
+            raise WeightsError(f"{path}: {size} bytes are too few for a safetensors file")
+        buffer = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    length = int.from_bytes(buffer[:8], "little")
+    if length > min(size - 8, _LONGEST_HEADER):
+        raise WeightsError(f"{path}: the header claims {length} bytes, the file has {size}")
+    try:
+        header = json.loads(buffer[8 : 8 + length])
+        header.pop("__metadata__", None)
+        entries = {k: (v["dtype"], tuple(v["shape"]), *v["data_offsets"]) for k, v in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path}: the header is not that of a safetensors file ({error})") from error
+    places = {}
+    for name, (dtype, shape, start, end) in entries.items():
+        if dtype not in _DTYPES:
+            raise WeightsError(f"{path}: tensor {name} has dtype {dtype!r}; known: {', '.join(_DTYPES)}")
+        if not all(isinstance(n, int) and n >= 0 for n in (*shape, start, end)):
+            raise WeightsError(f"{path}: tensor {name} has a shape or place that is no size: {shape}, {start}, {end}")
+        needed = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
+        if end - start != needed or 8 + length + end > size:
+            raise WeightsError(f"{path}: tensor {name} needs {needed} bytes; bytes {start}..{end} of {size} do not fit")
+        places[name] = (buffer, dtype, shape, 8 + length + start)
+    return Tensors(places)
+
+
+def read_folder(folder: str | os.PathLike[str]) -> Tensors:
+    """Open `model.safetensors`, or every shard that `model.safetensors.index.json` lists."""
+    folder = Path(folder)
+    index = folder / "model.safetensors.index.json"
+    if not index.exists():
+        return read_safetensors(folder / "model.safetensors")
+    try:
+        owner = dict(json.loads(index.read_text("utf-8"))["weight_map"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{index}: no weight_map in it ({error})") from error
+    places = {}
+    for shard in sorted(set(owner.values())):
+        if Path(shard).name != shard:
+            raise WeightsError(f"{index}: shard {shard!r} must be a plain file name in the same folder")
+        tensors = read_safetensors(folder / shard)
+        for name in (n for n, s in owner.items() if s == shard):
+            if name not in tensors:
+                raise WeightsError(f"{index}: tensor {name} is not in {shard}")
+            places[name] = tensors._places[name]
+    return Tensors(places)
+
+
+def write_safetensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, Array], dtype: DTypeLike | None = None
+) -> None:
+    """Write arrays (float32 as float16 with `dtype="float16"`, for instance), atomically."""
+    path, names = Path(path), {np.dtype(v).str.lstrip("<|="): k for k, v in _DTYPES.items() if k != "BF16"}
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    blocks, at = [], 0
+    for name, array in tensors.items():
+        array = np.ascontiguousarray(array if dtype is None else array.astype(dtype, copy=False))
+        code = array.dtype.newbyteorder("<").str.lstrip("<|=")
+        if code not in names:
+            raise WeightsError(f"tensor {name} has dtype {array.dtype}, which safetensors cannot hold")
+        header[name] = {"dtype": names[code], "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+        blocks.append(array.astype(array.dtype.newbyteorder("<"), copy=False))
+        at += array.nbytes
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        for block in blocks:
+            file.write(block.tobytes())
+    temporary.replace(path)

@@ -1,0 +1,155 @@
+"""Choosing the next token: greedy, or by chance after reshaping the scores.
+
+A sampler is `sampler(logits [b, v], ids [b, t], rng) -> ids [b]`; `ids` is everything so far. The steps that reshape
+scores are `step(logits, ids) -> logits` with `-inf` for what is ruled out, in the order in which `transformers` runs them.
+
+>>> import numpy as np
+>>> greedy(np.array([[0.1, 2.0, 1.0]]), np.array([[0]]), np.random.default_rng(0)).tolist()
+[1]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.nn.errors import InputError
+from bpetok.nn.softmax import softmax
+
+__all__ = [
+    "Sampler",
+    "by_temperature",
+    "greedy",
+    "keep_min_p",
+    "keep_top_k",
+    "keep_top_p",
+    "penalise_repeats",
+    "sample",
+    "utf8_valid",
+]
+
+Array = NDArray[Any]
+Sampler = Callable[[Array, NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
+
+
+def greedy(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """The token with the highest score, the smaller id on a tie: `[b, v] -> [b]`."""
+    return np.argmax(logits, axis=-1)
+
+
+def by_temperature(logits: Array, value: float) -> Array:
+    """Flatter above 1, sharper below: `[b, v] -> [b, v]`."""
+    return logits / value
+
+
+def keep_top_k(logits: Array, k: int) -> Array:
+    """Keep the k highest scores, and ties with the last: `[b, v] -> [b, v]`."""
+    if k >= logits.shape[-1]:
+        return logits
+    bar = np.partition(logits, -k, axis=-1)[:, -k, None]
+    return np.where(logits < bar, logits.dtype.type(-np.inf), logits)
+
+
+def keep_top_p(logits: Array, p: float) -> Array:
+    """Keep the likeliest tokens whose probabilities reach p together (arXiv:1904.09751): `[b, v] -> [b, v]`."""
+    order = np.argsort(-logits, axis=-1, kind="stable")
+    chance = np.take_along_axis(softmax(logits), order, -1)
+    late = np.cumsum(chance, axis=-1) - chance >= p  # those before it had reached p already
+    late[:, 0] = False
+    drop = np.zeros_like(late)
+    np.put_along_axis(drop, order, late, -1)
+    return np.where(drop, logits.dtype.type(-np.inf), logits)
+
+
+def keep_min_p(logits: Array, p: float) -> Array:
+    """Keep tokens at least p times as likely as the likeliest (arXiv:2407.01082): `[b, v] -> [b, v]`."""
+    chance = softmax(logits)
+    return np.where(chance < p * chance.max(-1, keepdims=True), logits.dtype.type(-np.inf), logits)
+
+
+def penalise_repeats(logits: Array, ids: NDArray[np.int64], penalty: float) -> Array:
+    """Make every token that already occurred less likely (arXiv:1909.05858): `[b, v], [b, t] -> [b, v]`."""
+    scores = np.take_along_axis(logits, ids, -1)
+    out = logits.copy()
+    np.put_along_axis(out, ids, np.where(scores < 0, scores * penalty, scores / penalty), -1)
+    return out
+
+
+def sample(
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    min_p: float | None = None,
+    repetition_penalty: float = 1.0,
+) -> Sampler:
+    """Make a sampler that draws by chance; a temperature of 0 means greedy.
+
+    >>> draw = sample(temperature=0.8, top_k=1)
+    >>> draw(np.array([[0.1, 2.0, 1.0]]), np.array([[0]]), np.random.default_rng(0)).tolist()
+    [1]
+    """
+    for name, value, right in (
+        ("temperature", temperature, temperature >= 0),
+        ("top_k", top_k, top_k is None or top_k >= 1),
+        ("top_p", top_p, top_p is None or 0 < top_p <= 1),
+        ("min_p", min_p, min_p is None or 0 <= min_p <= 1),
+        ("repetition_penalty", repetition_penalty, repetition_penalty > 0),
+    ):
+        if not right:
+            raise InputError(f"{name}={value} is out of range")
+
+    def draw(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        if repetition_penalty != 1.0:
+            logits = penalise_repeats(logits, ids, repetition_penalty)
+        if temperature == 0:
+            return greedy(logits, ids, rng)
+        logits = by_temperature(logits, temperature)
+        if top_k is not None:
+            logits = keep_top_k(logits, top_k)
+        if top_p is not None:
+            logits = keep_top_p(logits, top_p)
+        if min_p is not None:
+            logits = keep_min_p(logits, min_p)
+        return _draw(logits, rng)
+
+    return draw
+
+
+def _draw(logits: Array, rng: np.random.Generator) -> NDArray[np.int64]:
+    """One token per row with the softmax's probabilities: `[b, v] -> [b]`."""
+    total = np.cumsum(softmax(logits), axis=-1)
+    point = rng.random(len(logits)).astype(total.dtype)[:, None] * total[:, -1:]
+    chosen = (total <= point).sum(-1)
+    return np.minimum(chosen, (total < total[:, -1:]).sum(-1))  # never past the last token that has a chance
+
+
+def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
+    """Let `sampler` choose only tokens after which the text can still become valid UTF-8.
+
+    `tok` gives `utf8_mask(state)` and `token_bytes(id)`. The state is read off the last bytes, so rows may be
+    reordered, and a prompt may end inside a character.
+    """
+    from bpetok import utf8  # the automaton's states live beside the tokenizer, not in this package
+
+    def state(row: NDArray[np.int64]) -> Any:
+        tail = b""
+        for token in row[::-1]:
+            tail = tok.token_bytes(int(token)) + tail
+            if len(tail) >= 4:
+                break
+        start = max(len(tail) - 4, 0)
+        while start < len(tail) and tail[start] & 0xC0 == 0x80:
+            start += 1
+        return utf8.State().advance(tail[start:])
+
+    def choose(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        allowed = np.zeros(logits.shape, bool)
+        for i, row in enumerate(ids):
+            mask = np.asarray(tok.utf8_mask(state(row)))[: logits.shape[1]]
+            allowed[i, : len(mask)] = mask
+        return sampler(np.where(allowed, logits, logits.dtype.type(-np.inf)), ids, rng)
+
+    return choose

@@ -1,0 +1,69 @@
+"""Text in, text out, piece by piece as it is written; never half a character, never a stop string."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bpetok.nn.errors import InputError
+from bpetok.nn.generate import steps
+from bpetok.nn.sampling import Sampler, greedy, utf8_valid
+
+__all__ = ["stream"]
+
+
+def stream(
+    model: Any,
+    tok: Any,
+    prompt: str,
+    max_new_tokens: int = 256,
+    sampler: Sampler = greedy,
+    *,
+    eos: int | Sequence[int] | None = None,
+    stop: Sequence[str] = (),
+    utf8: bool = True,
+    allowed_special: Any = frozenset(),
+    seed: int | None = None,
+) -> Iterator[str]:
+    """Yield the continuation of `prompt` in pieces that are whole characters.
+
+    `eos` defaults to the config's end ids that the tokenizer knows; neither they nor a stop string are yielded.
+    `utf8` rules out tokens that could not become valid UTF-8, and a character cut short by `max_new_tokens` is
+    dropped. An empty prompt starts from the config's `bos` id.
+    """
+    ids = tok.encode(prompt, allowed_special=allowed_special)
+    if not ids:
+        start = model.config.bos if model.config.bos is not None else next(iter(model.config.eos), None)
+        if start is None:
+            raise InputError("an empty prompt needs a bos or eos id in the config to start from")
+        ids = [start]
+    ends = model.config.eos if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)
+    choose = utf8_valid(tok, sampler) if utf8 else sampler
+    text, held, longest = tok.stream(), "", max((len(s) for s in stop), default=0)
+    for new, ended in steps(model, [ids], max_new_tokens, choose, ends, seed=seed):
+        if ended[0]:
+            break
+        held += text.push(int(new[0]))
+        found = [at for at in (held.find(s) for s in stop) if at >= 0]
+        if found:
+            yield held[: min(found)]
+            return
+        ready = len(held) - _may_grow(held, stop, longest)
+        if ready:
+            yield held[:ready]
+            held = held[ready:]
+    held += "" if utf8 else text.finish()
+    if held:
+        yield held
+
+
+def _may_grow(text: str, stop: Sequence[str], longest: int) -> int:
+    """How many characters at the end could be the beginning of a stop string.
+
+    >>> _may_grow("a #", ["###"], 3)
+    1
+    """
+    for n in range(min(longest - 1, len(text)), 0, -1):
+        if any(s.startswith(text[-n:]) for s in stop):
+            return n
+    return 0

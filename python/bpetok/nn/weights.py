@@ -1,0 +1,156 @@
+"""From a file's tensors to the weights of `shapes.py`: renamed, joined, transposed, checked, rounded once.
+
+Every weight the config asks for must be there with its shape, and every tensor in the file must be one that was
+asked for: a tensor nobody reads is a part of the model that nobody runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from bpetok.nn.config import Config
+from bpetok.nn.errors import WeightsError
+from bpetok.nn.names import IGNORED, NAMES, Names
+from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, stack_shapes
+
+__all__ = ["Stack", "Weights", "collect", "random_weights"]
+
+Array = NDArray[Any]
+Params = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """One stack's settings and weights: those outside the layers, and one dictionary per layer."""
+
+    config: Config
+    top: Params
+    layers: tuple[Params, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A model's weights: the stack that makes logits, the encoder under it if there is one, and the heads."""
+
+    stack: Stack
+    heads: Params
+    encoder: Stack | None = None
+
+
+@dataclass
+class _Reader:
+    """Looks tensors up by our names and remembers which were used."""
+
+    tensors: Mapping[str, Array]
+    names: Names
+    dtype: Any
+    used: set[str] = field(default_factory=set)
+
+    def find(self, template: str, shape: Shape, layer: int, transposed: bool) -> Array | None:
+        """Read one weight under the first spelling whose tensors are all there."""
+        for spelling in template.split("|"):
+            each = len(shape) == 3 and "{e}" in spelling
+            parts = [spelling.replace("{i}", str(layer)).replace("{e}", str(e)) for e in range(shape[0] or 0 if each else 1)]
+            found = [[self._name(part) for part in joined.split("+")] for joined in parts]
+            if found and all(name is not None for joined in found for name in joined):
+                arrays = [self._join([n for n in joined if n is not None], transposed) for joined in found]
+                return np.stack(arrays) if each else arrays[0]
+        return None
+
+    def _name(self, name: str) -> str | None:
+        if name in self.tensors:
+            return name
+        bare = name.removeprefix(self.names.prefix)
+        return bare if bare in self.tensors else None
+
+    def _join(self, names: list[str], transposed: bool) -> Array:
+        self.used.update(names)
+        arrays = [self.tensors[name] for name in names]
+        arrays = [a.T if transposed else a for a in arrays]
+        array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        array = array.astype(self.dtype, copy=False)
+        return array if array.flags.aligned else array.copy()
+
+    def read(self, spelled: Mapping[str, str], shapes: Mapping[str, Shape], layer: int, optional: bool) -> Params:
+        """Read a group of weights, checking shapes; a missing one is an error unless `optional`."""
+        params: Params = {}
+        for ours, shape in shapes.items():
+            template = spelled.get(ours)
+            array = self.find(template, shape, layer, ours in self.names.transposed) if template else None
+            if array is None:
+                if optional:
+                    continue
+                missing = (template or ours).split("|")[0].replace("{i}", str(layer)).replace("+", " and ")
+                raise WeightsError(f"tensor {missing} is missing; the config asks for shape {list(shape)}")
+            params[ours] = _shaped(array, shape, (template or ours).replace("{i}", str(layer)))
+        return params
+
+
+def _shaped(array: Array, shape: Shape, name: str) -> Array:
+    """Check a shape, dropping axes of length 1 that files keep (`[c, 1, k]`, `[1, v]`)."""
+    if array.ndim != len(shape):
+        array = array.reshape([n for n in array.shape if n != 1] if array.ndim > len(shape) else array.shape)
+    if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
+        raise WeightsError(f"tensor {name} has shape {list(array.shape)}; the config asks for {list(shape)}")
+    return array
+
+
+def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> Weights:
+    """Read the weights that `config` asks for out of a file's tensors."""
+    names = NAMES[config.family]
+    reader = _Reader(tensors, names, np.dtype(dtype))
+    spelled = dict(names.heads)
+    tied_bias = spelled.pop("head.b, tied", None)
+    if config.tied and tied_bias:
+        spelled["head.b"] = tied_bias
+    stack = _stack(reader, config, names.stack, names.layer)
+    encoder = _stack(reader, config.encoder, names.encoder_stack, names.encoder_layer) if config.encoder else None
+    weights = Weights(stack, reader.read(spelled, head_shapes(config), 0, True), encoder)
+    copies = {part for template in names.heads.values() for part in template.split("|")} if config.tied else set()
+    for name in tensors:
+        known = name in reader.used or name in copies or any(re.search(pattern, name) for pattern in IGNORED)
+        if not known:
+            raise WeightsError(
+                f"tensor {name} {list(tensors[name].shape)} has no place in a {config.family} of this config: "
+                "the forward pass would ignore it"
+            )
+    return weights
+
+
+def _stack(reader: _Reader, c: Config, top: Mapping[str, str], layer: Mapping[str, str]) -> Stack:
+    params = reader.read(top, stack_shapes(c), 0, False)
+    if c.positions.startswith("sinusoid"):  # not saved as a rule; where a file has them, they count
+        params |= reader.read(top, {"positions": (c.max_positions, c.width)}, 0, True)
+    layers = tuple(reader.read(layer, layer_shapes(c, i), i, False) for i in range(c.layers))
+    return Stack(c, params, layers)
+
+
+def random_weights(config: Config, seed: int = 0, dtype: DTypeLike = "float32", scale: float = 0.02) -> Weights:
+    """Weights for a config without a checkpoint: normal with deviation `scale`, norms 1, state-space decays as in Mamba."""
+    rng = np.random.default_rng(seed)
+
+    def fill(shapes: Mapping[str, Shape]) -> Params:
+        params: Params = {}
+        for name, shape in shapes.items():
+            size = tuple(2 if n is None else n for n in shape)
+            if "norm" in name and name.endswith(".w"):
+                array = np.ones(size)
+            elif name == "mix.A_log":
+                array = np.log(np.broadcast_to(np.arange(1.0, size[-1] + 1), size))
+            elif name == "mix.A":
+                array = 0.9 * np.eye(size[0])
+            else:
+                array = rng.standard_normal(size, np.float32) * scale
+            params[name] = array.astype(dtype)
+        return params
+
+    def build(c: Config) -> Stack:
+        return Stack(c, fill(stack_shapes(c)), tuple(fill(layer_shapes(c, i)) for i in range(c.layers)))
+
+    return Weights(build(config), fill(head_shapes(config)), build(config.encoder) if config.encoder else None)

@@ -1,0 +1,251 @@
+//! Many documents in parallel into one flat buffer. Work is shared out by bytes, not by documents: a long document is
+//! cut where the pretokenizer provably splits, so any number of threads gives the same ids.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use crate::error::{Error, Result};
+use crate::ids::TokenId;
+use crate::pretokenize::Pretokenizer;
+use crate::special::{Choice, Specials};
+use crate::tokenizer::{Tokenizer, Work};
+
+/// Bytes of one share of the work: long enough to hide the hand-over, short enough for the last to end early.
+pub const SHARE: usize = 256 << 10;
+/// How far behind a share's end a place to cut is looked for before the share just grows.
+const SEARCH: usize = 64 << 10;
+
+/// Ids of many documents.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// All ids.
+    pub ids: Vec<TokenId>,
+    /// Document `i` has the ids `offsets[i]..offsets[i + 1]`.
+    pub offsets: Vec<i64>,
+}
+
+/// A part of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Which document.
+    pub document: usize,
+    /// Which of its bytes.
+    pub range: Range<usize>,
+}
+
+/// How a call encodes.
+pub struct Options<'a> {
+    /// Special tokens that become their id.
+    pub allowed: &'a Choice,
+    /// Special tokens that are refused.
+    pub forbidden: &'a Choice,
+    /// Threads, the calling one included.
+    pub threads: usize,
+}
+
+/// Number of threads for a request: `None` is all that there are.
+///
+/// # Errors
+/// Zero.
+pub fn threads(wanted: Option<usize>) -> Result<usize> {
+    match wanted {
+        Some(0) => Err(Error::Argument("threads is 0; give 1 or more, or None for all".to_owned())),
+        Some(count) => Ok(count),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}
+
+/// Whether `text` may be cut before `at` without splitting a special token or changing a pretoken.
+#[must_use]
+pub fn may_cut(pretokenizer: &Pretokenizer, specials: &Specials, text: &[u8], at: usize) -> bool {
+    if !pretokenizer.may_cut(text, at) {
+        return false;
+    }
+    let reach = specials.longest();
+    let (start, end) = (at.saturating_sub(reach), (at + reach).min(text.len()));
+    let mut from = 0;
+    while let Some(found) = specials.find(&text[start..end], from, &Choice::All) {
+        if start + found.start < at && at < start + found.end {
+            return false;
+        }
+        from = found.start + 1;
+    }
+    true
+}
+
+/// Cuts documents into shares of about [`SHARE`] bytes: each is a list of parts, in order.
+#[must_use]
+pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[&[u8]]) -> Vec<Vec<Part>> {
+    let (mut shares, mut share, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for (document, text) in documents.iter().enumerate() {
+        let mut start = 0;
+        loop {
+            let wanted = start + (SHARE - bytes);
+            let end = if wanted >= text.len() {
+                text.len()
+            } else {
+                let last = (wanted + SEARCH).min(text.len());
+                (wanted..last).find(|&at| may_cut(pretokenizer, specials, text, at)).unwrap_or(last)
+            };
+            // Nowhere to cut: the part grows until there is.
+            let end = if end < text.len() && !may_cut(pretokenizer, specials, text, end) {
+                (end..text.len()).find(|&at| may_cut(pretokenizer, specials, text, at)).unwrap_or(text.len())
+            } else {
+                end
+            };
+            share.push(Part { document, range: start..end });
+            bytes += end - start;
+            if bytes >= SHARE {
+                shares.push(std::mem::take(&mut share));
+                bytes = 0;
+            }
+            start = end;
+            if start == text.len() {
+                break;
+            }
+        }
+    }
+    if !share.is_empty() {
+        shares.push(share);
+    }
+    shares
+}
+
+/// Runs `job` on every item with `threads` threads; `results[i]` is that of `items[i]`. The calling thread works too,
+/// and asks `pause` between items whether to go on.
+///
+/// # Errors
+/// The error of the earliest item that failed, or that of `pause`.
+pub fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    threads: usize,
+    job: impl Fn(&T) -> Result<R> + Sync,
+    pause: &mut dyn FnMut() -> Result<()>,
+) -> Result<Vec<R>> {
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let finished: Mutex<Vec<(usize, Result<R>)>> = Mutex::new(Vec::with_capacity(items.len()));
+    let work = |pause: &mut dyn FnMut() -> Result<()>| -> Result<()> {
+        while !stop.load(Relaxed) {
+            let index = next.fetch_add(1, Relaxed);
+            let Some(item) = items.get(index) else { break };
+            let result = job(item);
+            if result.is_err() {
+                stop.store(true, Relaxed);
+            }
+            finished.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
+            if let Err(error) = pause() {
+                stop.store(true, Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(items.len()) {
+            scope.spawn(|| work(&mut || Ok(())));
+        }
+        work(pause)
+    })?;
+    let mut finished = finished.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    finished.sort_by_key(|f| f.0);
+    finished.into_iter().map(|f| f.1).collect()
+}
+
+impl Tokenizer {
+    /// Encodes documents. `pause` is asked between shares whether to go on.
+    ///
+    /// # Errors
+    /// The first document that cannot be encoded, or the error of `pause`.
+    pub fn encode_batch(
+        &self,
+        documents: &[&[u8]],
+        options: &Options<'_>,
+        pause: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Batch> {
+        let shares = shares(self.pretokenizer(), self.specials(), documents);
+        if options.threads == 1 || shares.len() <= 1 {
+            return self.encode_in_order(documents, &shares, options, pause);
+        }
+        let encode = |share: &Vec<Part>| {
+            self.with_work(|work| {
+                let (mut ids, mut ends) = (Vec::new(), Vec::with_capacity(share.len()));
+                for part in share {
+                    self.encode_part(work, documents, part, options, &mut ids)?;
+                    ends.push(ids.len());
+                }
+                Ok((ids, ends))
+            })
+        };
+        let pieces = in_parallel(&shares, options.threads, encode, pause)?;
+        Ok(joined(documents.len(), &shares, pieces, options.threads))
+    }
+
+    fn encode_in_order(
+        &self,
+        documents: &[&[u8]],
+        shares: &[Vec<Part>],
+        options: &Options<'_>,
+        pause: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Batch> {
+        let bytes: usize = documents.iter().map(|d| d.len()).sum();
+        let mut batch = Batch { ids: Vec::with_capacity(bytes / 4 + 16), offsets: vec![0; documents.len() + 1] };
+        self.with_work(|work| {
+            for share in shares {
+                for part in share {
+                    self.encode_part(work, documents, part, options, &mut batch.ids)?;
+                    batch.offsets[part.document + 1] = batch.ids.len().cast_signed() as i64;
+                }
+                pause()?;
+            }
+            Ok(batch)
+        })
+    }
+
+    fn encode_part(
+        &self,
+        work: &mut Work,
+        documents: &[&[u8]],
+        part: &Part,
+        options: &Options<'_>,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        let text = &documents[part.document][part.range.clone()];
+        self.specials()
+            .refuse(text, options.forbidden)
+            .and_then(|()| self.encode_into(work, text, options.allowed, ids))
+            .map_err(|error| error.in_document(part.document, part.range.start, documents.len()))
+    }
+}
+
+/// Copies the pieces behind one another, each thread its share of them.
+fn joined(documents: usize, shares: &[Vec<Part>], pieces: Vec<(Vec<TokenId>, Vec<usize>)>, threads: usize) -> Batch {
+    let total = pieces.iter().map(|p| p.0.len()).sum();
+    let mut batch = Batch { ids: vec![0; total], offsets: vec![0; documents + 1] };
+    let mut before = 0;
+    for (share, (ids, ends)) in shares.iter().zip(&pieces) {
+        for (part, end) in share.iter().zip(ends) {
+            batch.offsets[part.document + 1] = (before + end).cast_signed() as i64;
+        }
+        before += ids.len();
+    }
+    let mut targets = Vec::with_capacity(pieces.len());
+    let mut rest = batch.ids.as_mut_slice();
+    for (ids, _) in pieces {
+        let (target, after) = rest.split_at_mut(ids.len());
+        targets.push((target, ids));
+        rest = after;
+    }
+    std::thread::scope(|scope| {
+        let each = targets.len().div_ceil(threads).max(1);
+        while !targets.is_empty() {
+            let mine = targets.split_off(targets.len().saturating_sub(each));
+            scope.spawn(move || {
+                for (target, ids) in mine {
+                    target.copy_from_slice(&ids);
+                }
+            });
+        }
+    });
+    batch
+}

@@ -1,0 +1,87 @@
+//! A pretoken of up to 15 bytes as two machine words, so that comparing it is comparing two numbers.
+
+/// Longest text that fits a key.
+pub const KEY_BYTES: usize = 15;
+
+/// Up to 15 bytes, zero padded, with the length in the last byte. No text has the key 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Key {
+    /// Bytes 0 to 7.
+    pub low: u64,
+    /// Bytes 8 to 14, then the length.
+    pub high: u64,
+}
+
+const MASKS: [u128; KEY_BYTES + 1] = masks();
+
+const fn masks() -> [u128; KEY_BYTES + 1] {
+    let mut masks = [0; KEY_BYTES + 1];
+    let mut length = 1;
+    while length <= KEY_BYTES {
+        masks[length] = (1 << (8 * length)) - 1;
+        length += 1;
+    }
+    masks
+}
+
+impl Key {
+    /// The key of `text[start..start + length]`; `length` is 1 to 15 and the range lies in `text`.
+    #[inline(always)]
+    #[must_use]
+    pub fn at(text: &[u8], start: usize, length: usize) -> Self {
+        let word = match text[start..].first_chunk::<16>() {
+            Some(bytes) => u128::from_le_bytes(*bytes) & MASKS[length],
+            None => {
+                let mut bytes = [0; 16];
+                bytes[..length].copy_from_slice(&text[start..start + length]);
+                u128::from_le_bytes(bytes)
+            }
+        };
+        // The halves of a word and a length below 16: nothing is cut off that is needed.
+        #[allow(clippy::cast_possible_truncation)]
+        Self { low: word as u64, high: (word >> 64) as u64 | (length as u64) << 56 }
+    }
+
+    /// The key of all of `text`, 1 to 15 bytes.
+    #[inline]
+    #[must_use]
+    pub fn of(text: &[u8]) -> Self {
+        Self::at(text, 0, text.len())
+    }
+
+    /// A well-mixed number; its upper bits choose the place in a table.
+    #[inline(always)]
+    #[must_use]
+    pub fn hash(self) -> u64 {
+        mix(self.low, self.high)
+    }
+}
+
+/// Folded 128-bit product of two words: one multiplication that lets every input bit reach the upper half.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation)]
+fn mix(low: u64, high: u64) -> u64 {
+    // Two odd numbers without a pattern (the fractions of the square roots of 2 and 3).
+    let product = u128::from(low ^ 0x6A09_E667_F3BC_C909) * u128::from(high ^ 0xBB67_AE85_84CA_A73B);
+    (product as u64) ^ (product >> 64) as u64
+}
+
+/// The hash of a text of any length.
+#[inline]
+#[must_use]
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    let (chunks, rest) = bytes.as_chunks::<16>();
+    let mut state = bytes.len() as u64;
+    for chunk in chunks {
+        let word = u128::from_le_bytes(*chunk);
+        #[allow(clippy::cast_possible_truncation)]
+        let (low, high) = (word as u64, (word >> 64) as u64);
+        state = mix(low ^ state, high.wrapping_add(state));
+    }
+    let mut last = [0; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    let word = u128::from_le_bytes(last);
+    #[allow(clippy::cast_possible_truncation)]
+    let (low, high) = (word as u64, (word >> 64) as u64);
+    mix(low ^ state, high.wrapping_add(state))
+}

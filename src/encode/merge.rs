@@ -1,0 +1,224 @@
+//! Rank merging of one piece: repeatedly join the neighbouring pair whose concatenation has the lowest id,
+//! leftmost first. Short pieces scan a small array; long ones take the ids in order, so that 1 MB of one letter
+//! costs time in proportion to its length.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::table::TokenTable;
+use crate::ids::TokenId;
+use crate::vocab::Vocabulary;
+
+/// Longest piece for the quadratic routine: below this, scanning beats bookkeeping.
+pub const SHORT: usize = 48;
+
+const NONE: u32 = u32::MAX;
+
+/// Merges `piece` of at most [`SHORT`] bytes and appends its ids.
+pub fn short(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], ids: &mut Vec<TokenId>) {
+    short_below(table, vocabulary, piece, TokenId::MAX, ids);
+}
+
+/// The parts of `piece` when only tokens with an id below `limit` are made: for a token and its own id, the two that
+/// are joined last.
+pub fn below(
+    table: &TokenTable,
+    vocabulary: &Vocabulary,
+    piece: &[u8],
+    limit: TokenId,
+    long: &mut LongMerge,
+    ids: &mut Vec<TokenId>,
+) {
+    if piece.len() <= SHORT {
+        short_below(table, vocabulary, piece, limit, ids);
+    } else {
+        long.run_below(table, vocabulary, piece, limit, ids);
+    }
+}
+
+fn short_below(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit: TokenId, ids: &mut Vec<TokenId>) {
+    let length = piece.len();
+    debug_assert!(length <= SHORT);
+    // Padding lets every key load 16 bytes.
+    let mut text = [0u8; SHORT + 16];
+    text[..length].copy_from_slice(piece);
+    // `starts[i]..starts[i + 1]` is part i; `joined[i]` the id of parts i and i + 1 together.
+    let mut starts = [0u8; SHORT + 2];
+    let mut joined = [TokenId::MAX; SHORT + 2];
+    for (i, start) in (0u8..).zip(starts.iter_mut().take(length + 1)) {
+        *start = i;
+    }
+    for i in 1..length {
+        joined[i - 1] = table.pair(text[i - 1], text[i]);
+    }
+    let mut parts = length;
+    while parts > 1 {
+        let mut best = 0;
+        for i in 1..parts - 1 {
+            if joined[i] < joined[best] {
+                best = i;
+            }
+        }
+        if joined[best] >= limit {
+            break;
+        }
+        starts.copy_within(best + 2..=parts, best + 1);
+        joined.copy_within(best + 1..parts, best);
+        parts -= 1;
+        let span = |from: usize, to: usize| {
+            table.span(vocabulary, &text, usize::from(starts[from]), usize::from(starts[to]))
+        };
+        joined[best] = if best + 1 < parts { span(best, best + 2) } else { TokenId::MAX };
+        if best > 0 {
+            joined[best - 1] = span(best - 1, best + 1);
+        }
+    }
+    for i in 0..parts {
+        let (start, end) = (usize::from(starts[i]), usize::from(starts[i + 1]));
+        ids.push(if end - start == 1 { vocabulary.byte_id(text[start]) } else { table.span(vocabulary, &text, start, end) });
+    }
+}
+
+/// Working memory of [`LongMerge::run`], kept between pieces.
+#[derive(Default)]
+pub struct LongMerge {
+    /// First node of the list of places for each id; `NONE` when empty.
+    first: Vec<u32>,
+    /// `(place, next node)`.
+    nodes: Vec<(u32, u32)>,
+    /// Ids whose list is not empty.
+    waiting: BinaryHeap<Reverse<TokenId>>,
+    /// By place: where the part that starts there ends, where the part before starts, and the id that joining
+    /// it with the part behind it would give.
+    ends: Vec<u32>,
+    befores: Vec<u32>,
+    joined: Vec<TokenId>,
+    places: Vec<u32>,
+}
+
+impl LongMerge {
+    /// Merges a `piece` of any length below 4 GiB and appends its ids.
+    pub fn run(&mut self, table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], ids: &mut Vec<TokenId>) {
+        self.run_below(table, vocabulary, piece, TokenId::MAX, ids);
+    }
+
+    fn run_below(
+        &mut self,
+        table: &TokenTable,
+        vocabulary: &Vocabulary,
+        piece: &[u8],
+        limit: TokenId,
+        ids: &mut Vec<TokenId>,
+    ) {
+        self.prepare(table, vocabulary, piece);
+        while let Some(Reverse(id)) = self.waiting.pop() {
+            self.take_places(id);
+            if id >= limit {
+                continue;
+            }
+            let mut done = 0;
+            while done < self.places.len() {
+                let at = self.places[done];
+                done += 1;
+                // A place whose parts have changed since it was noted.
+                if self.joined[at as usize] != id {
+                    continue;
+                }
+                if self.join(table, vocabulary, piece, at) < id {
+                    // Joining made a better pair: it comes first, and the rest of this id waits again.
+                    for i in (done..self.places.len()).rev() {
+                        self.note(id, self.places[i]);
+                    }
+                    break;
+                }
+            }
+        }
+        let mut at = 0;
+        while at < piece.len() {
+            let end = self.ends[at] as usize;
+            ids.push(if end - at == 1 { vocabulary.byte_id(piece[at]) } else { table.span(vocabulary, piece, at, end) });
+            at = end;
+        }
+        // A giant piece must not keep its memory for the life of the thread.
+        if piece.len() > 1 << 20 {
+            *self = Self::default();
+        }
+    }
+
+    // Places fit 32 bits: the caller refuses longer pieces.
+    #[allow(clippy::cast_possible_truncation)]
+    fn prepare(&mut self, table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8]) {
+        let length = piece.len() as u32;
+        self.first.resize(vocabulary.id_limit(), NONE);
+        self.nodes.clear();
+        self.ends.clear();
+        self.ends.extend(1..=length);
+        self.befores.clear();
+        self.befores.extend((0..length).map(|i| i.wrapping_sub(1)));
+        self.joined.clear();
+        self.joined.extend(piece.windows(2).map(|pair| table.pair(pair[0], pair[1])));
+        self.joined.push(TokenId::MAX);
+        // From the right, so that each list comes out in order.
+        for at in (0..length).rev() {
+            let id = self.joined[at as usize];
+            if id != TokenId::MAX {
+                self.note(id, at);
+            }
+        }
+    }
+
+    fn note(&mut self, id: TokenId, place: u32) {
+        let first = &mut self.first[id as usize];
+        if *first == NONE {
+            self.waiting.push(Reverse(id));
+        }
+        // At most three notes for each place: they fit 32 bits for pieces below 1 GiB, which the caller checks.
+        #[allow(clippy::cast_possible_truncation)]
+        let node = self.nodes.len() as u32;
+        self.nodes.push((place, *first));
+        *first = node;
+    }
+
+    fn take_places(&mut self, id: TokenId) {
+        self.places.clear();
+        let mut node = std::mem::replace(&mut self.first[id as usize], NONE);
+        while node != NONE {
+            let (place, next) = self.nodes[node as usize];
+            self.places.push(place);
+            node = next;
+        }
+        if !self.places.is_sorted() {
+            self.places.sort_unstable();
+        }
+    }
+
+    /// Joins the part at `at` with the part behind it; returns the lowest id that its new neighbours offer.
+    fn join(&mut self, table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], at: u32) -> TokenId {
+        let right = self.ends[at as usize];
+        let end = self.ends[right as usize];
+        self.ends[at as usize] = end;
+        self.joined[right as usize] = TokenId::MAX;
+        let mut lowest = TokenId::MAX;
+        let after = self.ends.get(end as usize).copied();
+        let with_next =
+            after.map_or(TokenId::MAX, |after| table.span(vocabulary, piece, at as usize, after as usize));
+        self.joined[at as usize] = with_next;
+        if after.is_some() {
+            self.befores[end as usize] = at;
+        }
+        if with_next != TokenId::MAX {
+            self.note(with_next, at);
+            lowest = with_next;
+        }
+        let before = self.befores[at as usize];
+        if at > 0 {
+            let with_before = table.span(vocabulary, piece, before as usize, end as usize);
+            self.joined[before as usize] = with_before;
+            if with_before != TokenId::MAX {
+                self.note(with_before, before);
+                lowest = lowest.min(with_before);
+            }
+        }
+        lowest
+    }
+}

@@ -1,0 +1,291 @@
+//! Reads and writes our own file and rank files. `docs/format.md` specifies the first; both load in milliseconds.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::ids::{Pair, TokenId};
+use crate::pretokenize::classes::UNICODE_VERSION;
+use crate::tokenizer::{Parts, Tokenizer};
+
+/// First bytes of our own file: not ASCII, not UTF-8, and broken by any conversion of line ends.
+pub const MAGIC: &[u8; 8] = b"\x89BPETK\r\n";
+/// The version this build writes, and the newest it reads.
+pub const VERSION: u32 = 1;
+const DIGEST: usize = 32;
+
+/// The bytes of the `.bpetok` file.
+#[must_use]
+pub fn to_bytes(tokenizer: &Tokenizer) -> Vec<u8> {
+    let mut out = MAGIC.to_vec();
+    put_u32(&mut out, VERSION as usize);
+    put_body(&mut out, &tokenizer.parts());
+    let digest = Sha256::digest(&out);
+    out.extend_from_slice(&digest);
+    out
+}
+
+/// SHA-256 of the body, in hex: two tokenizers with the same fingerprint give the same ids.
+#[must_use]
+pub fn fingerprint(tokenizer: &Tokenizer) -> String {
+    let mut parts = tokenizer.parts();
+    parts.specials.sort();
+    let mut out = Vec::new();
+    put_body(&mut out, &parts);
+    Sha256::digest(&out).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Lengths and ids: the format's limit is 4 GiB, which `Vocabulary` and the id limit have checked.
+#[allow(clippy::cast_possible_truncation)]
+fn put_u32(out: &mut Vec<u8>, value: usize) {
+    out.extend_from_slice(&(value as u32).to_le_bytes());
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_u32(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+fn put_body(out: &mut Vec<u8>, parts: &Parts<'_>) {
+    put_bytes(out, parts.pattern.as_bytes());
+    put_bytes(out, parts.digits.as_bytes());
+    put_bytes(out, parts.unicode_version.as_bytes());
+    put_u32(out, parts.specials.len());
+    for (text, id) in &parts.specials {
+        put_u32(out, *id as usize);
+        put_bytes(out, text.as_bytes());
+    }
+    put_u32(out, parts.tokens.len());
+    for (id, _) in &parts.tokens {
+        put_u32(out, *id as usize);
+    }
+    for (_, token) in &parts.tokens {
+        put_u32(out, token.len());
+    }
+    for (_, token) in &parts.tokens {
+        out.extend_from_slice(token);
+    }
+    match &parts.merges {
+        None => put_u32(out, 0),
+        Some(pairs) => {
+            put_u32(out, 1);
+            put_u32(out, pairs.len());
+            for pair in pairs {
+                put_u32(out, pair.left as usize);
+                put_u32(out, pair.right as usize);
+            }
+        }
+    }
+}
+
+/// Reads what [`to_bytes`] wrote.
+///
+/// # Errors
+/// Anything else, and a file of a newer version.
+pub fn from_bytes(data: &[u8]) -> Result<Tokenizer> {
+    let bad = |reason: &str| Error::Format(format!("not a .bpetok file: {reason}"));
+    let rest = data.strip_prefix(MAGIC).ok_or_else(|| bad("it does not begin with the .bpetok signature"))?;
+    let mut reader = Reader { data: rest, at: 0 };
+    let version = reader.number()?;
+    if version == 0 || version > VERSION as usize {
+        return Err(Error::Format(format!(
+            "the .bpetok file has version {version}; this bpetok reads versions up to {VERSION}, so a newer bpetok is needed"
+        )));
+    }
+    let Some(body_end) = data.len().checked_sub(DIGEST).filter(|&end| end >= MAGIC.len() + 4) else {
+        return Err(bad("it ends too early"));
+    };
+    if Sha256::digest(&data[..body_end])[..] != data[body_end..] {
+        return Err(bad("its checksum does not match, so it was cut off or changed after it was written"));
+    }
+    reader.data = &rest[..body_end - MAGIC.len()];
+    Tokenizer::new(read_body(&mut reader)?)
+}
+
+fn read_body<'a>(reader: &mut Reader<'a>) -> Result<Parts<'a>> {
+    let (pattern, digits, unicode_version) = (reader.text()?, reader.text()?, reader.text()?);
+    let special_count = reader.count(8)?;
+    let mut specials = Vec::with_capacity(special_count);
+    for _ in 0..special_count {
+        let id = reader.id()?;
+        specials.push((reader.text()?.to_owned(), id));
+    }
+    let count = reader.count(8)?;
+    let ids = reader.words(count)?;
+    let lengths = reader.words(count)?;
+    let mut tokens = Vec::with_capacity(count);
+    for (id, length) in ids.zip(lengths) {
+        tokens.push((id, reader.take(length as usize)?));
+    }
+    let merges = match reader.number()? {
+        0 => None,
+        1 => {
+            let count = reader.count(8)?;
+            let numbers: Vec<u32> = reader.words(count * 2)?.collect();
+            Some(numbers.as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect())
+        }
+        kind => return Err(Error::Format(format!("the .bpetok file names merge kind {kind}; 0 and 1 are known"))),
+    };
+    if reader.at != reader.data.len() {
+        return Err(Error::Format("the .bpetok file has bytes after its last part".to_owned()));
+    }
+    Ok(Parts { tokens, merges, pattern, specials, digits, unicode_version })
+}
+
+/// Reads little-endian numbers and byte strings; every length is checked against what is there.
+struct Reader<'a> {
+    data: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
+        let left = self.data.len() - self.at;
+        if length > left {
+            return Err(Error::Format(format!(
+                "the .bpetok file is cut off: {length} bytes wanted at byte {}, {left} there",
+                self.at
+            )));
+        }
+        self.at += length;
+        Ok(&self.data[self.at - length..self.at])
+    }
+
+    fn words(&mut self, count: usize) -> Result<impl Iterator<Item = u32> + use<'a>> {
+        Ok(self.take(count.saturating_mul(4))?.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)))
+    }
+
+    fn id(&mut self) -> Result<TokenId> {
+        Ok(self.words(1)?.next().unwrap_or_default())
+    }
+
+    fn number(&mut self) -> Result<usize> {
+        self.id().map(|n| n as usize)
+    }
+
+    /// A number of items of at least `size` bytes each: more than fit is refused before memory is asked for.
+    fn count(&mut self, size: usize) -> Result<usize> {
+        let count = self.number()?;
+        let most = (self.data.len() - self.at) / size;
+        if count > most {
+            return Err(Error::Format(format!("the .bpetok file announces {count} items; at most {most} fit in it")));
+        }
+        Ok(count)
+    }
+
+    fn text(&mut self) -> Result<&'a str> {
+        let length = self.number()?;
+        std::str::from_utf8(self.take(length)?)
+            .map_err(|_| Error::Format("the .bpetok file has a text that is not UTF-8".to_owned()))
+    }
+}
+
+/// Reads a rank file: lines of `base64 rank`. The file holds neither pattern nor special tokens.
+///
+/// # Errors
+/// A line that is not that, with its number; whatever makes no vocabulary.
+pub fn from_tiktoken(data: &[u8], pattern: &str, specials: Vec<(String, TokenId)>) -> Result<Tokenizer> {
+    let mut flat = Vec::with_capacity(data.len());
+    let mut places: Vec<(TokenId, usize)> = Vec::with_capacity(data.len() / 12);
+    for (number, line) in (1usize..).zip(data.split(|&b| b == b'\n')) {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            continue;
+        }
+        let bad = |what: &str| {
+            let shown: String = String::from_utf8_lossy(line).chars().take(40).collect();
+            Error::Format(format!("line {number} of the rank file: {what} in {shown:?}; each line is `base64 rank`"))
+        };
+        let gap = memchr::memchr(b' ', line).ok_or_else(|| bad("no space"))?;
+        base64(&line[..gap], &mut flat).ok_or_else(|| bad("bad base64"))?;
+        let rank = decimal(&line[gap + 1..]).ok_or_else(|| bad("bad rank"))?;
+        places.push((rank, flat.len()));
+    }
+    let mut tokens: Vec<(TokenId, &[u8])> = Vec::with_capacity(places.len());
+    let mut start = 0;
+    for (rank, end) in places {
+        tokens.push((rank, &flat[start..end]));
+        start = end;
+    }
+    Tokenizer::new(Parts {
+        tokens,
+        merges: None,
+        pattern,
+        specials,
+        digits: "none",
+        unicode_version: UNICODE_VERSION,
+    })
+}
+
+/// Writes the ranks of a tokenizer, and only those: neither pattern nor special tokens fit the format.
+#[must_use]
+pub fn to_tiktoken(tokenizer: &Tokenizer) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (id, token) in tokenizer.vocabulary().iter() {
+        put_base64(token, &mut out);
+        out.extend_from_slice(format!(" {id}\n").as_bytes());
+    }
+    out
+}
+
+fn decimal(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// 64 for every byte that is no digit of base64.
+const BASE64_VALUES: [u8; 256] = {
+    let mut values = [64; 256];
+    let mut digit = 0u8;
+    while digit < 64 {
+        values[BASE64[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    values
+};
+
+/// Appends the bytes that `text` encodes (RFC 4648, padded).
+fn base64(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    if text.is_empty() || !text.len().is_multiple_of(4) {
+        return None;
+    }
+    let padding = text.iter().rev().take(2).take_while(|&&b| b == b'=').count();
+    for (i, group) in text.as_chunks::<4>().0.iter().enumerate() {
+        let is_last = (i + 1) * 4 == text.len();
+        let digits = if is_last { 4 - padding } else { 4 };
+        let mut word = 0u32;
+        for (place, &byte) in group.iter().enumerate() {
+            let value = if place < digits { BASE64_VALUES[usize::from(byte)] } else { 0 };
+            if value == 64 {
+                return None;
+            }
+            word = word << 6 | u32::from(value);
+        }
+        let [_, first, second, third] = word.to_be_bytes();
+        out.extend_from_slice(&[first, second, third][..digits - 1]);
+        // Bits that the padding cuts off must be zero, or two texts would mean the same bytes.
+        if is_last && word & ((1 << (8 * padding)) - 1) != 0 {
+            return None;
+        }
+    }
+    Some(())
+}
+
+fn put_base64(bytes: &[u8], out: &mut Vec<u8>) {
+    for group in bytes.chunks(3) {
+        let word = group.iter().fold(0u32, |word, &b| word << 8 | u32::from(b)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = (word >> (18 - 6 * place) & 0x3F) as usize;
+            out.push(if place <= group.len() { BASE64[digit] } else { b'=' });
+        }
+    }
+}

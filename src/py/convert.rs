@@ -1,0 +1,163 @@
+//! Python values -> what the core takes.
+
+use numpy::PyArrayMethods;
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+
+use super::errors::{SpecialTokenError, TextError, TokenIdError};
+use crate::error::Error;
+use crate::ids::TokenId;
+use crate::special::{Choice, Specials};
+
+/// The UTF-8 bytes of a `str` (CPython keeps them, so nothing is copied) or the bytes of a `bytes`.
+#[inline]
+pub fn text_bytes<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+    if let Ok(text) = text.cast::<PyString>() {
+        return text.to_str().map(str::as_bytes).map_err(|error| lone_surrogate(text.py(), error));
+    }
+    if let Ok(bytes) = text.cast::<PyBytes>() {
+        return Ok(bytes.as_bytes());
+    }
+    Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(text))))
+}
+
+/// The name of a value's type.
+pub fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "an unknown type".to_owned(), |name| name.to_string())
+}
+
+fn lone_surrogate(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyUnicodeEncodeError>(py) {
+        return error;
+    }
+    let index: usize = error.value(py).getattr("start").and_then(|start| start.extract()).unwrap_or_default();
+    TextError::new_err(format!(
+        "the text has a lone surrogate at index {index}, which has no UTF-8 form; encode the str with errors='surrogatepass' or 'replace' first"
+    ))
+}
+
+/// `allowed_special` and `disallowed_special`: "all" or a collection of special tokens. Without either, nothing is
+/// allowed and all is disallowed; "all" disallowed means all that is not allowed.
+pub fn choices(
+    specials: &Specials,
+    allowed: Option<&Bound<'_, PyAny>>,
+    disallowed: Option<&Bound<'_, PyAny>>,
+) -> PyResult<(Choice, Choice)> {
+    let allowed = match allowed {
+        None => Choice::None,
+        Some(value) => choice(specials, value, "allowed_special")?.unwrap_or(Choice::All),
+    };
+    let disallowed = match disallowed {
+        None => None,
+        Some(value) => choice(specials, value, "disallowed_special")?,
+    };
+    let forbidden = disallowed.unwrap_or_else(|| Choice::all_but(&allowed, specials.tokens().len()));
+    Ok((allowed, forbidden))
+}
+
+/// `None` for "all".
+fn choice(specials: &Specials, value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Option<Choice>> {
+    if let Ok(word) = value.cast::<PyString>() {
+        return if word.to_str()? == "all" {
+            Ok(None)
+        } else {
+            Err(PyTypeError::new_err(format!(
+                "{argument} is the str {word:?}; give \"all\" or a collection of special tokens such as {{{word:?}}}"
+            )))
+        };
+    }
+    let names: Vec<String> = value
+        .try_iter()
+        .and_then(|items| items.map(|item| item.and_then(|item| Ok(item.extract::<String>()?))).collect())
+        .map_err(|_| {
+            PyTypeError::new_err(format!("{argument} must be \"all\" or a collection of str, not {}", type_name(value)))
+        })?;
+    Ok(Some(specials.choose(names.iter().map(String::as_str))?))
+}
+
+/// Special tokens as `dict[str, int]`, or a collection of `str`, which get the ids from `next` on.
+pub fn special_tokens(value: Option<&Bound<'_, PyAny>>, mut next: usize) -> PyResult<Vec<(String, TokenId)>> {
+    let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(Vec::new()) };
+    let wrong = || {
+        PyTypeError::new_err(format!(
+            "special_tokens must be a dict of str to int or a collection of str, not {}",
+            type_name(value)
+        ))
+    };
+    if value.is_instance_of::<PyString>() {
+        return Err(wrong());
+    }
+    if let Ok(tokens) = value.cast::<PyDict>() {
+        return tokens
+            .iter()
+            .map(|(text, id)| {
+                let text: String = text.extract().map_err(|_| wrong())?;
+                let id = id.extract::<i64>().map_err(|_| wrong())?;
+                let id = TokenId::try_from(id).map_err(|_| {
+                    SpecialTokenError::new_err(format!("special token {text:?} has the id {id}; ids are 0 or more"))
+                })?;
+                Ok((text, id))
+            })
+            .collect();
+    }
+    let mut tokens = Vec::new();
+    for text in value.try_iter().map_err(|_| wrong())? {
+        let id = TokenId::try_from(next).map_err(|_| PyErr::from(Error::IdTooLarge(next as u64)))?;
+        tokens.push((text?.extract().map_err(|_| wrong())?, id));
+        next += 1;
+    }
+    Ok(tokens)
+}
+
+/// Token ids: a list, a NumPy array, or anything that gives ints.
+pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<TokenId>> {
+    if let Ok(array) = ids.cast::<numpy::PyArray1<u32>>() {
+        return Ok(array.try_readonly()?.as_array().to_vec());
+    }
+    let length = ids.len().unwrap_or(0);
+    let mut found = Vec::with_capacity(length);
+    for (index, id) in ids.try_iter()?.enumerate() {
+        found.push(token_id(&id?, index, vocab_size)?);
+    }
+    Ok(found)
+}
+
+/// One token id.
+pub fn token_id(id: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyResult<TokenId> {
+    if let Ok(id) = id.extract::<u32>() {
+        return Ok(id);
+    }
+    // Not an int is a TypeError; an int that is no id says which.
+    if id.extract::<f64>().is_ok() && id.hasattr("__index__")? {
+        let message = format!("token id {} (at index {index}) is not in the vocabulary; ids run from 0 to {}", id.str()?, vocab_size.saturating_sub(1));
+        return Err(TokenIdError::new_err(message));
+    }
+    Err(PyTypeError::new_err(format!("token ids must be int, not {} (at index {index})", type_name(id))))
+}
+
+/// Keeps the Python exception behind an interrupted piece of work, and asks for Ctrl-C.
+#[derive(Default)]
+pub struct Pause {
+    raised: Option<PyErr>,
+}
+
+impl Pause {
+    /// Whether to go on: handles signals.
+    pub fn check(&mut self) -> crate::error::Result<()> {
+        self.call(|py| py.check_signals())
+    }
+
+    /// The same after calling `report`.
+    pub fn call(&mut self, report: impl FnOnce(Python<'_>) -> PyResult<()>) -> crate::error::Result<()> {
+        Python::attach(|py| report(py).and_then(|()| py.check_signals())).map_err(|raised| {
+            self.raised = Some(raised);
+            Error::Interrupted
+        })
+    }
+
+    /// The result for Python: the exception that interrupted the work, if one did.
+    pub fn settle<T>(self, result: crate::error::Result<T>) -> PyResult<T> {
+        result.map_err(|error| self.raised.unwrap_or_else(|| error.into()))
+    }
+}

@@ -1,0 +1,301 @@
+//! `Counts` and training from them.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString};
+
+use super::convert::{Pause, text_bytes, type_name};
+use super::tokenizer::Tokenizer;
+use crate::batch;
+use crate::count;
+use crate::error::Error;
+use crate::pretokenize::classes::UNICODE_VERSION;
+use crate::tokenizer::Parts;
+use crate::train;
+
+/// Bytes of documents gathered from an iterator before they are counted together.
+const GATHER: usize = 16 << 20;
+/// Merges between two reports.
+const REPORT: usize = 64;
+
+/// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k", special_tokens=())`.
+#[pyclass(frozen, module = "bpetok")]
+pub struct Counts {
+    inner: Mutex<count::Counts>,
+}
+
+impl Counts {
+    fn lock(&self) -> std::sync::MutexGuard<'_, count::Counts> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// What a source turned out to be.
+enum Source<'py> {
+    Paths(Vec<PathBuf>),
+    Documents(Bound<'py, pyo3::types::PyIterator>),
+}
+
+fn bare_text(value: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "source is a bare {}; wrap text in a list ([text]) or give a pathlib.Path for a file",
+        type_name(value)
+    ))
+}
+
+/// A path, if the value is one: text never is.
+fn as_path(value: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
+    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() || !value.hasattr("__fspath__")? {
+        return Ok(None);
+    }
+    value.extract().map(Some)
+}
+
+fn read_source<'py>(source: &Bound<'py, PyAny>) -> PyResult<Source<'py>> {
+    if source.is_instance_of::<PyString>() || source.is_instance_of::<PyBytes>() {
+        return Err(bare_text(source));
+    }
+    if let Some(path) = as_path(source)? {
+        return Ok(Source::Paths(vec![path]));
+    }
+    if let Ok(list) = source.cast::<PyList>()
+        && let Ok(first) = list.get_item(0)
+        && as_path(&first)?.is_some()
+    {
+        let paths = list.iter().map(|item| {
+            as_path(&item)?.ok_or_else(|| {
+                PyTypeError::new_err(format!("source mixes paths and {}; give only one kind", type_name(&item)))
+            })
+        });
+        return Ok(Source::Paths(paths.collect::<PyResult<_>>()?));
+    }
+    let items = source.try_iter().map_err(|_| {
+        PyTypeError::new_err(format!(
+            "source must be an iterable of str or bytes, a pathlib.Path, a list of Paths, or Counts, not {}",
+            type_name(source)
+        ))
+    })?;
+    Ok(Source::Documents(items))
+}
+
+#[pymethods]
+impl Counts {
+    #[new]
+    #[pyo3(signature = (pattern="cl100k", special_tokens=Vec::new(), digits="none"))]
+    fn new(pattern: &str, special_tokens: Vec<String>, digits: &str) -> PyResult<Self> {
+        if digits != "none" {
+            return Err(Error::Argument(format!("digits is {digits:?}; this version knows \"none\"")).into());
+        }
+        Ok(Self { inner: Mutex::new(count::Counts::new(pattern, &special_tokens)?) })
+    }
+
+    /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
+    ///
+    /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes.
+    #[pyo3(signature = (source, threads=None, progress=None))]
+    fn update(
+        &self,
+        py: Python<'_>,
+        source: &Bound<'_, PyAny>,
+        threads: Option<usize>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let threads = batch::threads(threads)?;
+        if let Ok(other) = source.cast::<Self>() {
+            return self.merge(py, other);
+        }
+        match read_source(source)? {
+            Source::Paths(paths) => self.add_paths(py, &paths, threads, progress.as_ref()),
+            Source::Documents(items) => self.add_documents(py, items, threads, progress.as_ref()),
+        }
+    }
+
+    /// Adds counts of the same pattern and special tokens; others are a TrainError.
+    fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
+        if std::ptr::eq(self, other.get()) {
+            return Err(Error::Train("counts cannot be added to themselves; double them in another Counts".to_owned()).into());
+        }
+        let theirs = other.get();
+        Ok(py.detach(|| {
+            // Two threads that merge in opposite directions must not wait for each other.
+            let (mut mine, theirs) = if std::ptr::from_ref(self) < std::ptr::from_ref(theirs) {
+                let mine = self.lock();
+                (mine, theirs.lock())
+            } else {
+                let theirs = theirs.lock();
+                (self.lock(), theirs)
+            };
+            mine.merge(&theirs)
+        })?)
+    }
+
+    /// Number of different pretokens.
+    fn __len__(&self) -> usize {
+        self.lock().table().len()
+    }
+
+    /// Sum of all counts.
+    #[getter]
+    fn total(&self) -> u128 {
+        self.lock().table().total()
+    }
+
+    /// Bytes of text counted.
+    #[getter]
+    fn bytes(&self) -> u64 {
+        self.lock().bytes()
+    }
+
+    /// The regex.
+    #[getter]
+    fn pattern(&self) -> String {
+        self.lock().pretokenizer().pattern().to_owned()
+    }
+
+    /// The special tokens that bound documents.
+    #[getter]
+    fn special_tokens(&self) -> Vec<String> {
+        self.lock().special_texts()
+    }
+
+    /// The digit rule.
+    #[getter]
+    #[allow(clippy::unused_self)]
+    fn digits(&self) -> &'static str {
+        "none"
+    }
+
+    /// list[tuple[bytes, int]] sorted by pretoken.
+    fn items<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, u64)> {
+        let items = py.detach(|| self.lock().table().sorted());
+        items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect()
+    }
+
+    fn __repr__(&self) -> String {
+        let inner = self.lock();
+        format!("Counts({} different pretokens, {} in all)", inner.table().len(), inner.table().total())
+    }
+}
+
+impl Counts {
+    fn add_paths(
+        &self,
+        py: Python<'_>,
+        paths: &[PathBuf],
+        threads: usize,
+        progress: Option<&Py<PyAny>>,
+    ) -> PyResult<()> {
+        let total: u64 = paths.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum();
+        let mut pause = Pause::default();
+        let result = py.detach(|| {
+            let mut inner = self.lock();
+            let before = inner.bytes();
+            paths.iter().try_for_each(|path| {
+                inner.add_file(path, threads, &mut |done| report(&mut pause, progress, "count", done - before, total))
+            })
+        });
+        pause.settle(result)
+    }
+
+    fn add_documents(
+        &self,
+        py: Python<'_>,
+        items: Bound<'_, pyo3::types::PyIterator>,
+        threads: usize,
+        progress: Option<&Py<PyAny>>,
+    ) -> PyResult<()> {
+        let mut items = items.fuse();
+        let before = self.lock().bytes();
+        loop {
+            let (mut gathered, mut bytes) = (Vec::new(), 0);
+            for item in items.by_ref() {
+                let item = item?;
+                if as_path(&item)?.is_some() {
+                    return Err(PyTypeError::new_err("source mixes texts and paths; give paths alone, in a list"));
+                }
+                bytes += text_bytes(&item)?.len();
+                gathered.push(item);
+                if bytes >= GATHER * threads {
+                    break;
+                }
+            }
+            if gathered.is_empty() {
+                return Ok(());
+            }
+            let documents: Vec<&[u8]> = gathered.iter().map(text_bytes).collect::<PyResult<_>>()?;
+            let mut pause = Pause::default();
+            let result = py.detach(|| {
+                self.lock().add_documents(&documents, threads, &mut |done| {
+                    report(&mut pause, progress, "count", done - before, 0)
+                })
+            });
+            pause.settle(result)?;
+        }
+    }
+}
+
+fn report(
+    pause: &mut Pause,
+    progress: Option<&Py<PyAny>>,
+    phase: &str,
+    done: u64,
+    total: u64,
+) -> crate::error::Result<()> {
+    pause.call(|py| match progress {
+        Some(progress) => progress.call1(py, (phase, done, total)).map(|_| ()),
+        None => Ok(()),
+    })
+}
+
+/// Trains a tokenizer on counts. See `bpetok.train`.
+#[pyfunction]
+#[pyo3(signature = (counts, vocab_size, *, min_frequency=1, max_token_bytes=None, threads=None, progress=None))]
+pub fn train_counts(
+    py: Python<'_>,
+    counts: &Bound<'_, Counts>,
+    vocab_size: usize,
+    min_frequency: u64,
+    max_token_bytes: Option<usize>,
+    threads: Option<usize>,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Tokenizer> {
+    batch::threads(threads)?;
+    if max_token_bytes == Some(0) {
+        return Err(Error::Train("max_token_bytes is 0; single bytes are tokens, so give 1 or more".to_owned()).into());
+    }
+    let mut pause = Pause::default();
+    let counts = counts.get();
+    let result = py.detach(|| {
+        let inner = counts.lock();
+        let specials = inner.special_texts();
+        let tokens = vocab_size.checked_sub(specials.len()).filter(|&t| t >= 256).ok_or_else(|| {
+            Error::Train(format!(
+                "vocab_size is {vocab_size}; it must be at least {}: 256 single bytes and {} special tokens",
+                256 + specials.len(),
+                specials.len()
+            ))
+        })?;
+        let options = train::Options { tokens, min_frequency, max_token_bytes };
+        let goal = (tokens - 256) as u64;
+        let trained = train::train(inner.table(), &options, &mut |done| {
+            if done.is_multiple_of(REPORT) {
+                report(&mut pause, progress.as_ref(), "merge", done as u64, goal)?;
+            }
+            Ok(())
+        })?;
+        let tokens: Vec<(u32, &[u8])> = (0u32..).zip(trained.tokens.iter().map(Vec::as_slice)).collect();
+        let specials = (0u32..).skip(tokens.len()).zip(specials).map(|(id, text)| (text, id)).collect();
+        crate::tokenizer::Tokenizer::new(Parts {
+            tokens,
+            merges: Some(trained.merges),
+            pattern: inner.pretokenizer().pattern(),
+            specials,
+            digits: "none",
+            unicode_version: UNICODE_VERSION,
+        })
+    });
+    pause.settle(result).map(Tokenizer::wrap)
+}
