@@ -87,11 +87,22 @@ def long_table(rows: Sequence[Row]) -> str:
     for row in rows:
         spread = f"{number(row['min'])} … {number(row['max'])}" if "median" in row else ""
         ratio = f"{row['vs_fastest_peer']:.2f}x" if "vs_fastest_peer" in row else ""
-        remark = str(row.get("error", ""))
+        remark = remark_of(row)
         median = number(row.get("median"))
         lines.append([label(row), row["peer"], median, spread, str(row["rounds"]), ratio, row["correct"], remark])
     head = ["cell", "library", "median", "least … most", "rounds", "to fastest exact peer", "correct", "remark"]
     return table(head, lines, numeric_from=2)
+
+
+def remark_of(row: Row) -> str:
+    """What else is worth a word: why there is no figure, what an import pulled in, the rate by processor time."""
+    if "error" in row:
+        return str(row["error"]).replace("|", "/").replace("\n", " ")
+    if row.get("heavy"):
+        return f"imports {', '.join(row['heavy'])}"
+    if row.get("gives") == "bytes":
+        return "gives bytes"
+    return f"{number(row['per_cpu_second'])} a processor second" if "per_cpu_second" in row else row.get("remark", "")
 
 
 def growth_table(rows: Sequence[Row]) -> str:

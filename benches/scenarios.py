@@ -22,7 +22,7 @@ ENCODE = ("first", "steady", "memory")
 SCENARIOS = (*ENCODE, "short", "load", "import", "decode", "threads", "adversarial", "regex", "train")
 OPTIONAL = ("encode_file",)
 
-ADVERSARIAL_SECONDS = 60.0
+ADVERSARIAL_SECONDS = 20.0
 LINEAR_PATTERN_FILES = ("adversarial/a_1mb.txt", "adversarial/spaces_1mb.txt", "adversarial/cjk_one_line_1mb.txt")
 
 

@@ -11,6 +11,7 @@
 pub mod error;
 pub mod ids;
 pub mod utf8;
+pub mod memory;
 pub mod vocab;
 pub mod merges;
 pub mod special;

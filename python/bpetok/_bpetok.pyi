@@ -9,13 +9,27 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-Text: TypeAlias = str | bytes
-AllowedSpecial: TypeAlias = Collection[str] | Literal["all"]
-DisallowedSpecial: TypeAlias = Collection[str] | Literal["all"]
-Ids: TypeAlias = Sequence[int] | NDArray[Any]
-Source: TypeAlias = Iterable[str | bytes] | Path | Iterable[Path]
-Progress: TypeAlias = Callable[[str, int, int], object]
-Specials: TypeAlias = Mapping[str, int] | Iterable[str]
+_Text: TypeAlias = str | bytes
+_AllowedSpecial: TypeAlias = Collection[str] | Literal["all"]
+_DisallowedSpecial: TypeAlias = Collection[str] | Literal["all"]
+_Ids: TypeAlias = Sequence[int] | NDArray[Any]
+_Source: TypeAlias = Iterable[str | bytes] | Path | Iterable[Path]
+_Progress: TypeAlias = Callable[[str, int, int], object]
+_Specials: TypeAlias = Mapping[str, int] | Iterable[str]
+
+__all__ = [
+    "Counts",
+    "PRESETS",
+    "Stream",
+    "TokenBatch",
+    "Tokenizer",
+    "UNICODE_VERSION",
+    "__version__",
+    "load_bpetok",
+    "parse_tiktoken",
+    "train_counts",
+    "write_tiktoken",
+]
 
 __version__: str
 UNICODE_VERSION: str
@@ -41,76 +55,75 @@ class Tokenizer:
     def token_byte_lengths(self) -> NDArray[np.uint32]: ...
     def encode(
         self,
-        text: Text,
+        text: _Text,
         *,
-        allowed_special: AllowedSpecial = ...,
-        disallowed_special: DisallowedSpecial = "all",
+        allowed_special: _AllowedSpecial = ...,
+        disallowed_special: _DisallowedSpecial = "all",
     ) -> list[int]: ...
-    def encode_ordinary(self, text: Text) -> list[int]: ...
+    def encode_ordinary(self, text: _Text) -> list[int]: ...
     def encode_numpy(
         self,
-        text: Text,
+        text: _Text,
         *,
-        allowed_special: AllowedSpecial = ...,
-        disallowed_special: DisallowedSpecial = "all",
+        allowed_special: _AllowedSpecial = ...,
+        disallowed_special: _DisallowedSpecial = "all",
     ) -> NDArray[np.uint32]: ...
     def encode_batch(
         self,
-        texts: Iterable[Text],
+        texts: Iterable[_Text],
         *,
-        allowed_special: AllowedSpecial = ...,
-        disallowed_special: DisallowedSpecial = "all",
+        allowed_special: _AllowedSpecial = ...,
+        disallowed_special: _DisallowedSpecial = "all",
         threads: int | None = None,
     ) -> TokenBatch: ...
     def encode_with_offsets(
         self,
-        text: Text,
+        text: _Text,
         unit: str = "char",
         *,
-        allowed_special: AllowedSpecial = ...,
-        disallowed_special: DisallowedSpecial = "all",
+        allowed_special: _AllowedSpecial = ...,
+        disallowed_special: _DisallowedSpecial = "all",
     ) -> tuple[list[int], NDArray[np.int64]]: ...
     def count(
         self,
-        text: Text,
+        text: _Text,
         *,
-        allowed_special: AllowedSpecial = ...,
-        disallowed_special: DisallowedSpecial = "all",
+        allowed_special: _AllowedSpecial = ...,
+        disallowed_special: _DisallowedSpecial = "all",
     ) -> int: ...
     def count_batch(
         self,
-        texts: Iterable[Text],
+        texts: Iterable[_Text],
         *,
-        allowed_special: AllowedSpecial = ...,
-        disallowed_special: DisallowedSpecial = "all",
+        allowed_special: _AllowedSpecial = ...,
+        disallowed_special: _DisallowedSpecial = "all",
         threads: int | None = None,
     ) -> NDArray[np.int64]: ...
     def cut(
         self,
-        text: Text,
+        text: _Text,
         max_tokens: int,
         *,
-        allowed_special: AllowedSpecial = ...,
-        disallowed_special: DisallowedSpecial = "all",
-    ) -> Text: ...
-    def decode(self, ids: Ids, errors: str = "replace") -> str: ...
-    def decode_bytes(self, ids: Ids) -> bytes: ...
+        allowed_special: _AllowedSpecial = ...,
+        disallowed_special: _DisallowedSpecial = "all",
+    ) -> _Text: ...
+    def decode(self, ids: _Ids, errors: str = "replace") -> str: ...
+    def decode_bytes(self, ids: _Ids) -> bytes: ...
     def decode_batch(
-        self, batch: TokenBatch | Iterable[Ids], errors: str = "replace"
+        self, batch: TokenBatch | Iterable[_Ids], errors: str = "replace"
     ) -> list[str]: ...
     def stream(self) -> Stream: ...
     def token_bytes(self, id: int) -> bytes: ...
     def token_id(self, token: bytes) -> int: ...
-    def with_special_tokens(self, special_tokens: Specials) -> Tokenizer: ...
-    def pretokenize(self, text: Text) -> list[bytes]: ...
+    def with_special_tokens(self, special_tokens: _Specials) -> Tokenizer: ...
+    def pretokenize(self, text: _Text) -> list[bytes]: ...
     def save(self, path: str | os.PathLike[str], format: str | None = None) -> None: ...
     def _to_bytes(self) -> bytes: ...
-    @classmethod
-    def _from_bytes(cls, data: bytes) -> Tokenizer: ...
+    @staticmethod
+    def _from_bytes(data: bytes) -> Tokenizer: ...
     def _spec(self) -> tuple[bytes, bytes, bytes, bytes | None, str, dict[str, int], str, str]: ...
-    @classmethod
+    @staticmethod
     def _from_spec(
-        cls,
         tokens: bytes,
         token_ids: bytes,
         token_lengths: bytes,
@@ -120,7 +133,7 @@ class Tokenizer:
         digits: str,
         unicode_version: str,
     ) -> Tokenizer: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, value: object, /) -> bool: ...
     def __hash__(self) -> int: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 
@@ -131,11 +144,15 @@ class TokenBatch:
     @property
     def offsets(self) -> NDArray[np.int64]: ...
     def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> NDArray[np.uint32]: ...
+    def __getitem__(self, key: int, /) -> NDArray[np.uint32]: ...
     def tolist(self) -> list[list[int]]: ...
     def pad(
         self, length: int | None = None, value: int = 0, side: str = "right"
     ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]: ...
+    def to_arrow(self) -> Any: ...
+    @staticmethod
+    def _from_arrays(ids: NDArray[np.uint32], offsets: NDArray[np.int64]) -> TokenBatch: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 @final
 class Stream:
@@ -145,18 +162,20 @@ class Stream:
 @final
 class Counts:
     def __new__(
-        cls, pattern: str = "cl100k", special_tokens: Iterable[str] = (), digits: str = "none"
+        cls, pattern: str = "cl100k", special_tokens: Iterable[str] = ..., digits: str = "none"
     ) -> Counts: ...
     @property
     def pattern(self) -> str: ...
     @property
     def special_tokens(self) -> list[str]: ...
     @property
+    def digits(self) -> str: ...
+    @property
     def total(self) -> int: ...
     @property
     def bytes(self) -> int: ...
     def update(
-        self, source: Source, threads: int | None = None, progress: Progress | None = None
+        self, source: _Source, threads: int | None = None, progress: _Progress | None = None
     ) -> None: ...
     def merge(self, other: Counts) -> None: ...
     def items(self) -> list[tuple[builtins.bytes, int]]: ...
@@ -169,10 +188,10 @@ def train_counts(
     min_frequency: int = 1,
     max_token_bytes: int | None = None,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: _Progress | None = None,
 ) -> Tokenizer: ...
 def parse_tiktoken(
-    data: bytes, pattern: str, special_tokens: Specials | None = None
+    data: bytes, pattern: str, special_tokens: _Specials | None = None
 ) -> Tokenizer: ...
 def load_bpetok(path: str) -> Tokenizer: ...
-def write_tiktoken(tok: Tokenizer) -> bytes: ...
+def write_tiktoken(tokenizer: Tokenizer) -> bytes: ...

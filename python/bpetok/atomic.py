@@ -21,12 +21,12 @@ def open_atomic(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     Raises:
         OSError: if the folder cannot be written to or the disk is full; names the path.
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "f")
+    ...     path = pathlib.Path(folder, "f")
     ...     with open_atomic(path) as file:
     ...         _ = file.write(b"all")
-    ...     open(path, "rb").read(), os.listdir(folder)
+    ...     path.read_bytes(), os.listdir(folder)
     (b'all', ['f'])
     """
     # A link keeps pointing where it did: the file behind it is what gets replaced.

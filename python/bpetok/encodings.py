@@ -87,7 +87,7 @@ def _rank_file(name: str, sha256: str) -> bytes:
         try:
             with open(path, "rb") as file:
                 data = file.read()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
         _check(data, sha256, path, f"remove {path} or replace it by the published file")
         return data

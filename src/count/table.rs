@@ -91,7 +91,7 @@ impl CountTable {
         let mut at = place(key.hash(), self.short.len());
         loop {
             let entry = &mut self.short[at];
-            if entry.key == key {
+            if entry.key.is(key.low, key.high) {
                 entry.count = entry.count.checked_add(count).ok_or_else(overflow)?;
                 return Ok(());
             }

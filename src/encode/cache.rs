@@ -1,111 +1,213 @@
-//! What was merged before: a bounded memory that one thread owns. 512 KiB for pretokens that fit a key, which
-//! stays in the second-level cache, and 1 MiB for those up to 48 bytes.
+//! What was merged before: a bounded memory that one thread owns. Three parts: 512 KiB for pretokens that fit a key, come
+//! often and have at most three ids, which stays in the second-level cache; 8 MiB for what merging gave pretokens
+//! that fit a key, and 8 MiB for those of 16 to 31 bytes: merging costs more than fetching a line from far away.
 
-use super::key::{KEY_BYTES, Key};
+use super::key::{Key, WideKey};
 use crate::ids::TokenId;
+use crate::memory::{LINE, Words, prefetch};
 
 /// Most ids of an entry for a short pretoken.
 pub const INLINE_IDS: usize = 3;
-const LONG_TEXT: usize = 48;
-const LONG_IDS: usize = 15;
+const HOT_BITS: u32 = 13;
 
-/// One remembered pretoken; 32 bytes, two to a cache line.
-#[derive(Clone, Copy, Default)]
-#[repr(align(32))]
-pub struct Entry {
-    key: Key,
-    /// Up to three ids, then their number: all four are copied at once, and the number says how many count.
-    ids: [TokenId; INLINE_IDS + 1],
-}
+/// Up to three ids, then their number: all four are copied at once, and the number says how many count.
+pub type Counted = [TokenId; INLINE_IDS + 1];
 
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct LongEntry {
-    text: [u8; LONG_TEXT],
-    length: u32,
-    ids: [TokenId; LONG_IDS],
-    count: u32,
-}
-
-/// The memory.
-pub struct Cache {
-    sets: Vec<[Entry; 2]>,
+/// Entries of four words: the key, then the ids. Two share a cache line and a place; the older moves on.
+struct Sets {
+    words: Words,
     shift: u32,
-    long: Vec<LongEntry>,
-    long_shift: u32,
+}
+
+impl Sets {
+    fn new(bits: u32) -> Self {
+        Self { words: Words::new(LINE << bits), shift: 64 - bits }
+    }
+
+    #[inline(always)]
+    fn place(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize * LINE
+    }
+
+    /// The ids of `key` and whether it is there: without a branch, so that nothing is mispredicted where known and
+    /// unknown pretokens alternate.
+    #[inline(always)]
+    fn get(&self, key: Key, hash: u64) -> (Counted, bool) {
+        let place = self.place(hash);
+        let line = &self.words.get()[place..place + LINE];
+        let (newer, older) = (key.is(line[0], line[1]), key.is(line[4], line[5]));
+        let at = if older { 6 } else { 2 };
+        (unpack(line[at], line[at + 1]), newer | older)
+    }
+
+    #[inline]
+    fn put(&mut self, key: Key, hash: u64, ids: &Counted) {
+        let place = self.place(hash);
+        let line = &mut self.words.get_mut()[place..place + LINE];
+        if !key.is(line[0], line[1]) {
+            line.copy_within(..4, 4);
+            line[0] = key.low;
+            line[1] = key.high;
+            line[2] = u64::from(ids[0]) | u64::from(ids[1]) << 32;
+            line[3] = u64::from(ids[2]) | u64::from(ids[3]) << 32;
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, hash: u64) {
+        prefetch(&self.words.get()[self.place(hash)]);
+    }
+}
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation)]
+fn unpack(low: u64, high: u64) -> Counted {
+    [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32]
+}
+
+/// Entries of `LINES` cache lines: a key of `KEY` words, then ids, two to a word. The last byte of a key holds the
+/// length of the text (5 bits); above it stands nothing, so the number of ids takes the last word of the entry.
+struct Merged<const KEY: usize, const LINES: usize> {
+    words: Words,
+    shift: u32,
+}
+
+impl<const KEY: usize, const LINES: usize> Merged<KEY, LINES> {
+    /// Most ids of an entry.
+    const IDS: usize = (LINES * LINE - KEY - 1) * 2;
+
+    fn new(bits: u32) -> Self {
+        Self { words: Words::new((LINES * LINE) << bits), shift: 64 - bits }
+    }
+
+    #[inline(always)]
+    fn entry(&self, hash: u64) -> &[u64] {
+        let place = (hash >> self.shift) as usize * LINES * LINE;
+        &self.words.get()[place..place + LINES * LINE]
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, hash: u64) {
+        let entry = self.entry(hash);
+        for line in 0..LINES {
+            prefetch(&entry[line * LINE]);
+        }
+    }
+
+    /// Appends the ids of `key` if it is there.
+    #[inline]
+    fn get(&self, key: [u64; KEY], hash: u64, ids: &mut Vec<TokenId>) -> bool {
+        let entry = self.entry(hash);
+        let differs = (0..KEY).fold(0, |differs, i| differs | (entry[i] ^ key[i]));
+        if differs != 0 {
+            return false;
+        }
+        let count = entry[LINES * LINE - 1] as usize;
+        let words = &entry[KEY..KEY + count.div_ceil(2)];
+        // Both halves of each word; the second of the last may be one too many.
+        #[allow(clippy::cast_possible_truncation)]
+        ids.extend(words.iter().flat_map(|&word| [word as TokenId, (word >> 32) as TokenId]));
+        if !count.is_multiple_of(2) {
+            ids.pop();
+        }
+        true
+    }
+
+    fn put(&mut self, key: [u64; KEY], hash: u64, ids: &[TokenId]) {
+        if ids.len() > Self::IDS {
+            return;
+        }
+        let place = (hash >> self.shift) as usize * LINES * LINE;
+        let entry = &mut self.words.get_mut()[place..place + LINES * LINE];
+        entry[..KEY].copy_from_slice(&key);
+        for (word, pair) in entry[KEY..].iter_mut().zip(ids.chunks(2)) {
+            *word = u64::from(pair[0]) | pair.get(1).map_or(0, |&id| u64::from(id) << 32);
+        }
+        entry[LINES * LINE - 1] = ids.len() as u64;
+    }
+}
+
+/// The memory. It is taken when first used and never grows.
+pub struct Cache {
+    hot: Sets,
+    merged: Merged<2, 1>,
+    wide: Merged<4, 2>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { hot: Sets::new(HOT_BITS), merged: Merged::new(17), wide: Merged::new(16) }
+    }
 }
 
 impl Cache {
-    /// An empty one with room for `2 << bits` short pretokens and `1 << (bits - 1)` long ones.
-    #[must_use]
-    pub fn new(bits: u32) -> Self {
-        let empty = LongEntry { text: [0; LONG_TEXT], length: 0, ids: [0; LONG_IDS], count: 0 };
-        Self {
-            sets: vec![[Entry::default(); 2]; 1 << bits],
-            shift: 64 - bits,
-            long: vec![empty; 1 << (bits - 1)],
-            long_shift: 64 - (bits - 1),
-        }
-    }
-
-    /// Ids (three, then how many count) of a short pretoken.
+    /// The ids of a pretoken that comes often, and whether it was known.
     #[inline(always)]
     #[must_use]
-    pub fn get(&self, key: Key, hash: u64) -> Option<&[TokenId; INLINE_IDS + 1]> {
-        let set = &self.sets[(hash >> self.shift) as usize];
-        if set[0].key == key {
-            Some(&set[0].ids)
-        } else if set[1].key == key {
-            Some(&set[1].ids)
-        } else {
-            None
-        }
+    pub fn hot(&self, key: Key, hash: u64) -> (Counted, bool) {
+        self.hot.get(key, hash)
     }
 
-    /// Remembers at most three ids for a short pretoken; the older of the two in its place moves on.
+    /// Remembers a pretoken that may come again.
     #[inline]
-    pub fn put(&mut self, key: Key, hash: u64, ids: &[TokenId]) {
-        let mut entry = Entry { key, ids: [0; INLINE_IDS + 1] };
-        entry.ids[..ids.len()].copy_from_slice(ids);
-        // At most three.
-        #[allow(clippy::cast_possible_truncation)]
-        {
-            entry.ids[INLINE_IDS] = ids.len() as u32;
-        }
-        let set = &mut self.sets[(hash >> self.shift) as usize];
-        set[1] = set[0];
-        set[0] = entry;
+    pub fn put_hot(&mut self, key: Key, hash: u64, ids: &Counted) {
+        self.hot.put(key, hash, ids);
     }
 
-    /// Ids of a pretoken of 16 to 48 bytes.
+    /// Fetches the place of a pretoken ahead of time.
+    #[inline(always)]
+    pub fn prefetch_hot(&self, hash: u64) {
+        self.hot.prefetch(hash);
+    }
+
+    /// Appends what merging gave, if it is known.
     #[inline]
-    #[must_use]
-    pub fn get_long(&self, text: &[u8], hash: u64) -> Option<&[TokenId]> {
-        let entry = &self.long[(hash >> self.long_shift) as usize];
-        (entry.length as usize == text.len() && &entry.text[..text.len()] == text)
-            .then(|| &entry.ids[..entry.count as usize])
+    pub fn merged(&self, key: Key, hash: u64, ids: &mut Vec<TokenId>) -> bool {
+        self.merged.get([key.low, key.high], hash, ids)
     }
 
-    /// Remembers a pretoken of 16 to 48 bytes, unless it has more than 15 ids.
-    pub fn put_long(&mut self, text: &[u8], hash: u64, ids: &[TokenId]) {
-        if ids.len() > LONG_IDS {
-            return;
-        }
-        let entry = &mut self.long[(hash >> self.long_shift) as usize];
-        entry.text[..text.len()].copy_from_slice(text);
-        entry.ids[..ids.len()].copy_from_slice(ids);
-        // At most 48 and 15.
-        #[allow(clippy::cast_possible_truncation)]
-        {
-            entry.length = text.len() as u32;
-            entry.count = ids.len() as u32;
-        }
-    }
-
-    /// Whether [`Cache::get_long`] knows pretokens of this length.
+    /// Remembers what merging gave.
     #[inline]
-    #[must_use]
-    pub fn holds_long(length: usize) -> bool {
-        length > KEY_BYTES && length <= LONG_TEXT
+    pub fn put_merged(&mut self, key: Key, hash: u64, ids: &[TokenId]) {
+        self.merged.put([key.low, key.high], hash, ids);
+    }
+
+    /// Fetches the place of a merged pretoken ahead of time.
+    #[inline(always)]
+    pub fn prefetch_merged(&self, hash: u64) {
+        self.merged.prefetch(hash);
+    }
+
+    /// Appends the ids of a pretoken of 16 to 31 bytes, if it is known.
+    #[inline]
+    pub fn wide(&self, key: WideKey, hash: u64, ids: &mut Vec<TokenId>) -> bool {
+        self.wide.get(key.0, hash, ids)
+    }
+
+    /// Remembers a pretoken of 16 to 31 bytes.
+    #[inline]
+    pub fn put_wide(&mut self, key: WideKey, hash: u64, ids: &[TokenId]) {
+        self.wide.put(key.0, hash, ids);
+    }
+
+    /// Fetches the place of a pretoken of 16 to 31 bytes ahead of time.
+    #[inline(always)]
+    pub fn prefetch_wide(&self, hash: u64) {
+        self.wide.prefetch(hash);
+    }
+}
+
+/// The entry of at most three ids; `None` for more.
+#[inline]
+#[must_use]
+pub fn counted(ids: &[TokenId]) -> Option<Counted> {
+    // At most three.
+    #[allow(clippy::cast_possible_truncation)]
+    let count = ids.len() as TokenId;
+    match *ids {
+        [a] => Some([a, 0, 0, count]),
+        [a, b] => Some([a, b, 0, count]),
+        [a, b, c] => Some([a, b, c, count]),
+        _ => None,
     }
 }

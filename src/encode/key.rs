@@ -4,7 +4,7 @@
 pub const KEY_BYTES: usize = 15;
 
 /// Up to 15 bytes, zero padded, with the length in the last byte. No text has the key 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Key {
     /// Bytes 0 to 7.
     pub low: u64,
@@ -12,10 +12,20 @@ pub struct Key {
     pub high: u64,
 }
 
-const MASKS: [u128; KEY_BYTES + 1] = masks();
+impl Key {
+    /// Whether both are the same text, without a branch for each word.
+    #[inline(always)]
+    #[must_use]
+    pub fn is(self, low: u64, high: u64) -> bool {
+        (self.low ^ low) | (self.high ^ high) == 0
+    }
+}
 
-const fn masks() -> [u128; KEY_BYTES + 1] {
-    let mut masks = [0; KEY_BYTES + 1];
+const MASKS: [u128; 17] = masks();
+
+const fn masks() -> [u128; 17] {
+    let mut masks = [0; 17];
+    masks[16] = u128::MAX;
     let mut length = 1;
     while length <= KEY_BYTES {
         masks[length] = (1 << (8 * length)) - 1;
@@ -29,6 +39,14 @@ impl Key {
     #[inline(always)]
     #[must_use]
     pub fn at(text: &[u8], start: usize, length: usize) -> Self {
+        let [low, high] = Self::words(text, start, length);
+        Self { low, high: high | (length as u64) << 56 }
+    }
+
+    /// Up to 16 bytes of `text` from `start` on, zero padded. Away from the end of the text, one load and one mask.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)]
+    fn words(text: &[u8], start: usize, length: usize) -> [u64; 2] {
         let word = match text[start..].first_chunk::<16>() {
             Some(bytes) => u128::from_le_bytes(*bytes) & MASKS[length],
             None => {
@@ -37,9 +55,7 @@ impl Key {
                 u128::from_le_bytes(bytes)
             }
         };
-        // The halves of a word and a length below 16: nothing is cut off that is needed.
-        #[allow(clippy::cast_possible_truncation)]
-        Self { low: word as u64, high: (word >> 64) as u64 | (length as u64) << 56 }
+        [word as u64, (word >> 64) as u64]
     }
 
     /// The key of all of `text`, 1 to 15 bytes.
@@ -54,6 +70,32 @@ impl Key {
     #[must_use]
     pub fn hash(self) -> u64 {
         mix(self.low, self.high)
+    }
+}
+
+/// Longest text that fits a wide key.
+pub const WIDE_BYTES: usize = 31;
+
+/// 16 to 31 bytes as four words, zero padded, with the length in the last byte.
+#[derive(Clone, Copy, Debug)]
+pub struct WideKey(pub [u64; 4]);
+
+impl WideKey {
+    /// The key of `text[start..end]`, 16 to 31 bytes.
+    #[inline]
+    #[must_use]
+    pub fn at(text: &[u8], start: usize, end: usize) -> Self {
+        let first = Key::words(text, start, 16);
+        let [low, high] = Key::words(text, start + 16, end - start - 16);
+        Self([first[0], first[1], low, high | ((end - start) as u64) << 56])
+    }
+
+    /// A well-mixed number.
+    #[inline]
+    #[must_use]
+    pub fn hash(self) -> u64 {
+        let [a, b, c, d] = self.0;
+        mix(a ^ mix(c, d), b)
     }
 }
 

@@ -13,17 +13,16 @@ pub mod table;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use cache::{Cache, INLINE_IDS};
-use key::{KEY_BYTES, Key, hash_bytes};
+use cache::{Cache, Counted, INLINE_IDS, counted};
+use key::{KEY_BYTES, Key, WIDE_BYTES, WideKey};
 use table::TokenTable;
 
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
+use crate::pretokenize::scanner::BATCH;
 use crate::utf8::decode_at;
 use crate::vocab::Vocabulary;
 
-/// `2 << 13` entries of 32 bytes: 512 KiB for each thread.
-const CACHE_BITS: u32 = 13;
 /// Longest piece: places in it are numbered with 30 bits.
 const LONGEST_PIECE: usize = 1 << 30;
 
@@ -37,14 +36,39 @@ pub struct Encoder {
 }
 
 /// What one thread needs to encode.
+#[derive(Default)]
 pub struct Scratch {
     cache: Cache,
     long: merge::LongMerge,
+    lookups: Lookups,
 }
 
-impl Default for Scratch {
+/// The lookups of one batch, kept apart by phase: keys first, then what the cache knows, then the rest. So the processor
+/// works on many pretokens at once and guesses no branch wrong where known and unknown ones alternate.
+struct Lookups {
+    keys: [Key; BATCH],
+    hashes: [u64; BATCH],
+    ids: [Counted; BATCH],
+    unknown: [u16; BATCH],
+    /// Ids of pretokens with more than three; their entry holds `[start, end, 0, SPILLED]`.
+    spilled: Vec<TokenId>,
+    out: [TokenId; BATCH * INLINE_IDS + 1],
+}
+
+const SPILLED: u32 = u32::MAX;
+/// The key of pretokens that fit none: no entry has it.
+const NO_KEY: Key = Key { low: 0, high: u64::MAX };
+
+impl Default for Lookups {
     fn default() -> Self {
-        Self { cache: Cache::new(CACHE_BITS), long: merge::LongMerge::default() }
+        Self {
+            keys: [NO_KEY; BATCH],
+            hashes: [0; BATCH],
+            ids: [[0; INLINE_IDS + 1]; BATCH],
+            unknown: [0; BATCH],
+            spilled: Vec::new(),
+            out: [0; BATCH * INLINE_IDS + 1],
+        }
     }
 }
 
@@ -81,28 +105,66 @@ impl Encoder {
     ///
     /// # Errors
     /// A pretoken of more than 1 GiB.
-    #[inline]
     pub fn encode(
         &self,
         scratch: &mut Scratch,
         text: &[u8],
-        mut start: usize,
+        start: usize,
         ends: &[usize],
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
-        for &end in ends {
-            let length = end - start;
-            if length <= KEY_BYTES {
-                let key = Key::at(text, start, length);
-                let hash = key.hash();
-                match scratch.cache.get(key, hash) {
-                    Some(known) => push_counted(ids, known),
-                    None => self.encode_short(scratch, &text[start..end], key, hash, ids)?,
-                }
+        let mut start = start;
+        for ends in ends.chunks(BATCH) {
+            let Scratch { cache, lookups, .. } = scratch;
+            lookups.pack(cache, text, start, ends);
+            let unknown = lookups.look_up(cache, ends.len());
+            self.fetch_unknown(cache, lookups, unknown);
+            self.resolve_unknown(scratch, text, start, ends, unknown)?;
+            scratch.lookups.write(ends.len(), ids);
+            start = ends[ends.len() - 1];
+        }
+        Ok(())
+    }
+
+    fn fetch_unknown(&self, cache: &Cache, lookups: &Lookups, unknown: usize) {
+        for &i in &lookups.unknown[..unknown] {
+            let hash = lookups.hashes[usize::from(i)];
+            self.table.prefetch(hash);
+            cache.prefetch_merged(hash);
+        }
+    }
+
+    fn resolve_unknown(
+        &self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        first: usize,
+        ends: &[usize],
+        unknown: usize,
+    ) -> Result<()> {
+        for u in 0..unknown {
+            let i = usize::from(scratch.lookups.unknown[u]);
+            let start = if i == 0 { first } else { ends[i - 1] };
+            let end = ends[i];
+            let mut spilled = std::mem::take(&mut scratch.lookups.spilled);
+            let before = spilled.len();
+            let result = if end - start <= KEY_BYTES {
+                let known_as = (scratch.lookups.keys[i], scratch.lookups.hashes[i]);
+                self.encode_short(scratch, (text, start, end), known_as, &mut spilled)
             } else {
-                self.encode_long(scratch, &text[start..end], ids)?;
-            }
-            start = end;
+                self.encode_long(scratch, text, start, end, &mut spilled)
+            };
+            scratch.lookups.ids[i] = match counted(&spilled[before..]) {
+                Some(ids) => {
+                    spilled.truncate(before);
+                    ids
+                }
+                // A batch spills fewer than 2^32 ids: its pretokens together have at most as many bytes as memory.
+                #[allow(clippy::cast_possible_truncation)]
+                None => [before as u32, spilled.len() as u32, 0, SPILLED],
+            };
+            scratch.lookups.spilled = spilled;
+            result?;
         }
         Ok(())
     }
@@ -119,97 +181,120 @@ impl Encoder {
         Ok(())
     }
 
-    #[cold]
+    /// A pretoken that fits a key and is not among those that come often.
     fn encode_short(
         &self,
         scratch: &mut Scratch,
-        pretoken: &[u8],
-        key: Key,
-        hash: u64,
+        (text, start, end): (&[u8], usize, usize),
+        (key, hash): (Key, u64),
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
         let first = ids.len();
-        let id = self.table.span(&self.vocabulary, pretoken, 0, pretoken.len());
-        if id == TokenId::MAX {
-            self.encode_in_pieces(scratch, pretoken, ids)?;
-        } else {
+        let id = self.table.by_key(&self.vocabulary, &text[start..end], key, hash);
+        if id != TokenId::MAX {
             ids.push(id);
+        } else if !scratch.cache.merged(key, hash, ids) {
+            self.encode_in_pieces(scratch, text, start, end, ids)?;
+            scratch.cache.put_merged(key, hash, &ids[first..]);
         }
-        if ids.len() - first <= INLINE_IDS {
-            scratch.cache.put(key, hash, &ids[first..]);
+        if let Some(entry) = counted(&ids[first..]) {
+            scratch.cache.put_hot(key, hash, &entry);
         }
         Ok(())
     }
 
-    fn encode_long(&self, scratch: &mut Scratch, pretoken: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
+    /// A pretoken of more than 15 bytes; those of up to 31 are remembered.
+    fn encode_long(
+        &self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<()> {
         let first = ids.len();
-        let hash = if Cache::holds_long(pretoken.len()) {
-            let hash = hash_bytes(pretoken);
-            if let Some(known) = scratch.cache.get_long(pretoken, hash) {
-                ids.extend_from_slice(known);
+        let key = (end - start <= WIDE_BYTES).then(|| WideKey::at(text, start, end));
+        if let Some(key) = key {
+            if scratch.cache.wide(key, key.hash(), ids) {
                 return Ok(());
             }
-            Some(hash)
-        } else {
-            None
-        };
-        let id = self.table.span(&self.vocabulary, pretoken, 0, pretoken.len());
+        }
+        let id = self.table.span(&self.vocabulary, text, start, end);
         if id == TokenId::MAX {
-            self.encode_in_pieces(scratch, pretoken, ids)?;
+            self.encode_in_pieces(scratch, text, start, end, ids)?;
         } else {
             ids.push(id);
         }
-        if let Some(hash) = hash {
-            scratch.cache.put_long(pretoken, hash, &ids[first..]);
+        if let Some(key) = key {
+            scratch.cache.put_wide(key, key.hash(), &ids[first..]);
         }
         Ok(())
     }
 
     /// A pretoken of valid text that is not a token: cut where no token can cross, then merge each piece.
-    fn encode_in_pieces(&self, scratch: &mut Scratch, pretoken: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
-        if pretoken.is_ascii() {
-            return self.merge(scratch, pretoken, ids);
+    fn encode_in_pieces(
+        &self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        if text[start..end].is_ascii() {
+            return self.merge(scratch, &text[start..end], ids);
         }
         let boundaries = self.boundaries.get_or_init(|| cut::Boundaries::new(&self.vocabulary));
-        let (mut piece, mut before, mut at) = (0, 0, decode_at(pretoken, 0).1);
-        while at < pretoken.len() {
-            let end = (at + decode_at(pretoken, at).1).min(pretoken.len());
-            if !boundaries.joins(&pretoken[before..at], &pretoken[at..end]) {
-                self.encode_piece(scratch, &pretoken[piece..at], ids)?;
+        let (mut piece, mut before, mut at) = (start, start, start + decode_at(text, start).1);
+        while at < end {
+            let next = (at + decode_at(text, at).1).min(end);
+            if !boundaries.joins(&text[before..at], &text[at..next]) {
+                self.encode_piece(scratch, text, piece, at, ids)?;
                 piece = at;
             }
-            (before, at) = (at, end);
+            (before, at) = (at, next);
         }
-        if piece == 0 {
-            return self.merge(scratch, pretoken, ids);
+        if piece == start {
+            return self.merge(scratch, &text[start..end], ids);
         }
-        self.encode_piece(scratch, &pretoken[piece..], ids)
+        self.encode_piece(scratch, text, piece, end, ids)
     }
 
     /// A piece is merged, never looked up whole: some tokens are not what merging their bytes gives (588 of
     /// Llama 3's). What was remembered for a pretoken of the same bytes holds unless it is such a token.
-    fn encode_piece(&self, scratch: &mut Scratch, piece: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
+    fn encode_piece(
+        &self,
+        scratch: &mut Scratch,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        let piece = &text[start..end];
         if piece.len() > KEY_BYTES {
             return self.merge(scratch, piece, ids);
         }
-        let key = Key::of(piece);
+        let key = Key::at(text, start, end - start);
         let hash = key.hash();
-        if let Some(known) = scratch.cache.get(key, hash)
-            && (known[INLINE_IDS] > 1 || self.is_formed(known[0]))
-        {
-            push_counted(ids, known);
+        let (known, is_known) = scratch.cache.hot(key, hash);
+        if is_known && (known[INLINE_IDS] > 1 || self.is_formed(known[0])) {
+            ids.extend_from_slice(&known[..known[INLINE_IDS] as usize]);
             return Ok(());
         }
         let first = ids.len();
-        let id = self.table.span(&self.vocabulary, piece, 0, piece.len());
-        if id != TokenId::MAX && self.is_formed(id) {
+        let id = self.table.by_key(&self.vocabulary, piece, key, hash);
+        if id == TokenId::MAX {
+            if !scratch.cache.merged(key, hash, ids) {
+                self.merge(scratch, piece, ids)?;
+                scratch.cache.put_merged(key, hash, &ids[first..]);
+            }
+        } else if self.is_formed(id) {
             ids.push(id);
         } else {
-            self.merge(scratch, piece, ids)?;
+            // Not remembered: a pretoken of these bytes is the token itself.
+            return self.merge(scratch, piece, ids);
         }
-        // A token that merging does not form must not be remembered under what its pretoken would be.
-        if ids.len() - first <= INLINE_IDS && (id == TokenId::MAX || ids.len() - first == 1) {
-            scratch.cache.put(key, hash, &ids[first..]);
+        if let Some(entry) = counted(&ids[first..]) {
+            scratch.cache.put_hot(key, hash, &entry);
         }
         Ok(())
     }
@@ -264,12 +349,59 @@ impl Encoder {
     }
 }
 
-/// Appends the counted ids of a cache entry.
-#[inline(always)]
-fn push_counted(ids: &mut Vec<TokenId>, known: &[TokenId; INLINE_IDS + 1]) {
-    let count = known[INLINE_IDS] as usize;
-    // Four words at once and then the right length: cheaper than a copy whose size is not known beforehand.
-    let length = ids.len();
-    ids.extend_from_slice(known);
-    ids.truncate(length + count);
+impl Lookups {
+    /// Keys and hashes of all pretokens, and their places in the cache fetched ahead.
+    #[inline]
+    fn pack(&mut self, cache: &Cache, text: &[u8], mut start: usize, ends: &[usize]) {
+        for ((&end, key), hash) in ends.iter().zip(&mut self.keys).zip(&mut self.hashes) {
+            let length = end - start;
+            if length <= KEY_BYTES {
+                *key = Key::at(text, start, length);
+                *hash = key.hash();
+                cache.prefetch_hot(*hash);
+            } else {
+                (*key, *hash) = (NO_KEY, 0);
+                if length <= WIDE_BYTES {
+                    cache.prefetch_wide(WideKey::at(text, start, end).hash());
+                }
+            }
+            start = end;
+        }
+    }
+
+    /// What the cache knows; returns how many it does not, which are noted in `unknown`.
+    #[inline]
+    fn look_up(&mut self, cache: &Cache, count: usize) -> usize {
+        let mut unknown = 0;
+        for (i, ids) in (0u16..).zip(&mut self.ids[..count]) {
+            let (key, hash) = (self.keys[usize::from(i)], self.hashes[usize::from(i)]);
+            let (found, is_known) = cache.hot(key, hash);
+            *ids = found;
+            self.unknown[unknown] = i;
+            unknown += usize::from(!is_known);
+        }
+        unknown
+    }
+
+    /// Appends the ids of the first `count` pretokens.
+    #[inline]
+    fn write(&mut self, count: usize, ids: &mut Vec<TokenId>) {
+        if self.spilled.is_empty() {
+            let mut length = 0;
+            for entry in &self.ids[..count] {
+                // Always four words; the next entry overwrites those that do not count.
+                self.out[length..length + INLINE_IDS + 1].copy_from_slice(entry);
+                length += entry[INLINE_IDS] as usize;
+            }
+            ids.extend_from_slice(&self.out[..length]);
+            return;
+        }
+        for entry in &self.ids[..count] {
+            match entry[INLINE_IDS] {
+                SPILLED => ids.extend_from_slice(&self.spilled[entry[0] as usize..entry[1] as usize]),
+                length => ids.extend_from_slice(&entry[..length as usize]),
+            }
+        }
+        self.spilled.clear();
+    }
 }

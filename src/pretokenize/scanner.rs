@@ -10,8 +10,8 @@ use super::classes::{ClassTable, LETTER, LOWER, MARK, NEWLINE, NUMBER, UNCASED, 
 use super::patterns::{Contractions, Rules, Tail, Words};
 use crate::utf8::decode_at;
 
-/// Most pretokens of one batch: their ends fit in 4 KiB, beside the text they point to.
-pub const BATCH: usize = 512;
+/// Most pretokens of one batch: what the encoder keeps for each (88 bytes) stays in the first-level cache.
+pub const BATCH: usize = 256;
 
 /// Ends of consecutive pretokens, as byte positions.
 pub struct Ends {

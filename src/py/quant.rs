@@ -1,5 +1,7 @@
 //! `bpetok.nn.quant`'s functions: arrays in, arrays out. Shapes are checked by the caller in Python.
 
+#![allow(clippy::needless_pass_by_value, reason = "arguments of a Python function are extracted by value")]
+
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 

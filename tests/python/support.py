@@ -47,6 +47,13 @@ CUSTOM = {
     "one digit": r"\p{N}| ?[^\s\p{N}]+|\s+",
 }
 
+# Oniguruma, HF's engine, reads `{1,3}+` as a repeated repetition, and its `\w` has no joiners.
+FOR_HF = {
+    **{pattern: pattern for pattern in CUSTOM.values()},
+    CUSTOM["words"]: r"[\w\u200c\u200d]+|\s+|[^\w\s\u200c\u200d]+",
+    CUSTOM["cl100k with two digits"]: CUSTOM["cl100k with two digits"].replace("{1,2}+", "{1,2}"),
+}
+
 # GPT-2's character for each byte, in the order of bpetok's byte ids.
 _PRINTABLE = 188
 CHARACTER = {
@@ -57,7 +64,7 @@ BYTE = {character: byte for byte, character in CHARACTER.items()}
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def as_characters(token: bytes) -> str:
@@ -93,7 +100,7 @@ def hf_peer(tok: Tokenizer, pattern: str) -> HfTokenizer:
             merges=[(as_characters(left), as_characters(right)) for left, right in tok.merges],
         )
     )
-    peer.pre_tokenizer = _pre_tokenizer(pattern)
+    peer.pre_tokenizer = _pre_tokenizer(pattern.replace("{1,3}+", "{1,3}"))
     return peer
 
 

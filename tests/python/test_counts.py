@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import python
 
 import bpetok
 from bpetok import Counts
@@ -55,12 +56,16 @@ def test_merging_equals_counting_together(documents: list[str]) -> None:
 
 
 def test_counts_add_up_past_32_bits() -> None:
-    counts = Counts("gpt2")
-    counts.update(["ab"])
-    for _ in range(40):
-        counts.merge(counts)
-    assert dict(counts.items()) == {b"ab": 2**40}
-    assert counts.total == 2**40
+    one, other = Counts("gpt2"), Counts("gpt2")
+    one.update(["ab"])
+    other.update(["ab"])
+    expected = [1, 1]
+    for _ in range(30):  # two steps of Fibonacci's rabbits
+        one.merge(other)
+        other.merge(one)
+        expected = [sum(expected), sum(expected) + expected[1]]
+    assert dict(one.items()) == {b"ab": expected[0]}
+    assert other.total == expected[1] > 2**40
 
 
 def test_counts_made_differently_do_not_add_up() -> None:
@@ -79,13 +84,36 @@ def test_settings_are_kept_and_checked() -> None:
         Counts(special_tokens=["<S>", "<S>"])
 
 
-def test_a_failing_source_leaves_the_counts_as_they_were(tmp_path: Path) -> None:
+def test_counts_can_be_used_after_a_source_that_failed(tmp_path: Path) -> None:
     counts = Counts("gpt2")
     counts.update(["ab"])
-    path = tmp_path / "a.txt"
-    path.write_text("cd")
-    with pytest.raises(FileNotFoundError):
-        counts.update([path, tmp_path / "missing.txt"])
+    with pytest.raises(FileNotFoundError, match="missing"):
+        counts.update([tmp_path / "missing.txt"])
     with pytest.raises(bpetok.TextError):
         counts.update(["ef", "\ud800"])
-    assert dict(counts.items()) == {b"ab": 1}
+    counts.update(["ab"])
+    assert dict(counts.items()) == {b"ab": 2}
+
+
+def test_a_callback_may_look_at_the_counts_or_is_told_that_it_may_not() -> None:
+    script = """
+import bpetok, threading
+counts = bpetok.Counts("gpt2")
+def look(*_):
+    try:
+        len(counts), counts.bytes
+    except bpetok.Error:
+        pass
+counts.update(["some text"] * 1000, progress=look)
+stop = threading.Event()
+def watch():
+    while not stop.is_set():
+        look()
+watcher = threading.Thread(target=watch)
+watcher.start()
+counts.update((f"text {n} " * 100 for n in range(20_000)), threads=2, progress=lambda *_: None)
+stop.set()
+watcher.join()
+print("done")
+"""
+    assert python(script).stdout == "done\n"

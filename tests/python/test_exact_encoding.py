@@ -160,20 +160,35 @@ def test_vectors_of_the_rank_files(data_dir: Path, published: dict[str, bpetok.T
     assert min(checked.values()) > 50
 
 
+# Patterns that engines read differently; the messages say what to write instead.
+REFUSED = {
+    "hub-083",  # a bare ^
+    "line start after CR",
+    "problematic-stacked-quantifier",  # {3}+
+    "edge-ci-full-fold",  # (?i:ss)
+    "edge-posix-digit-space",  # [:digit:] is ASCII or Unicode
+}
+# The oracle's engine counts the superscripts and fractions of Latin-1 as \w; tiktoken's does not, and
+# ids follow tiktoken.
+OTHER_WORD_CLASS = {"hub-061", "edge-property-word"}
+
+
 def test_split_regex_oracle(data_dir: Path) -> None:
     """The oracle lists matches; what lies between them is a pretoken of ours too."""
-    refused = []
+    refused = set()
     for row in read_jsonl(data_dir / "vectors/split_regex_oracle.jsonl"):
         try:
             tok = bytes_only(row["pattern"])
         except PatternError:
-            refused.append(row["pattern"])
+            refused.add(row["name"])
             continue
         for text, matches in zip(row["inputs"], row["expected"], strict=True):
+            if row["name"] in OTHER_WORD_CLASS and set(text) & set("²³¹¼½¾"):
+                continue
             pieces = [piece.decode() for piece in tok.pretokenize(text)]
             assert "".join(pieces) == text
             assert are_among(matches, pieces), (row["pattern"], text, matches, pieces)
-    print("refused:", refused)
+    assert refused == REFUSED
 
 
 def bytes_only(pattern: str) -> bpetok.Tokenizer:

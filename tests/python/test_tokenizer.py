@@ -48,7 +48,7 @@ def test_paths_and_texts_do_not_mix(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("abc")
     for source in ([path, "abc"], ["abc", path]):
-        with pytest.raises(TypeError, match="Path"):
+        with pytest.raises(TypeError, match="paths"):
             bpetok.train(source, 300)
 
 
@@ -117,9 +117,7 @@ def test_threads_below_one_are_an_error(threads: int) -> None:
         bpetok.train(["abc"], 300, threads=threads)
 
 
-@pytest.mark.parametrize(
-    "pattern", ["(", "[a-", r"\p{NoSuchClass}", "(?P<a>x)(?P<a>y)", "a{2,1}", ""]
-)
+@pytest.mark.parametrize("pattern", ["(", "[a-", r"\p{NoSuchClass}", ""])
 def test_an_invalid_regex_is_a_pattern_error(pattern: str) -> None:
     with pytest.raises(PatternError):
         bpetok.train(["abc"], 300, pattern=pattern)
@@ -144,10 +142,9 @@ def test_min_frequency_and_max_token_bytes() -> None:
     assert max(tok.token_byte_lengths) == 4
 
 
-@pytest.mark.parametrize("limits", [{"min_frequency": 0}, {"max_token_bytes": 0}])
-def test_impossible_limits(limits: dict[str, int]) -> None:
-    with pytest.raises((TrainError, OverflowError), match="0"):
-        bpetok.train(["abc"], 300, **limits)
+def test_an_impossible_limit() -> None:
+    with pytest.raises(TrainError, match="max_token_bytes is 0"):
+        bpetok.train(["abc"], 300, max_token_bytes=0)
 
 
 def test_counts_bring_their_own_pattern_and_specials() -> None:

@@ -14,7 +14,14 @@ from typing import Any
 import pytest
 
 from bpetok import wordpiece
-from bpetok.errors import FormatError, SpecialTokenError, TextError, TokenIdError, TrainError, VocabError
+from bpetok.errors import (
+    FormatError,
+    SpecialTokenError,
+    TextError,
+    TokenIdError,
+    TrainError,
+    VocabError,
+)
 from bpetok.wordpiece.text import words_of
 from bpetok.wordpiece.training import train_counts
 
@@ -52,17 +59,26 @@ def test_ids_equal_the_vectors() -> None:
         rows = [row for row in map(json.loads, file) if row["vocab"] == VOCAB]
     assert len(rows) >= 40
     for row in rows:
-        assert tok.encode(row["text"], add_special_tokens=row["add_special_tokens"]) == row["ids"], row["text"]
+        assert (
+            tok.encode(row["text"], add_special_tokens=row["add_special_tokens"]) == row["ids"]
+        ), row["text"]
 
 
 @needs_data
 @pytest.mark.parametrize("lowercase", [True, False])
 @pytest.mark.parametrize("strip_accents", [True, False, None])
 @pytest.mark.parametrize("split_han", [True, False])
-def test_ids_equal_hf_on_nasty_text(lowercase: bool, strip_accents: bool | None, split_han: bool) -> None:
-    reference = hf_bert(lowercase=lowercase, strip_accents=strip_accents, handle_chinese_chars=split_han)
+def test_ids_equal_hf_on_nasty_text(
+    lowercase: bool, strip_accents: bool | None, split_han: bool
+) -> None:
+    reference = hf_bert(
+        lowercase=lowercase, strip_accents=strip_accents, handle_chinese_chars=split_han
+    )
     tok = wordpiece.WordPiece.load(
-        os.path.join(DATA, "vocabs", VOCAB), lowercase=lowercase, strip_accents=strip_accents, split_han=split_han
+        os.path.join(DATA, "vocabs", VOCAB),
+        lowercase=lowercase,
+        strip_accents=strip_accents,
+        split_han=split_han,
     )
     for text in NASTY:
         for both in (True, False):
@@ -107,7 +123,9 @@ def test_cleaning_equals_hf_for_random_text() -> None:
                 clean_text=True, handle_chinese_chars=han, strip_accents=accents, lowercase=lower
             )
             theirs = [word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))]
-            assert words_of(text, lowercase=lower, strip_accents=accents, split_han=han) == theirs, ascii(text)
+            assert (
+                words_of(text, lowercase=lower, strip_accents=accents, split_han=han) == theirs
+            ), ascii(text)
 
 
 def slow_train(
@@ -147,10 +165,15 @@ def test_training_equals_the_slow_trainer() -> None:
     choice = random.Random(2)
     for _ in range(400):
         letters = "ab" if choice.random() < 0.5 else "abcdé"
-        words = {"".join(choice.choices(letters, k=choice.randrange(1, 9))) for _ in range(choice.randrange(1, 12))}
+        words = {
+            "".join(choice.choices(letters, k=choice.randrange(1, 9)))
+            for _ in range(choice.randrange(1, 12))
+        }
         counts = {word: choice.randrange(1, 6) for word in words}
         size, least = choice.randrange(2, 40), choice.randrange(1, 4)
-        assert train_counts(counts, size, ["[UNK]"], least) == slow_train(counts, size, ["[UNK]"], least)
+        assert train_counts(counts, size, ["[UNK]"], least) == slow_train(
+            counts, size, ["[UNK]"], least
+        )
 
 
 def test_training_does_not_depend_on_the_order_of_documents() -> None:
@@ -170,7 +193,9 @@ def test_training_equals_hf_until_the_first_tie() -> None:
     choice = random.Random(3)
     compared = 0
     for _ in range(20):
-        words = sorted({"".join(choice.choices("abcd", k=choice.randrange(1, 6))) for _ in range(40)})
+        words = sorted(
+            {"".join(choice.choices("abcd", k=choice.randrange(1, 6))) for _ in range(40)}
+        )
         counts = {word: choice.randrange(1, 3000) for word in words}
         until_tie = slow_train(counts, 60, list(wordpiece.SPECIAL_TOKENS), 1, until_tie=True)
         theirs = hf_train([" ".join([word] * count) for word, count in counts.items()], 60, 1)
@@ -230,7 +255,7 @@ def test_bad_input_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FormatError, match=r"bad.txt is not UTF-8 text at byte 6"):
         wordpiece.WordPiece.load(tmp_path / "bad.txt")
     (tmp_path / "empty.txt").write_bytes(b"")
-    with pytest.raises(VocabError, match="empty.txt"):
+    with pytest.raises(VocabError, match=r"empty\.txt"):
         wordpiece.WordPiece.load(tmp_path / "empty.txt")
     with pytest.raises(FileNotFoundError):
         wordpiece.WordPiece.load(tmp_path / "none.txt")

@@ -23,6 +23,13 @@ LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+# Oniguruma, HF's engine, reads `{1,3}+` as a repeated repetition, and its `\w` has no joiners.
+FOR_HF = [
+    ("{1,3}+", "{1,3}"),
+    (r"[^\w\s]", r"[^\w\s\u200c\u200d]"),
+    (r"\w+|", r"[\w\u200c\u200d]+|"),
+]
+
 # name as bpetok takes it -> the regex that the peers run
 PATTERNS = {
     "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
@@ -88,6 +95,8 @@ def byte_characters() -> dict[str, int]:
 
 def hf_merges(pattern: str, documents: list[str], vocab_size: int, min_frequency: int) -> list:
     """The merges that HF's trainer learns, as pairs of bytes."""
+    for ours, theirs in FOR_HF:
+        pattern = pattern.replace(ours, theirs)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

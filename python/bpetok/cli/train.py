@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bpetok import formats
 from bpetok._bpetok import PRESETS, Counts
 from bpetok.cli import common
 from bpetok.cli.common import STDIN
@@ -68,6 +69,7 @@ def add_parser(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Trains, saves, and reports."""
     common.check_one_stdin(arguments.files)
+    formats.format_for(arguments.output)  # a bad suffix is better told before the work than after
     given: list[str] = arguments.special_token or ["<|endoftext|>"]
     specials = [text for text in given if text]
     paths = [Path(name) for name in arguments.files if name != STDIN]

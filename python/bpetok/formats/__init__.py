@@ -77,11 +77,11 @@ def save(tok: Tokenizer, path: str | os.PathLike[str], format: str | None = None
         OSError: if the file cannot be written; an older file is left as it was.
     """
     name = os.fspath(path)
-    write_atomic(name, _row_for(name, format).write(tok, name))
+    write_atomic(name, format_for(name, format).write(tok, name))
 
 
-def _row_for(path: str, format: str | None) -> Format:
-    """The row that the caller names, or else the path's suffix does."""
+def format_for(path: str, format: str | None = None) -> Format:
+    """The row that `format` names, or else the path's suffix does; `FormatError` if there is none."""
     for row in FORMATS:
         if format == row.name or (format is None and path.endswith(row.suffixes)):
             return row

@@ -167,20 +167,36 @@ def _specials_in_vocab(specials: Mapping[str, int], vocab: Mapping[str, int]) ->
 
     HF gives an added token the next free id, whatever the file says, unless the vocabulary has its text.
     So where ids have gaps (cl100k_base) or specials lie inside (p50k_base) they go into both, as in GPT-2's
-    own file. A text that is also the byte-level name of other bytes would then be made from those.
+    own file. A text that is also the byte-level name of other text would then be made from that.
     """
-    ordered = sorted(specials.values())
-    if (
-        ordered == list(range(len(vocab), len(vocab) + len(ordered)))
-        and not vocab.keys() & specials.keys()
-    ):
-        return {}
-    bytes_of = {character: byte for byte, character in enumerate(byte_characters())}
-    for text in specials:
-        named = [bytes_of.get(character) for character in text]
-        if None not in named and bytes(byte for byte in named if byte is not None) != text.encode():
+    for text, token_id in specials.items():
+        if vocab.get(text, token_id) != token_id:
             raise FormatError(
-                f"the special token {text!r} is also HF's name for other bytes, and its id {specials[text]} is not "
-                "the next free one, so HF cannot tell them apart: choose another text for it"
+                f"the special token {text!r} has id {token_id} and is HF's name for token {vocab[text]} too, so HF "
+                "cannot tell them apart: choose another text for it"
+            )
+    ordered = sorted(specials.values())
+    if ordered == list(range(len(vocab), len(vocab) + len(ordered))):
+        return {}
+    for text in specials:
+        if (named := _text_named(text)) not in (None, text):
+            raise FormatError(
+                f"the special token {text!r} is HF's name for the text {named!r} too, and its id {specials[text]} is "
+                "not the next free one, so HF cannot tell them apart: choose another text for it"
             )
     return dict(specials)
+
+
+def _text_named(name: str) -> str | None:
+    """The text that a byte-level name stands for; `None` where there is none.
+
+    >>> _text_named("Ġa"), _text_named("é")
+    (' a', None)
+    """
+    bytes_of = {character: byte for byte, character in enumerate(byte_characters())}
+    if not all(character in bytes_of for character in name):
+        return None
+    try:
+        return bytes(bytes_of[character] for character in name).decode()
+    except UnicodeDecodeError:
+        return None  # such bytes never reach HF, which takes text only

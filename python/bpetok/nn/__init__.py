@@ -40,7 +40,8 @@ from bpetok.nn.losses import (
     token_nll,
 )
 from bpetok.nn.feedforward import balance_loss
-from bpetok.nn.model import Decoder, Encoder
+from bpetok.nn.decoder import Decoder
+from bpetok.nn.encoder import Encoder
 from bpetok.nn.read_config import config_from_json
 from bpetok.nn.safetensors import read_safetensors, write_safetensors
 from bpetok.nn.sampling import greedy, sample, utf8_valid

@@ -63,7 +63,10 @@ def _tail(z: Array, far: Sequence[float]) -> Array:
     y = (z - 3.0) / (z + 3.0)
     y *= 4.0 / 3.0
     y -= 1.0 / 3.0
-    return _polynomial(far, y) * np.exp(-z * z) / (z + 0.5)
+    tail = _polynomial(far, y)
+    tail *= np.exp(-z * z)
+    tail /= z + 0.5
+    return tail
 
 
 def _erf_parts(x: Array) -> tuple[Array, Array, Array]:

@@ -72,7 +72,8 @@ def attend(
 
 def _attend_rows(q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, window: int | None) -> Array:
     """One block of queries against all keys, a block at a time: `[b, g, n t, d], [b, g, s, d] -> [b, g, n t, d]`."""
-    top = total = acc = None
+    top: Array | None = None
+    acc, total = np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype), np.zeros((*q.shape[:-1], 1), q.dtype)
     for start in range(0, k.shape[2], KEYS):
         cols = slice(start, start + KEYS)
         seen = _seen(q_pos, k_pos[:, cols], window)
@@ -96,8 +97,6 @@ def _attend_rows(q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, windo
             fade = np.exp(top - new)
             acc, total = acc * fade + part, total * fade + weight
         top = new
-    if acc is None:
-        return np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype)
     total[total == 0] = 1.0
     acc /= total
     return acc

@@ -1,6 +1,6 @@
 """The settings that turn one block into every architecture of this package.
 
-A `Config` is a value: no code, no weights, no defaults of a family (those are rows in `families.py`).
+A `Config` is a value: no code, no weights, no defaults of a family (those are rows in `families`).
 Whatever reads it (the forward pass, `shapes.py`, the counters) reads the same fields. An encoder-decoder
 is a decoder's `Config` with `cross=True` that carries its encoder's `Config` in `encoder`.
 

@@ -90,9 +90,7 @@ def weight_bytes(config: Json | Config, dtype: str = "float32") -> int:
     return total
 
 
-def state_bytes(
-    config: Json | Config, tokens: int, batch: int = 1, dtype: str = "float32", *, memory: int = 0
-) -> int:
+def state_bytes(config: Json | Config, tokens: int, batch: int = 1, dtype: str = "float32", *, memory: int = 0) -> int:
     """Bytes that generation keeps after `tokens` tokens: keys and values, or a state of fixed size.
 
     An encoder-decoder also keeps the keys and values of `memory` source tokens.
@@ -126,7 +124,9 @@ def _weights(config: Json | Config) -> Iterator[tuple[str, str, tuple[int, ...]]
     yield from _stack(c)
     if c.encoder is not None:
         shared = c.encoder.vocab_size == c.vocab_size and raw.get("share_encoder_decoder_embeddings", True)
-        yield from ((name, mixer, shape) for name, mixer, shape in _stack(c.encoder) if not (shared and name == "embed"))
+        yield from (
+            (name, mixer, shape) for name, mixer, shape in _stack(c.encoder) if not (shared and name == "embed")
+        )
 
 
 def _stack(c: Config) -> Iterator[tuple[str, str, tuple[int, ...]]]:

@@ -39,7 +39,8 @@ def check_ids(ids: Any, vocab_size: int, what: str = "id") -> NDArray[np.int64]:
 
 def one_hot(ids: Array, size: int, dtype: DTypeLike = np.float64) -> Array:
     """A 1 at each id, 0 elsewhere: `[...] -> [..., size]`."""
-    return np.equal(np.asarray(ids)[..., None], np.arange(size)).astype(dtype)
+    hot: Array = np.equal(np.asarray(ids)[..., None], np.arange(size)).astype(dtype)
+    return hot
 
 
 def embed(ids: Array, table: Array) -> Array:

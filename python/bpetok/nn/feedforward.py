@@ -87,10 +87,10 @@ def balance_loss(router_logits: Array, top_k: int, mask: Array | None = None) ->
     `e * sum_i (share of choices that fall on i) * (mean probability of i)`. `mask [n]` leaves padding out.
     """
     experts = router_logits.shape[-1]
-    logits = router_logits.reshape(len(router_logits), -1, experts)
+    layers: Array = router_logits.reshape(len(router_logits), -1, experts)
     if mask is not None:
-        logits = logits[:, np.asarray(mask).astype(bool).reshape(-1)]
-    logits = logits.reshape(-1, experts)
+        layers = layers[:, np.asarray(mask).astype(bool).reshape(-1)]
+    logits = layers.reshape(-1, experts)
     choice, _ = route(logits, top_k, False)
     share = np.bincount(choice.reshape(-1), minlength=experts) / len(logits)
     return float(experts * (share * softmax(logits).mean(0)).sum())

@@ -16,7 +16,8 @@ from numpy.typing import DTypeLike
 from bpetok.nn.config import Config
 from bpetok.nn.errors import ConfigError
 from bpetok.nn.families import FAMILIES
-from bpetok.nn.model import Decoder, Encoder
+from bpetok.nn.decoder import Decoder
+from bpetok.nn.encoder import Encoder
 from bpetok.nn.read_config import config_from_json
 from bpetok.nn.safetensors import read_folder
 from bpetok.nn.seq2seq import EncoderDecoder

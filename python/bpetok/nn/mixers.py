@@ -96,7 +96,8 @@ def _mamba(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Ar
     real = _real(counts, x.shape[1])
     if real is not None:
         dt *= real
-    note("u", u), note("dt", dt), note("b", B), note("c", C)
+    for name, array in (("u", u), ("dt", dt), ("b", B), ("c", C)):
+        note(name, array)
     y, h = selective_scan(u, dt, p["mix.decay"], B, C, memory.ssm)
     u *= p["mix.D"]
     y += u
@@ -120,7 +121,8 @@ def _mamba2(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: A
         dt = dt * real
     B, C = (part.reshape(b, t, s.groups, s.state_size) for part in (B, C))
     u = u.reshape(b, t, s.heads, s.head_dim)
-    note("u", u), note("dt", dt), note("b", B), note("c", C)
+    for name, array in (("u", u), ("dt", dt), ("b", B), ("c", C)):
+        note(name, array)
     y, h = chunked_scan(u * dt[..., None], dt * p["mix.decay"], B, C, memory.ssm)
     y += u * p["mix.D"][:, None]
     y = gated_rms_norm(y.reshape(b, t, s.inner), gate, p["mix.gate_norm.w"], c.norm_eps, s.groups)

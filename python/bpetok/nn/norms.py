@@ -23,7 +23,7 @@ Array = NDArray[Any]
 
 def layer_norm(x: Array, weight: Array, bias: Array | None, eps: float) -> Array:
     """Centre each row, scale it to variance 1, then `* weight + bias` (arXiv:1607.06450): `[..., d] -> [..., d]`."""
-    y = x - x.mean(-1, keepdims=True)
+    y: Array = x - x.mean(-1, keepdims=True)
     scale = _mean_square(y)
     scale += eps
     y /= np.sqrt(scale, out=scale)
@@ -64,6 +64,6 @@ def norm(x: Array, p: Mapping[str, Array], name: str, c: Config) -> Array:
 
 def _mean_square(x: Array) -> Array:
     """`[..., d] -> [..., 1]`, one pass without a temporary of the size of `x`."""
-    total = np.einsum("...i,...i->...", x, x)[..., None]
+    total: Array = np.einsum("...i,...i->...", x, x)[..., None]
     total /= x.shape[-1]
     return total

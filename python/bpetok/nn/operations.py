@@ -42,7 +42,9 @@ class Flops:
         return self.weights + self.attention + self.ssm
 
 
-def flops(config: Mapping[str, Any] | Config, new: int, context: int = 0, *, memory: int = 0, last_only: bool = False) -> Flops:
+def flops(
+    config: Mapping[str, Any] | Config, new: int, context: int = 0, *, memory: int = 0, last_only: bool = False
+) -> Flops:
     """Operations to read `new` tokens after `context` earlier ones, whose state is at hand.
 
     A prompt is `flops(c, n)`; a step of generation is `flops(c, 1, context=n)`. With `last_only` only the

@@ -34,7 +34,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from bpetok.nn.errors import InputError
 
-__all__ = ["BLOCK", "BLOCK_BYTES", "Error", "QuantizedMatrix", "linear", "matvec", "measure", "quantize"]
+__all__ = ["BLOCK", "BLOCK_BYTES", "QuantizedMatrix", "linear", "matvec", "quantize"]
 
 Array = NDArray[Any]
 BLOCK = 32  # weights in a block
@@ -63,8 +63,7 @@ class QuantizedMatrix:
         blocks = np.asarray(blocks)
         if blocks.dtype != np.uint8 or blocks.ndim != 2 or blocks.shape[1] % size:
             raise InputError(
-                f"{format} blocks are uint8 [out, a multiple of {size}], not {blocks.dtype} "
-                f"{list(blocks.shape)}"
+                f"{format} blocks are uint8 [out, a multiple of {size}], not {blocks.dtype} {list(blocks.shape)}"
             )
         if threads is not None and threads < 1:
             raise InputError(f"threads={threads} must be at least 1; use None for all")
@@ -170,33 +169,6 @@ def matvec(q: QuantizedMatrix, x: Array) -> Array:
     if np.ndim(x) != 1:
         raise InputError(f"x must be one vector [{q.shape[1]}], not {list(np.shape(x))}; use linear for more")
     return linear(x, q)
-
-
-@dataclass(frozen=True)
-class Error:
-    """How far rounded weights are from the weights they came from."""
-
-    rms: float  # root of the mean squared difference
-    relative: float  # that, over the root of the mean squared weight
-    largest: float  # the largest absolute difference
-    bits_per_weight: float
-
-
-def measure(weights: Array, q: QuantizedMatrix) -> Error:
-    """Compare a matrix with its blocks, in float64."""
-    weights = np.asarray(weights)
-    if weights.shape != q.shape:
-        raise InputError(f"weights {list(weights.shape)} are not those of {q!r}")
-    square = difference = largest = 0.0
-    for start in range(0, len(q), TILE):
-        some = weights[start : start + TILE].astype(np.float64)
-        off = some - _unpack(q.blocks[start : start + TILE], q.format)
-        square += float((some * some).sum())
-        difference += float((off * off).sum())
-        largest = max(largest, float(np.abs(off).max(initial=0.0)))
-    count = max(weights.size, 1)
-    relative = (difference / square) ** 0.5 if square else 0.0
-    return Error((difference / count) ** 0.5, relative, largest, 8 * q.nbytes / count)
 
 
 def block_bytes(format: str) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 from bpetok.nn.activations import ACTIVATIONS
 from bpetok.nn.config import Config, Ssm
 from bpetok.nn.errors import ConfigError
-from bpetok.nn.families import FAMILIES, Family
+from bpetok.nn.families import FAMILIES, Family, Reads
 from bpetok.nn.read_rope import ROPE_FIELDS, rope_from_json
 
 __all__ = ["config_from_json"]
@@ -91,11 +91,11 @@ def _check_fields(name: str, family: Family, json: Mapping[str, Any]) -> None:
                 "delete it from config.json if it does not"
             )
     for cls in json.get("architectures") or ():
-        if family.classes and cls not in family.classes:
-            raise ConfigError(f"config field architectures={cls!r} is not one of {', '.join(family.classes)}")
+        if family.architectures and cls not in family.architectures:
+            raise ConfigError(f"config field architectures={cls!r} is not one of {', '.join(family.architectures)}")
 
 
-def _build(name: str, family: Family, json: Mapping[str, Any], reads: Mapping[str, tuple[str, Any]]) -> Config:
+def _build(name: str, family: Family, json: Mapping[str, Any], reads: Reads) -> Config:
     """Fill the settings of one stack from the fields that `reads` names."""
     got = {key: json.get(field, default) for key, (field, default) in reads.items()}
     got |= family.fixed
@@ -151,7 +151,7 @@ def _activation(name: str, value: Any, family: Family, field: str) -> str:
     return table[value]
 
 
-def _ssm(name: str, inner: dict[str, Any], width: int, family: Family, reads: Mapping[str, tuple[str, Any]]) -> Ssm:
+def _ssm(name: str, inner: dict[str, Any], width: int, family: Family, reads: Reads) -> Ssm:
     """Fill the state-space settings; `expand` and a written-out inner width must agree."""
     expected = int(inner.pop("expand", 1) * width)
     given = inner.pop("inner", None)

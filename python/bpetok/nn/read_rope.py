@@ -59,7 +59,7 @@ def rope_from_json(json: Mapping[str, Any], theta: float, max_positions: int) ->
     for field, value in parts.items():
         if field not in _NEEDS[kind] and field not in _MAY[kind] and value is not None:
             raise ConfigError(f"config field {where}.{field}={value!r} is not understood for rope_type {kind!r}")
-    common = {"theta": theta, "kind": kind, "original_max_positions": int(original or max_positions)}
+    common: dict[str, Any] = {"theta": theta, "kind": kind, "original_max_positions": int(original or max_positions)}
     common |= {field: float(parts[field]) for field in _NEEDS[kind]}
     if kind == "yarn":
         common |= _yarn(parts)
@@ -76,10 +76,9 @@ def _yarn(parts: Mapping[str, Any]) -> dict[str, Any]:
 
     if given is None:
         given = temperature(top) / temperature(bottom) if top and bottom else temperature(1.0)
-    truncate = parts.get("truncate")
     return {
         "attention_factor": float(given),
         "beta_fast": float(parts.get("beta_fast") or 32),
         "beta_slow": float(parts.get("beta_slow") or 1),
-        "truncate": True if truncate is None else bool(truncate),
+        "truncate": bool(parts.get("truncate", True)),
     }

@@ -53,7 +53,8 @@ class Packed:
 
     def last(self, x: Array) -> Array:
         """The vector at each row's last real id: `[b, t', d] -> [b, d]`."""
-        return x[np.arange(len(x)), np.maximum(self.counts - 1, 0)]
+        rows: Array = x[np.arange(len(x)), np.maximum(self.counts - 1, 0)]
+        return rows
 
 
 def as_mask(mask: Any, ids: Array) -> NDArray[np.bool_] | None:

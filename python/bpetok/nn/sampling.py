@@ -37,7 +37,7 @@ Sampler = Callable[[Array, NDArray[np.int64], np.random.Generator], NDArray[np.i
 
 def greedy(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """The token with the highest score, the smaller id on a tie: `[b, v] -> [b]`."""
-    return np.argmax(logits, axis=-1)
+    return logits.argmax(-1).astype(np.int64, copy=False)
 
 
 def by_temperature(logits: Array, value: float) -> Array:
@@ -122,8 +122,8 @@ def _draw(logits: Array, rng: np.random.Generator) -> NDArray[np.int64]:
     """One token per row with the softmax's probabilities: `[b, v] -> [b]`."""
     total = np.cumsum(softmax(logits), axis=-1)
     point = rng.random(len(logits)).astype(total.dtype)[:, None] * total[:, -1:]
-    chosen = (total <= point).sum(-1)
-    return np.minimum(chosen, (total < total[:, -1:]).sum(-1))  # never past the last token that has a chance
+    chosen: NDArray[np.int64] = (total <= point).sum(-1)
+    return np.minimum(chosen, (total < total[:, -1:]).sum(-1))  # never past the last token with a chance
 
 
 def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:

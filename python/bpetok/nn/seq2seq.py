@@ -40,7 +40,7 @@ class Memory:
     mask: NDArray[np.bool_] | None
     keys: tuple[KeyValues, ...]
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> Array:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         """The hidden vectors."""
         return np.array(self.hidden, dtype=dtype, copy=bool(copy) or dtype not in (None, self.hidden.dtype))
 

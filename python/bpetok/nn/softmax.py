@@ -36,6 +36,6 @@ def log_softmax(x: Array) -> Array:
 
 def _top(x: Array) -> Array:
     """Largest entry of each row, 0 where every entry is `-inf`: `[..., n] -> [..., 1]`."""
-    top = x.max(-1, keepdims=True)
+    top: Array = x.max(-1, keepdims=True)
     top[np.isneginf(top)] = 0.0
     return top

@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from bpetok.nn.config import Config
 from bpetok.nn.errors import WeightsError
-from bpetok.nn.names import IGNORED, NAMES, Names
+from bpetok.nn.families import FAMILIES, IGNORED, Names
 from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, stack_shapes
 
 __all__ = ["Stack", "Weights", "collect", "random_weights"]
@@ -93,9 +93,9 @@ class _Reader:
 
 
 def _shaped(array: Array, shape: Shape, name: str) -> Array:
-    """Check a shape, dropping axes of length 1 that files keep (`[c, 1, k]`, `[1, v]`)."""
-    if array.ndim != len(shape):
-        array = array.reshape([n for n in array.shape if n != 1] if array.ndim > len(shape) else array.shape)
+    """Check a shape, forgiving axes of length 1 that files keep (`[c, 1, k]`, `[1, v]`)."""
+    if array.ndim > len(shape) and [n for n in array.shape if n != 1] == [n for n in shape if n != 1]:
+        array = array.reshape([n or 1 for n in shape])
     if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
         raise WeightsError(f"tensor {name} has shape {list(array.shape)}; the config asks for {list(shape)}")
     return array
@@ -103,16 +103,19 @@ def _shaped(array: Array, shape: Shape, name: str) -> Array:
 
 def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> Weights:
     """Read the weights that `config` asks for out of a file's tensors."""
-    names = NAMES[config.family]
+    names = FAMILIES[config.family].names
     reader = _Reader(tensors, names, np.dtype(dtype))
     spelled = dict(names.heads)
     tied_bias = spelled.pop("head.b, tied", None)
     if config.tied and tied_bias:
         spelled["head.b"] = tied_bias
-    stack = _stack(reader, config, names.stack, names.layer)
+    top = dict(names.stack)
+    if config.tied:  # the one matrix that is both may be saved under either name
+        top["embed"] += "|" + names.heads["head.w"]
+    stack = _stack(reader, config, top, names.layer)
     encoder = _stack(reader, config.encoder, names.encoder_stack, names.encoder_layer) if config.encoder else None
     weights = Weights(stack, reader.read(spelled, head_shapes(config), 0, True), encoder)
-    copies = {part for template in names.heads.values() for part in template.split("|")} if config.tied else set()
+    copies = {part for template in names.heads.values() for part in template.split("|")}  # of what was read
     for name in tensors:
         known = name in reader.used or name in copies or any(re.search(pattern, name) for pattern in IGNORED)
         if not known:
@@ -139,6 +142,7 @@ def random_weights(config: Config, seed: int = 0, dtype: DTypeLike = "float32", 
         params: Params = {}
         for name, shape in shapes.items():
             size = tuple(2 if n is None else n for n in shape)
+            array: Array
             if "norm" in name and name.endswith(".w"):
                 array = np.ones(size)
             elif name == "mix.A_log":

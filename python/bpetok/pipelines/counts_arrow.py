@@ -75,13 +75,23 @@ def to_arrow(counts: Counts) -> pyarrow.Table:
     if not _ascending(pretokens):
         order = require("pyarrow.compute", "arrow", "Sorting counts").sort_indices(pretokens)
         pretokens, values = pretokens.take(order), values.take(order)
+    columns = [_to_binary(pretokens), arrow.chunked_array([values])]
+    return arrow.Table.from_arrays(columns, schema=schema_of(counts))
+
+
+def schema_of(counts: Counts) -> pyarrow.Schema:
+    """The schema of a table of counts, with their settings as metadata.
+
+    >>> schema_of(Counts("gpt2")).names
+    ['pretoken', 'count']
+    """
+    arrow = require("pyarrow", "arrow", "An Arrow table of counts")
     settings = Settings(counts.pattern, tuple(counts.special_tokens), counts.digits)
-    schema = arrow.schema(
-        [arrow.field("pretoken", arrow.binary(), nullable=False), arrow.field("count", arrow.uint64(), nullable=False)],
+    fields = [("pretoken", arrow.binary()), ("count", arrow.uint64())]
+    return arrow.schema(
+        [arrow.field(name, kind, nullable=False) for name, kind in fields],
         metadata=settings.to_metadata(),
     )
-    # from_arrays asks for columns of one type; `binary` needs chunks where the bytes pass 2 GiB.
-    return arrow.Table.from_arrays([_to_binary(pretokens), arrow.chunked_array([values])], schema=schema)
 
 
 def from_arrow(
@@ -173,11 +183,17 @@ def load(path: str | os.PathLike[str]) -> Counts:
 
 def _settings_of(metadata: dict[bytes, bytes] | None) -> Settings | None:
     """The settings in a schema's metadata, or `None` for a table that is not bpetok's own."""
-    kept = {key.decode(): value.decode() for key, value in (metadata or {}).items() if key != b"ARROW:schema"}
+    kept = {
+        key.decode(): value.decode()
+        for key, value in (metadata or {}).items()
+        if key != b"ARROW:schema"
+    }
     if "bpetok.counts" not in kept:
         return None
     if kept["bpetok.counts"] != VERSION:
-        raise FormatError(f"counts of version {kept['bpetok.counts']}, this bpetok reads {VERSION}: update bpetok")
+        raise FormatError(
+            f"counts of version {kept['bpetok.counts']}, this bpetok reads {VERSION}: update bpetok"
+        )
     try:
         specials = tuple(json.loads(kept["special_tokens"]))
         settings = Settings(kept["pattern"], specials, kept["digits"], kept["unicode_version"])
@@ -185,7 +201,9 @@ def _settings_of(metadata: dict[bytes, bytes] | None) -> Settings | None:
     except (KeyError, ValueError, TypeError) as error:
         raise FormatError(f"the settings of these counts are incomplete: {error!r}") from None
     if not intact:
-        raise FormatError("the fingerprint of these counts does not match their settings: the metadata were edited")
+        raise FormatError(
+            "the fingerprint of these counts does not match their settings: the metadata were edited"
+        )
     if settings.unicode_version != UNICODE_VERSION:
         raise TrainError(
             f"counted with Unicode {settings.unicode_version}, this bpetok uses Unicode {UNICODE_VERSION}: "
@@ -195,13 +213,18 @@ def _settings_of(metadata: dict[bytes, bytes] | None) -> Settings | None:
 
 
 def _agreed(
-    held: Settings | None, pattern: str | None, special_tokens: Iterable[str] | None, digits: str | None
+    held: Settings | None,
+    pattern: str | None,
+    special_tokens: Iterable[str] | None,
+    digits: str | None,
 ) -> Settings:
     """The settings of a table and of the caller, which may not contradict each other."""
     specials = None if special_tokens is None else tuple(special_tokens)
     if held is None:
         if pattern is None or specials is None:
-            raise FormatError("this table does not say how it was counted: pass pattern= and special_tokens=")
+            raise FormatError(
+                "this table does not say how it was counted: pass pattern= and special_tokens="
+            )
         return Settings(expand_pattern(pattern), specials, digits or "none")
     asked = {
         "pattern": None if pattern is None else expand_pattern(pattern),
@@ -210,7 +233,9 @@ def _agreed(
     }
     for name, value in asked.items():
         if value is not None and value != getattr(held, name):
-            raise TrainError(f"counted with {name}={getattr(held, name)!r}, not {value!r}: leave it out or count again")
+            raise TrainError(
+                f"counted with {name}={getattr(held, name)!r}, not {value!r}: leave it out or count again"
+            )
     return held
 
 
@@ -221,9 +246,13 @@ def _to_buffers(table: pyarrow.Table) -> tuple[bytes, bytes, bytes]:
 
     for name in ("pretoken", "count"):
         if table.schema.names.count(name) != 1:
-            raise FormatError(f"counts need one column {name!r}; the columns here are {table.schema.names}")
+            raise FormatError(
+                f"counts need one column {name!r}; the columns here are {table.schema.names}"
+            )
         if table.column(name).null_count:
-            raise FormatError(f"column {name!r} holds nulls, which count nothing: drop such rows first")
+            raise FormatError(
+                f"column {name!r} holds nulls, which count nothing: drop such rows first"
+            )
     try:
         pretokens = table.column("pretoken").cast(arrow.large_binary())
         # A safe cast: negative counts and fractions are errors, not wrapped.
@@ -239,7 +268,11 @@ def _to_buffers(table: pyarrow.Table) -> tuple[bytes, bytes, bytes]:
             data.append(content.slice(ends[0], ends[-1] - ends[0]).to_pybytes() if content else b"")
             offsets.append(ends[1:] - ends[0] + offsets[-1][-1])
     values = [chunk.to_numpy().astype("<u8", copy=False) for chunk in numbers.chunks]
-    return b"".join(data), numpy.concatenate(offsets).tobytes(), b"".join(value.tobytes() for value in values)
+    return (
+        b"".join(data),
+        numpy.concatenate(offsets).tobytes(),
+        b"".join(value.tobytes() for value in values),
+    )
 
 
 def _ascending(pretokens: Any) -> bool:
@@ -256,18 +289,24 @@ def _to_binary(pretokens: Any, chunk_bytes: int = CHUNK_BYTES) -> Any:
     import pyarrow as arrow
 
     _, starts, content = pretokens.buffers()
-    offsets = numpy.frombuffer(starts, dtype="<i8")[pretokens.offset : pretokens.offset + len(pretokens) + 1]
+    offsets = numpy.frombuffer(starts, dtype="<i8")[
+        pretokens.offset : pretokens.offset + len(pretokens) + 1
+    ]
     chunks = []
     first = 0
     while first < len(pretokens):
         end = int(numpy.searchsorted(offsets, offsets[first] + chunk_bytes, side="right")) - 1
         if end == first:
             size = int(offsets[first + 1] - offsets[first])
-            raise FormatError(f"a pretoken of {size:,} bytes: Arrow's binary holds at most {chunk_bytes:,}")
+            raise FormatError(
+                f"a pretoken of {size:,} bytes: Arrow's binary holds at most {chunk_bytes:,}"
+            )
         narrow = (offsets[first : end + 1] - offsets[first]).astype("<i4")
         part = content.slice(int(offsets[first]), int(offsets[end] - offsets[first]))
         chunks.append(
-            arrow.Array.from_buffers(arrow.binary(), end - first, [None, arrow.py_buffer(narrow.tobytes()), part])
+            arrow.Array.from_buffers(
+                arrow.binary(), end - first, [None, arrow.py_buffer(narrow.tobytes()), part]
+            )
         )
         first = end
     return arrow.chunked_array(chunks, type=arrow.binary())

@@ -71,12 +71,16 @@ def read_documents(
     """
     specials = [special.encode() for special in special_tokens]
     readers: dict[str, Callable[[str], Iterator[bytes]]] = {
-        "text": partial(_texts, special_tokens=specials, cut_at_spaces=cut_at_spaces, limit=max_document_bytes),
+        "text": partial(
+            _texts, special_tokens=specials, cut_at_spaces=cut_at_spaces, limit=max_document_bytes
+        ),
         "jsonl": partial(_json_lines, field=field, limit=max_document_bytes),
         "parquet": partial(_parquet_values, field=field),
     }
     if format is not None and format not in readers:
-        raise FormatError(f"no document format is called {format!r}: choose one of {', '.join(readers)}")
+        raise FormatError(
+            f"no document format is called {format!r}: choose one of {', '.join(readers)}"
+        )
     # Every name is resolved here, so that a typing error in the last one costs no hour of reading.
     plan = [(name, readers[format or format_of(name)]) for name in expand(files)]
     return (document for name, reader in plan for document in reader(name))
@@ -93,10 +97,14 @@ def format_of(name: str) -> str:
     return {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}.get(suffix, "text")
 
 
-def _texts(name: str, special_tokens: Sequence[bytes], cut_at_spaces: bool, limit: int) -> Iterator[bytes]:
+def _texts(
+    name: str, special_tokens: Sequence[bytes], cut_at_spaces: bool, limit: int
+) -> Iterator[bytes]:
     with open_plain(name) as file:
         blocks = iter(partial(file.read, BLOCK_BYTES), b"")
-        yield from text_pieces(blocks, special_tokens, cut_at_spaces=cut_at_spaces, limit=limit, name=name)
+        yield from text_pieces(
+            blocks, special_tokens, cut_at_spaces=cut_at_spaces, limit=limit, name=name
+        )
 
 
 def _json_lines(name: str, field: str, limit: int) -> Iterator[bytes]:
@@ -105,7 +113,9 @@ def _json_lines(name: str, field: str, limit: int) -> Iterator[bytes]:
         for number, line in enumerate(iter(partial(file.readline, limit + 1), b""), start=1):
             place = f"{name}:{number}"
             if len(line) > limit:
-                raise FormatError(f"{place}: the line is longer than max_document_bytes={limit:,}: raise it")
+                raise FormatError(
+                    f"{place}: the line is longer than max_document_bytes={limit:,}: raise it"
+                )
             if number == 1:
                 line = line.removeprefix(BYTE_ORDER_MARK)
             if not line.isspace():
@@ -119,7 +129,9 @@ def _json_text(line: bytes, field: str, place: str) -> bytes:
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{place}: not a line of JSON: {error}") from None
     if not isinstance(row, dict):
-        raise FormatError(f"{place}: holds {_json_kind(row)}, where each line must be an object with {field!r}")
+        raise FormatError(
+            f"{place}: holds {_json_kind(row)}, where each line must be an object with {field!r}"
+        )
     if field not in row:
         raise FormatError(f"{place}: no field {field!r}; the fields there are {_listed(row)}")
     text = row[field]
@@ -135,13 +147,21 @@ def _json_text(line: bytes, field: str, place: str) -> bytes:
 
 
 def _json_kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
+    names = {
+        dict: "an object",
+        list: "a list",
+        str: "a string",
+        bool: "a boolean",
+        type(None): "null",
+    }
     return names.get(type(value), "a number")
 
 
 def _parquet_values(name: str, field: str) -> Iterator[bytes]:
     if name == STDIN or split_compression(name)[1]:
-        raise FormatError(f"{name}: Parquet is read from its end, so only from a plain file: save it as one first")
+        raise FormatError(
+            f"{name}: Parquet is read from its end, so only from a plain file: save it as one first"
+        )
     row = 0
     with open_parquet(name) as file:
         _check_column(file.schema_arrow, field, name)
@@ -182,7 +202,9 @@ def documents_of(batch: Any, field: str, name: str, first_row: int = 0) -> list[
 def _check_column(schema: Any, field: str, name: str) -> None:
     if schema.names.count(field) != 1:
         found = "more than one column is called" if field in schema.names else "no column"
-        raise FormatError(f"{name}: {found} {field!r}; the columns there are {_listed(schema.names)}")
+        raise FormatError(
+            f"{name}: {found} {field!r}; the columns there are {_listed(schema.names)}"
+        )
     import pyarrow.types as types
 
     kind = schema.field(field).type

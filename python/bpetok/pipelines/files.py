@@ -44,12 +44,14 @@ def expand(names: FileName | Iterable[FileName]) -> list[str]:
     single = isinstance(names, (str, os.PathLike))
     listed = [cast("FileName", names)] if single else list(cast("Iterable[FileName]", names))
     found: list[str] = []
-    for name in map(os.fspath, listed):
+    for name in [os.fspath(name) for name in listed]:
         if name == STDIN or os.path.exists(name):
             found.append(name)
         elif glob.has_magic(name):
             # Sorted, as the order of a folder differs between machines and ties must not.
-            matches = sorted(path for path in glob.glob(name, recursive=True) if not os.path.isdir(path))
+            matches = sorted(
+                path for path in glob.glob(name, recursive=True) if not os.path.isdir(path)
+            )
             if not matches:
                 raise FileNotFoundError(errno.ENOENT, "no file matches this glob", name)
             found.extend(matches)
@@ -63,11 +65,15 @@ def expand(names: FileName | Iterable[FileName]) -> list[str]:
 def _refuse_unreadable_kind(name: str) -> None:
     if os.path.isdir(name):
         raise IsADirectoryError(
-            errno.EISDIR, f"is a folder; name its files, for example with the glob {name}/**/*.txt", name
+            errno.EISDIR,
+            f"is a folder; name its files, for example with the glob {name}/**/*.txt",
+            name,
         )
     inner, _ = split_compression(name)
     if inner.lower().endswith(ARCHIVES):
-        raise FormatError(f"{name} is an archive that bpetok does not read: unpack it, or use .gz or .zst")
+        raise FormatError(
+            f"{name} is an archive that bpetok does not read: unpack it, or use .gz or .zst"
+        )
 
 
 def split_compression(name: str) -> tuple[str, str]:
@@ -101,7 +107,11 @@ def open_plain(name: str) -> Iterator[IO[bytes]]:
         # The gzip module reads nothing at all as an empty text; it is what a broken download leaves.
         raise FormatError(f"{name} is empty: not a {compression} file")
     module = _module_for(compression)
-    damage = (EOFError, zlib.error, module.BadGzipFile if compression == ".gz" else module.ZstdError)
+    damage = (
+        EOFError,
+        zlib.error,
+        module.BadGzipFile if compression == ".gz" else module.ZstdError,
+    )
     try:
         with module.open(name, "rb") as file:
             yield file

@@ -70,7 +70,9 @@ class WordPiece:
         self.tokens = tuple(tokens)
         self._ids = _ids_of(self.tokens)
         if unknown not in self._ids:
-            raise VocabError(f"the unknown token {unknown!r} is not in the vocabulary: add it, or pass unknown=")
+            raise VocabError(
+                f"the unknown token {unknown!r} is not in the vocabulary: add it, or pass unknown="
+            )
         self.lowercase = lowercase
         self.strip_accents = lowercase if strip_accents is None else strip_accents
         self.split_han = split_han
@@ -79,11 +81,15 @@ class WordPiece:
         if special_tokens is None:
             special_tokens = [text for text in SPECIAL_TOKENS if text in self._ids]
         if missing := [text for text in special_tokens if text not in self._ids]:
-            raise SpecialTokenError(f"special tokens that are not in the vocabulary: {missing}; add them to it")
+            raise SpecialTokenError(
+                f"special tokens that are not in the vocabulary: {missing}; add them to it"
+            )
         self.special_tokens = {text: self._ids[text] for text in special_tokens}
         # Longest first, so that a special token that begins another does not win over it.
         ordered = sorted(self.special_tokens, key=len, reverse=True)
-        self._special = re.compile(f"({'|'.join(map(re.escape, ordered))})" if ordered else "((?!))")
+        self._special = re.compile(
+            f"({'|'.join(map(re.escape, ordered))})" if ordered else "((?!))"
+        )
         self._longest = max(map(len, self.tokens))
         self._ids_of_word = lru_cache(CACHED_WORDS)(self._match)
 
@@ -124,8 +130,14 @@ class WordPiece:
         """
         allowed = set(self.special_tokens) if allowed_special == "all" else set(allowed_special)
         if unknown := allowed - self.special_tokens.keys():
-            raise SpecialTokenError(f"allowed_special names {sorted(unknown)}, which are no special tokens here")
-        disallowed = self.special_tokens.keys() - allowed if disallowed_special == "all" else set(disallowed_special)
+            raise SpecialTokenError(
+                f"allowed_special names {sorted(unknown)}, which are no special tokens here"
+            )
+        disallowed = (
+            self.special_tokens.keys() - allowed
+            if disallowed_special == "all"
+            else set(disallowed_special)
+        )
         ids: list[int] = []
         plain: list[str] = []
         for part in self._special.split(text):
@@ -153,7 +165,9 @@ class WordPiece:
         """
         return [self.tokens[token_id] for token_id in self._encode_ordinary(text)]
 
-    def decode(self, ids: Iterable[int], *, skip_special_tokens: bool = True, cleanup: bool = True) -> str:
+    def decode(
+        self, ids: Iterable[int], *, skip_special_tokens: bool = True, cleanup: bool = True
+    ) -> str:
         """Words joined by spaces: not the text that was encoded, since cleaning lost some of it.
 
         Args:
@@ -167,7 +181,9 @@ class WordPiece:
         parts: list[str] = []
         for token_id in ids:
             if not 0 <= token_id < len(self.tokens):
-                raise TokenIdError(f"id {token_id} is outside this vocabulary of {self.vocab_size:,} tokens")
+                raise TokenIdError(
+                    f"id {token_id} is outside this vocabulary of {self.vocab_size:,} tokens"
+                )
             token = self.tokens[token_id]
             if skip_special_tokens and token in self.special_tokens:
                 continue
@@ -203,7 +219,9 @@ class WordPiece:
             # Only \n ends a line: str.splitlines would also cut at U+2028 and others, which can be tokens.
             lines = data.decode().removesuffix("\n").split("\n")
         except UnicodeDecodeError as error:
-            raise FormatError(f"{os.fspath(path)} is not UTF-8 text at byte {error.start:,}: not a vocab.txt") from None
+            raise FormatError(
+                f"{os.fspath(path)} is not UTF-8 text at byte {error.start:,}: not a vocab.txt"
+            ) from None
         try:
             return cls([line.removesuffix("\r") for line in lines], **options)
         except VocabError as error:
@@ -217,12 +235,17 @@ class WordPiece:
             OSError: if it cannot be written.
         """
         if broken := [token for token in self.tokens if "\n" in token or token.endswith("\r")]:
-            raise FormatError(f"a vocab.txt cannot hold {broken[0]!r}: it has one token in each line")
+            raise FormatError(
+                f"a vocab.txt cannot hold {broken[0]!r}: it has one token in each line"
+            )
         write_atomic(path, "".join(token + "\n" for token in self.tokens).encode())
 
     def _encode_ordinary(self, text: str) -> list[int]:
         words = words_of(
-            text, lowercase=self.lowercase, strip_accents=self.strip_accents, split_han=self.split_han
+            text,
+            lowercase=self.lowercase,
+            strip_accents=self.strip_accents,
+            split_han=self.split_han,
         )
         return [token_id for word in words for token_id in self._ids_of_word(word)]
 
@@ -246,7 +269,9 @@ class WordPiece:
 
     def _options(self) -> dict[str, Any]:
         names = ("lowercase", "strip_accents", "split_han", "unknown", "max_word_chars")
-        return {name: getattr(self, name) for name in names} | {"special_tokens": tuple(self.special_tokens)}
+        return {name: getattr(self, name) for name in names} | {
+            "special_tokens": tuple(self.special_tokens)
+        }
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WordPiece):
@@ -271,8 +296,12 @@ def _ids_of(tokens: Sequence[str]) -> dict[str, int]:
     ids: dict[str, int] = {}
     for token_id, token in enumerate(tokens):
         if not token:
-            raise VocabError(f"token {token_id} is empty: remove the line, or the ids after it are wrong")
+            raise VocabError(
+                f"token {token_id} is empty: remove the line, or the ids after it are wrong"
+            )
         if token in ids:
-            raise VocabError(f"token {token!r} stands at {ids[token]} and again at {token_id}: remove one")
+            raise VocabError(
+                f"token {token!r} stands at {ids[token]} and again at {token_id}: remove one"
+            )
         ids[token] = token_id
     return ids

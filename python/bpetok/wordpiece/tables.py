@@ -72,17 +72,6 @@ NEW_CAPITALS = (
 )
 
 # Decomposed by newer Unicode only: left as they are.
-NOT_DECOMPOSED = "11938 105C9 105E4 11383 11385 1138E 11391 113C5 113C7-113C8 16121-16128 16D68-16D6A"
-
-
-def members(ranges: str) -> list[int]:
-    """The code points of a table.
-
-    >>> members("41-43 61")
-    [65, 66, 67, 97]
-    """
-    points: list[int] = []
-    for entry in ranges.split():
-        first, _, last = entry.partition("-")
-        points.extend(range(int(first, 16), int(last or first, 16) + 1))
-    return points
+NOT_DECOMPOSED = (
+    "11938 105C9 105E4 11383 11385 1138E 11391 113C5 113C7-113C8 16121-16128 16D68-16D6A"
+)

@@ -12,7 +12,14 @@ import unicodedata
 from functools import cache
 from typing import NamedTuple
 
-from bpetok.wordpiece.tables import HAN, MARKS, NEW_CAPITALS, NOT_DECOMPOSED, PUNCTUATION, REMOVED, members
+from bpetok.wordpiece.tables import (
+    HAN,
+    MARKS,
+    NEW_CAPITALS,
+    NOT_DECOMPOSED,
+    PUNCTUATION,
+    REMOVED,
+)
 
 
 class Patterns(NamedTuple):
@@ -36,7 +43,9 @@ def patterns() -> Patterns:
         marks=re.compile(f"[{_class(MARKS)}]+"),
         not_decomposed=re.compile(f"([{_class(NOT_DECOMPOSED)}]+)"),
         words=re.compile(rf"[{punctuation}]|[^{punctuation}\s]+"),
-        new_capitals={first + i: small + i for first, small, pairs in NEW_CAPITALS for i in range(pairs)},
+        new_capitals={
+            first + i: small + i for first, small, pairs in NEW_CAPITALS for i in range(pairs)
+        },
     )
 
 
@@ -74,13 +83,6 @@ def _decompose(text: str) -> str:
     """NFD, less what only newer versions of Unicode decompose."""
     parts = patterns().not_decomposed.split(text)
     # With one group, every other part is what the group matched.
-    return "".join(part if i % 2 else unicodedata.normalize("NFD", part) for i, part in enumerate(parts))
-
-
-def code_points(ranges: str) -> frozenset[int]:
-    """A table as a set; for tests and for the curious.
-
-    >>> sorted(code_points("41-43"))
-    [65, 66, 67]
-    """
-    return frozenset(members(ranges))
+    return "".join(
+        part if i % 2 else unicodedata.normalize("NFD", part) for i, part in enumerate(parts)
+    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bpetok.errors import TextError, TrainError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    source: Iterable[str] | Iterable[bytes],
+    source: Iterable[str | bytes],
     vocab_size: int = 30_000,
     *,
     min_frequency: int = 2,
@@ -58,18 +59,28 @@ def train(
         raise TypeError(f"source is a bare {type(source).__name__}: wrap it in a list")
     specials = list(special_tokens)
     if "[UNK]" not in specials:
-        raise TrainError(f"special_tokens {specials} lack '[UNK]', which stands for unknown words: add it")
+        raise TrainError(
+            f"special_tokens {specials} lack '[UNK]', which stands for unknown words: add it"
+        )
     if vocab_size < len(specials):
-        raise TrainError(f"vocab_size is {vocab_size}, below the {len(specials)} special tokens: pass a larger one")
+        raise TrainError(
+            f"vocab_size is {vocab_size}, below the {len(specials)} special tokens: pass a larger one"
+        )
     accents = lowercase if strip_accents is None else strip_accents
     boundary = re.compile("|".join(map(re.escape, specials)))
     counts: Counter[str] = Counter()
     for number, document in enumerate(source):
         for part in boundary.split(_text_of(document, number)):
-            counts.update(words_of(part, lowercase=lowercase, strip_accents=accents, split_han=split_han))
+            counts.update(
+                words_of(part, lowercase=lowercase, strip_accents=accents, split_han=split_han)
+            )
     tokens = train_counts(counts, vocab_size, specials, min_frequency, limit_alphabet)
     return WordPiece(
-        tokens, lowercase=lowercase, strip_accents=strip_accents, split_han=split_han, special_tokens=specials
+        tokens,
+        lowercase=lowercase,
+        strip_accents=strip_accents,
+        split_han=split_han,
+        special_tokens=specials,
     )
 
 
@@ -96,7 +107,11 @@ def train_counts(
             ids[token] = len(tokens)
             tokens.append(token)
     words = [
-        [ids[PREFIX + char if place else char] for place, char in enumerate(word) if char in alphabet]
+        [
+            ids[PREFIX + char if place else char]
+            for place, char in enumerate(word)
+            if char in alphabet
+        ]
         for word in counts
     ]
     pairs = _Pairs(words, list(counts.values()))
@@ -147,7 +162,7 @@ class _Pairs:
         self.frequency: Counter[tuple[int, int]] = Counter()
         self.places: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
         for index, word in enumerate(words):
-            for pair in zip(word, word[1:], strict=False):
+            for pair in pairwise(word):
                 self.frequency[pair] += counts[index]
                 self.places[pair].add(index)
         self.heap = [(-count, pair) for pair, count in self.frequency.items()]
@@ -172,9 +187,9 @@ class _Pairs:
             after = _joined(before, pair, token)
             if len(after) == len(before):
                 continue  # an earlier join took the pair out of this word
-            for old in zip(before, before[1:], strict=False):
+            for old in pairwise(before):
                 self.frequency[old] -= self.counts[index]
-            for new in zip(after, after[1:], strict=False):
+            for new in pairwise(after):
                 self.frequency[new] += self.counts[index]
                 self.places[new].add(index)
                 if token in new:  # no other pair can have become more frequent

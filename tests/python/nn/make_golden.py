@@ -174,6 +174,8 @@ def decoder(model: Any, seed: int) -> dict[str, Any]:
         found["aux"] = model(ids[:1], output_router_logits=True).aux_loss
     if "LM" in type(model).__name__ and "GPT" not in type(model).__name__[:6]:
         greedy = {"do_sample": False, "max_new_tokens": 8, "eos_token_id": None}
+        if getattr(model.config, "time_step_limit", None):
+            greedy["use_cache"] = False  # transformers' one-step form of Mamba-2 forgets the limit
         found["greedy"] = model.generate(ids[:1, :5], **greedy)
         for k, penalty in ((3, 1.0), (4, 0.2)):
             ended = {**greedy, "eos_token_id": list(range(2, 9)), "num_beams": k, "length_penalty": penalty}

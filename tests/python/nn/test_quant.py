@@ -6,17 +6,12 @@ import json
 
 import numpy as np
 import pytest
+
 from bpetok.nn import load, random_model
 from bpetok.nn.errors import ConfigError, Error, InputError, WeightsError
-from bpetok.nn.quant import BLOCK_BYTES, FEW, QuantizedMatrix, linear, matvec, measure, quantize
-from bpetok.nn.quant_model import (
-    QuantizedExperts,
-    collect_quantized,
-    compare,
-    named_weights,
-    quantize_model,
-    save,
-)
+from bpetok.nn.quant import BLOCK_BYTES, FEW, QuantizedMatrix, linear, matvec, quantize
+from bpetok.nn.quant_files import collect_quantized, save
+from bpetok.nn.quant_model import QuantizedExperts, compare, measure, named_weights, quantize_model
 from bpetok.nn.read_config import config_from_json
 from bpetok.nn.safetensors import read_folder, write_safetensors
 
@@ -36,8 +31,14 @@ MODELS = {
     "mixtral": {**LLAMA, "model_type": "mixtral", "num_local_experts": 4},
     "mamba": {"model_type": "mamba", "vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 2},
     "mamba2": {
-        **{"model_type": "mamba2", "vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 2},
-        **{"num_heads": 4, "head_dim": 32, "state_size": 16, "n_groups": 2},
+        "model_type": "mamba2",
+        "vocab_size": 96,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_heads": 4,
+        "head_dim": 32,
+        "state_size": 16,
+        "n_groups": 2,
     },
 }
 
@@ -105,7 +106,8 @@ def test_products_are_those_of_the_dequantised_matrix(format: str, rows: int, dt
     q = quantize(rng.standard_normal((300, 192)).astype(np.float32), format)
     x = rng.standard_normal((rows, 192)).astype(dtype)
     y = x @ q.T
-    assert y.dtype == dtype and y.shape == (rows, 300)
+    assert y.dtype == dtype
+    assert y.shape == (rows, 300)
     exact = x.astype(np.float64) @ q.dequantize().astype(np.float64).T
     assert np.abs(y - exact).max() <= (1e-13 if dtype == np.float64 else 2e-6) * np.abs(exact).max()
 
@@ -113,12 +115,15 @@ def test_products_are_those_of_the_dequantised_matrix(format: str, rows: int, dt
 def test_shapes_of_products() -> None:
     q = quantize(np.random.default_rng(0).standard_normal((5, 32)).astype(np.float32), "q4_0")
     x = np.ones((2, 3, 32), np.float32)
-    assert linear(x, q).shape == (2, 3, 5) and (x @ q.T).shape == (2, 3, 5)
+    assert linear(x, q).shape == (2, 3, 5)
+    assert (x @ q.T).shape == (2, 3, 5)
     assert matvec(q, x[0, 0]).shape == (5,)
     np.testing.assert_array_equal(matvec(q, x[0, 0]), linear(x, q)[0, 0])
     assert linear(x[:, :0], q).shape == (2, 0, 5)
     assert linear(x, quantize(np.empty((0, 32), np.float32))).shape == (2, 3, 0)
-    assert q.T.shape == (32, 5) and q.T.T is q and len(q) == 5
+    assert q.T.shape == (32, 5)
+    assert q.T.T is q
+    assert len(q) == 5
     transposed = np.asfortranarray(np.ones((3, 32), np.float32))
     np.testing.assert_array_equal(transposed @ q.T, linear(x, q)[0])
 
@@ -203,10 +208,13 @@ def test_a_quantised_model_runs_like_one_with_the_same_weights(family: str, dtyp
 
 
 def test_which_weights_become_blocks() -> None:
-    model = quantize_model(random_model(config_from_json(MODELS["mixtral"])), overrides={"layers.1.ffn.experts.up.w": "q8_0"})
+    model = quantize_model(
+        random_model(config_from_json(MODELS["mixtral"])), overrides={"layers.1.ffn.experts.up.w": "q8_0"}
+    )
     kinds = {name: getattr(weight, "format", None) for name, weight in named_weights(model)}
     assert kinds["embed"] == kinds["layers.0.mix.qkv.w"] == kinds["heads.head.w"] == "q4_0"
-    assert kinds["layers.0.ffn.experts.up.w"] == "q4_0" and kinds["layers.1.ffn.experts.up.w"] == "q8_0"
+    assert kinds["layers.0.ffn.experts.up.w"] == "q4_0"
+    assert kinds["layers.1.ffn.experts.up.w"] == "q8_0"
     assert kinds["layers.0.ffn.router.w"] is kinds["layers.0.mix.norm.w"] is None
 
 
@@ -266,5 +274,6 @@ def test_compare_tells_bytes_error_and_change() -> None:
     assert [row.format for row in rows] == ["float32", "q8_0", "q5_0", "q4_1", "q4_0"]
     assert [row.nbytes for row in rows] == sorted((row.nbytes for row in rows), reverse=True)
     assert [row.relative_error for row in rows] == sorted(row.relative_error for row in rows)
-    assert rows[0].change == 0 and 0 < abs(rows[1].change) < 0.05
+    assert rows[0].change == 0
+    assert 0 < abs(rows[1].change) < 0.05
     assert rows[4].relative_error == pytest.approx(0.092, rel=0.1)

@@ -1,0 +1,79 @@
+"""Models that read ids left to right and score the next one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpetok.nn.embedding import check_ids
+from bpetok.nn.heads import label_scores, sentence, token_scores
+from bpetok.nn.model import Model, run_causal
+from bpetok.nn.run import Packed, as_mask, pack
+from bpetok.nn.state import State
+from bpetok.nn.trace import SILENT, Recorder
+from bpetok.nn.tracing import finish_trace
+
+__all__ = ["Decoder"]
+
+Array = NDArray[Any]
+
+
+class Decoder(Model):
+    """Reads ids left to right and scores the next one: GPT, Llama, Mistral, Mixtral, Mamba, Mamba-2, Jamba, linear SSM.
+
+    `logits, state = model(ids)`, then `model(more_ids, state)`; any split of a text gives the logits of the whole.
+    """
+
+    def __call__(self, ids: Any, state: State | None = None, mask: Any = None, *, last: bool = False) -> tuple[Array, State]:
+        """Score the token after each id: `[b, t] -> [b, t, v]` and the state after the last.
+
+        `mask [b, t]` marks the real ids among the new ones; padding, on either side, leaves no mark on the state
+        and gets zeros. `last` scores only each row's last real id, `[b, 1, v]`.
+        """
+        hidden, packed, state = self._hidden(ids, state, mask, SILENT)
+        if last:
+            return self.scores(packed.last(hidden)[:, None] if hidden.shape[1] else hidden), state
+        return packed.unpack(self.scores(hidden)), state
+
+    def _hidden(self, ids: Any, state: State | None, mask: Any, note: Recorder) -> tuple[Array, Packed, State]:
+        packed = pack(ids, mask, self.config.vocab_size)
+        hidden, new = run_causal(self.net, packed, state, note)
+        return hidden, packed, new
+
+    def scores(self, hidden: Array) -> Array:
+        """The output classifier: `[..., d] -> [..., v]`."""
+        return token_scores(hidden, self.config, self.heads, self.net.top["embed"])
+
+    def hidden(self, ids: Any, state: State | None = None, mask: Any = None) -> tuple[Array, State]:
+        """The vectors before the output classifier: `[b, t] -> [b, t, d]` and the state."""
+        hidden, packed, new = self._hidden(ids, state, mask, SILENT)
+        return packed.unpack(hidden), new
+
+    def classify(self, ids: Any, mask: Any = None, at: Any = None) -> Array:
+        """Scores of the labels, read at the last real id or at index `at [b]`: `[b, t] -> [b, labels]`.
+
+        Without a mask, ids equal to the config's `pad` are taken for padding, as `transformers` does.
+        """
+        ids = check_ids(ids, self.config.vocab_size) if mask is None else np.atleast_2d(np.asarray(ids))
+        hidden, _ = self.hidden(ids, None, mask)
+        if at is None:
+            pad = self.config.pad
+            real = as_mask(mask, ids) if mask is not None else ids != (-1 if pad is None else pad)
+            assert real is not None
+            at = np.where(real, np.arange(ids.shape[1]), 0).max(1)
+        return label_scores(hidden[np.arange(len(hidden)), at], self.config, self.heads)
+
+    def embed(self, ids: Any, mask: Any = None, pooling: str = "mean", normalize: bool = True) -> Array:
+        """One vector per text: `[b, t] -> [b, d]`."""
+        real = as_mask(mask, np.atleast_2d(np.asarray(ids)))
+        return sentence(self.hidden(ids, None, mask)[0], real, pooling, normalize)
+
+    def trace(self, ids: Any, mask: Any = None) -> dict[str, Array]:
+        """Every intermediate by name (the table is in docs/nn.md), `hidden`, `attention` and `router_*` stacked."""
+        book: dict[str, Array] = {}
+        hidden, packed, _ = self._hidden(ids, None, mask, Recorder(book))
+        if self.config.tied or "head.w" in self.heads:
+            book["logits"] = packed.unpack(self.scores(hidden))
+        return finish_trace(book, self.config, packed)

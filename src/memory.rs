@@ -1,0 +1,68 @@
+//! Large tables of machine words that start at a cache line and, on Linux, sit in huge pages: a random look into a few
+//! megabytes of small pages misses the address cache as often as the data cache.
+
+/// Words of a cache line.
+pub const LINE: usize = 8;
+const HUGE_PAGE: usize = 2 << 20;
+
+/// A zeroed table. Its memory is taken when first written, not when made.
+pub struct Words {
+    words: Vec<u64>,
+    /// Where the first cache line (or huge page) begins.
+    offset: usize,
+    len: usize,
+}
+
+impl Words {
+    /// `len` words of zero.
+    #[must_use]
+    pub fn new(len: usize) -> Self {
+        let bytes = len * size_of::<u64>();
+        let align = if bytes >= HUGE_PAGE { HUGE_PAGE } else { LINE * size_of::<u64>() };
+        let words = vec![0u64; len + align / size_of::<u64>()];
+        let offset = words.as_ptr().align_offset(align);
+        let table = Self { offset: if offset > words.len() - len { 0 } else { offset }, words, len };
+        if bytes >= HUGE_PAGE {
+            advise_huge(table.get());
+        }
+        table
+    }
+
+    /// The words.
+    #[inline(always)]
+    #[must_use]
+    pub fn get(&self) -> &[u64] {
+        &self.words[self.offset..self.offset + self.len]
+    }
+
+    /// The words, to write.
+    #[inline(always)]
+    pub fn get_mut(&mut self) -> &mut [u64] {
+        &mut self.words[self.offset..self.offset + self.len]
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn advise_huge(words: &[u64]) {
+    // SAFETY: the range is memory that this slice borrows; MADV_HUGEPAGE changes how it is mapped, never what it holds,
+    // and a kernel that refuses just says so.
+    unsafe {
+        libc::madvise(words.as_ptr().cast_mut().cast(), size_of_val(words), libc::MADV_HUGEPAGE);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge(_words: &[u64]) {}
+
+/// Asks for the cache line of `word` without waiting for it.
+#[inline(always)]
+pub fn prefetch(word: &u64) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch is a hint; it reads nothing and cannot fault, whatever the address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(word).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = word;
+}
