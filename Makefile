@@ -5,12 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DIST_VENV := .venv-dist
+BENCH_VENV := .venv-bench
 # Clippy compiles the Python binding too, and asks this interpreter for its version.
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 # Arguments for pytest, as in `make test PYTEST="-k stream"`.
 PYTEST ?=
-# Arguments for the demo, as in `make demo DEMO="--source books/"`.
+# Arguments for the demo, as in `make demo DEMO="--source books/"`, and for the benchmark.
 DEMO ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help venv build demo test lint types rust-test python-test fmt bench dist docs golden clean
@@ -28,7 +30,7 @@ $(VENV)/installed-%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --group $*
 	@touch $@
 
-venv: $(VENV)/installed-dev ## .venv with all development tools
+venv: $(VENV)/installed-all ## .venv with all development tools
 
 build: $(VENV)/installed-build ## the extension in release mode, importable from .venv
 	$(BIN)/maturin develop --release --quiet
@@ -38,7 +40,7 @@ demo: build ## train, save, encode and decode Python's own sources, and show it
 
 test: lint types rust-test python-test ## formatting, lint, types, all Rust and Python tests
 
-lint: $(VENV)/installed-dev build ## formatting, clippy, ruff, direction of imports
+lint: $(VENV)/installed-all build ## formatting, clippy, ruff, direction of imports
 	cargo fmt --check
 	cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --features python -- -D warnings
@@ -46,23 +48,29 @@ lint: $(VENV)/installed-dev build ## formatting, clippy, ruff, direction of impo
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 
-types: $(VENV)/installed-dev build ## mypy --strict, and the stub against the built module
+types: $(VENV)/installed-all build ## mypy --strict, and the stub against the built module
 	$(BIN)/mypy
 	MYPYPATH=python $(BIN)/stubtest bpetok._bpetok
 
 rust-test: ## all Rust tests (nextest if it is installed)
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run && cargo test --quiet --doc; else cargo test --quiet; fi
 
-python-test: $(VENV)/installed-dev build ## all Python tests and docstring examples
+python-test: $(VENV)/installed-all build ## all Python tests and docstring examples
 	$(BIN)/python -m pytest $(PYTEST)
 
-fmt: $(VENV)/installed-dev ## format Rust and Python
+fmt: $(VENV)/installed-all ## format Rust and Python
 	cargo fmt
 	$(BIN)/ruff check --fix --quiet
 	$(BIN)/ruff format
 
-bench: $(VENV)/installed-dev build ## speed beside other libraries
-	$(BIN)/python benches/compare.py
+bench: $(VENV)/installed-build ## speed beside other libraries (an hour; BENCH="--quick" for less)
+	rm -rf $(BENCH_VENV)/dist
+	$(BIN)/python -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BENCH_VENV)/bin/python -m pip install --quiet -r benches/requirements.txt
+	$(BIN)/maturin build --release --quiet --out $(BENCH_VENV)/dist
+	$(BENCH_VENV)/bin/python -m pip install --quiet --force-reinstall --no-deps $(BENCH_VENV)/dist/*.whl
+	$(BENCH_VENV)/bin/python benches/compare.py $(BENCH)
 
 dist: $(VENV)/installed-build ## sdist and wheel in dist/; the wheel passes the Python tests in a fresh environment
 	rm -rf dist $(DIST_VENV)
@@ -76,8 +84,8 @@ dist: $(VENV)/installed-build ## sdist and wheel in dist/; the wheel passes the 
 docs: $(VENV)/installed-docs build ## the documentation as a site, in site/
 	$(BIN)/zensical build --clean
 
-golden: $(VENV)/installed-dev ## rewrite tests/vectors from the peers (read the diff)
+golden: $(VENV)/installed-all ## rewrite tests/vectors from the peers (read the diff)
 	$(BIN)/python tests/vectors/make.py
 
 clean: ## remove what was built; .venv too
-	rm -rf $(VENV) $(DIST_VENV) target dist site demo.bpetok
+	rm -rf $(VENV) $(DIST_VENV) $(BENCH_VENV) target dist site demo.bpetok

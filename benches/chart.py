@@ -1,7 +1,7 @@
 """Rows -> SVG: the first pass, one small panel a cell, bpetok on top of its exact peers.
 
-Hand-written SVG without scripts or fonts to load. Colours are CSS variables with a dark set, so that the picture fits
-a light and a dark page. Each panel has its own scale, because the question within a panel is the ratio.
+Hand-written SVG without scripts or fonts to load. Two palettes, so that the picture fits a light and a
+dark page. Each panel has its own scale, because the question within a panel is the ratio.
 """
 
 from __future__ import annotations
@@ -26,23 +26,52 @@ FOOT = 40
 SHOWN = 6
 """Libraries a panel: ours, the fastest exact peers, and tiktoken, which everybody knows."""
 
-STYLE = """
-  svg { --paper: #ffffff; --ink: #1f2328; --faint: #59636e; --line: #d1d9e0; --ours: #d9480f; --peer: #8c99a6;
-        font-family: ui-sans-serif, system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
-  @media (prefers-color-scheme: dark) {
-    svg { --paper: #0d1117; --ink: #e6edf3; --faint: #9198a1; --line: #3d444d; --ours: #ff8a4c; --peer: #6e7a87; }
-  }
-  .paper { fill: var(--paper); } .line { stroke: var(--line); }
-  .head { fill: var(--ink); font-size: 19px; font-weight: 650; } .title { fill: var(--ink); font-size: 14px; font-weight: 600; }
-  .note { fill: var(--faint); font-size: 12px; } .name { fill: var(--ink); font-size: 12.5px; text-anchor: end; }
-  .value { fill: var(--ink); font-size: 12.5px; font-variant-numeric: tabular-nums; } .strong { font-weight: 700; }
-  .ours { fill: var(--ours); } .peer { fill: var(--peer); }
-"""
+LIGHT = {
+    "paper": "#ffffff",
+    "ink": "#1f2328",
+    "faint": "#59636e",
+    "line": "#d1d9e0",
+    "ours": "#d9480f",
+    "peer": "#8c99a6",
+}
+DARK = {
+    "paper": "#0d1117",
+    "ink": "#e6edf3",
+    "faint": "#9198a1",
+    "line": "#3d444d",
+    "ours": "#ff8a4c",
+    "peer": "#6e7a87",
+}
+
+FONT = 'text { font-family: ui-sans-serif, system-ui, "Segoe UI", Helvetica, Arial, sans-serif; font-size: 12.5px; }'
+SHAPES = """
+.head { font-size: 19px; font-weight: 600; } .title { font-size: 14px; font-weight: 600; } .note { font-size: 12px; }
+.name { text-anchor: end; } .value { font-variant-numeric: tabular-nums; } .strong { font-weight: 700; }"""
+
+
+def colours(palette: dict[str, str]) -> str:
+    """Rules for one palette. Plain rules, no CSS variables: several converters of SVG do not know those."""
+    return (
+        f".paper {{ fill: {palette['paper']}; }} .head, .title, .name, .value {{ fill: {palette['ink']}; }} "
+        f".note {{ fill: {palette['faint']}; }} .line {{ stroke: {palette['line']}; }} "
+        f".ours {{ fill: {palette['ours']}; }} .peer {{ fill: {palette['peer']}; }}"
+    )
+
+
+def style() -> str:
+    """Light unless the page is dark."""
+    return f"{FONT}{SHAPES}\n{colours(LIGHT)}\n@media (prefers-color-scheme: dark) {{ {colours(DARK)} }}\n"
 
 
 def panel_rows(rows: Sequence[Row], cell: str) -> list[Row]:
-    """The libraries of one panel: exact ones only, fastest first, ours on top, tiktoken kept."""
-    found = [row for row in rows if row["cell"] == cell and "median" in row and row["correct"] == "yes"]
+    """The libraries of one panel: exact ones only, fastest first, ours on top, tiktoken kept.
+
+    Other ways to load the same library (a name in brackets) stay in the tables.
+    """
+    found = [
+        row for row in rows if row["cell"] == cell and "median" in row and row["correct"] == "yes"
+    ]
+    found = [row for row in found if "(" not in row["peer"]]
     ours = [row for row in found if row["peer"] == OURS]
     peers = sorted((row for row in found if row["peer"] != OURS), key=lambda row: -row["median"])
     kept = peers[: SHOWN - len(ours)]
@@ -92,16 +121,21 @@ def svg(rows: Sequence[Row], cells: Sequence[str], circumstances: str) -> str:
     """The whole picture for the first-pass rows of the given cells."""
     first = [row for row in rows if row["scenario"] == "first"]
     cells = [cell for cell in cells if panel_rows(first, cell)]
-    high = TITLE + SHOWN * STEP + GAP
+    high = TITLE + max((len(panel_rows(first, cell)) for cell in cells), default=0) * STEP + GAP
     width = (WIDTH - 2 * MARGIN - GUTTER) / COLUMNS
     height = HEAD + -(-len(cells) // COLUMNS) * high + FOOT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         'role="img" aria-label="First-pass encoding speed of bpetok and its exact peers">',
-        f"<style>{STYLE}</style>",
+        f"<style>{style()}</style>",
         f'<rect width="{WIDTH}" height="{height}" rx="8" class="paper"/>',
         text(MARGIN, 42, "head", "Encoding a corpus the first time through"),
-        text(MARGIN, 64, "note", "MB/s on one core, median; fresh process, nothing encoded before; equal ids only; longer is better"),
+        text(
+            MARGIN,
+            64,
+            "note",
+            "MB/s on one core, median; fresh process, nothing encoded before; equal ids only; longer is better",
+        ),
     ]
     for place, cell in enumerate(cells):
         x = MARGIN + (place % COLUMNS) * (width + GUTTER)

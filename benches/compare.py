@@ -4,7 +4,8 @@ What `make bench` does, step by step:
 
     python3 -m venv .venv-bench
     .venv-bench/bin/python -m pip install -r benches/requirements.txt
-    maturin build --release --out dist && .venv-bench/bin/python -m pip install --force-reinstall --no-deps dist/bpetok-*.whl
+    maturin build --release --out dist
+    .venv-bench/bin/python -m pip install --force-reinstall --no-deps dist/bpetok-*.whl
     .venv-bench/bin/python benches/compare.py                    # all scenarios; an hour on two cores
 
     .venv-bench/bin/python benches/compare.py --quick            # a fifth of the text, one round
@@ -46,16 +47,26 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="compare.py", description="Measure bpetok beside its peers.")
+    parser = argparse.ArgumentParser(
+        prog="compare.py", description="Measure bpetok beside its peers."
+    )
     names = ", ".join([*SCENARIOS, *OPTIONAL])
     parser.add_argument("--only", default="", help=f"scenarios, separated by commas: {names}")
-    parser.add_argument("--peers", default="", help="libraries, separated by commas (default: all that are installed)")
+    parser.add_argument(
+        "--peers",
+        default="",
+        help="libraries, separated by commas (default: all that are installed)",
+    )
     parser.add_argument("--rounds", type=int, help="rounds a cell (default: 5; 1 with --quick)")
     parser.add_argument("--threads", type=int, help="most threads (default: all cores)")
     parser.add_argument("--quick", action="store_true", help="a fifth of every text, one round")
     parser.add_argument("--data", help="folder of the texts (default: $BPETOK_TEST_DATA)")
-    parser.add_argument("--out", type=Path, default=ROOT / "benches" / "results", help="folder of the reports")
-    parser.add_argument("--seed", type=int, default=int(time.time()) % 10_000, help="seed of the order of libraries")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "benches" / "results", help="folder of the reports"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=int(time.time()) % 10_000, help="seed of the order of libraries"
+    )
     return parser.parse_args(given)
 
 
@@ -72,7 +83,9 @@ def settings_of(options: argparse.Namespace) -> Settings:
     """The options resolved against the machine."""
     if options.rounds is not None and options.rounds < 1:
         raise SystemExit(f"benches: --rounds is {options.rounds}, it must be at least 1")
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     threads = options.threads or available
     if not 1 <= threads <= available:
         raise SystemExit(f"benches: --threads is {threads}, this process may use 1 to {available}")
@@ -88,8 +101,10 @@ def tell(message: str) -> None:
     print(f"{message:<110}"[:160], end=end, file=sys.stderr, flush=True)
 
 
-def usable(names: Sequence[str], settings: Settings) -> tuple[list[str], dict[str, str], dict[str, str]]:
-    """The libraries that import, with their versions; and those that do not, with the reason. None is dropped silently."""
+def usable(
+    names: Sequence[str], settings: Settings
+) -> tuple[list[str], dict[str, str], dict[str, str]]:
+    """The libraries that import, with their versions, and those that do not, with the reason: none is lost silently."""
     table: dict[str, Any] = {**PEERS, **TRAINERS}
     working: list[str] = []
     versions: dict[str, str] = {}
@@ -120,7 +135,9 @@ def measure_group(group: Group, answers: RightAnswers, seed: int) -> list[Row]:
     rows = []
     for metric in METRICS[group.scenario]:
         for entry, rounds in outcomes:
-            row = make_row(group.cell, entry.peer, entry.part, metric, rounds, right.get(entry.part))
+            row = make_row(
+                group.cell, entry.peer, entry.part, metric, rounds, right.get(entry.part)
+            )
             rows.append(row)
     return rows
 
@@ -135,7 +152,9 @@ def wanted(rows: list[Row], settings: Settings) -> list[Row]:
 def write(report: dict[str, Any], folder: Path) -> None:
     """The three files, the JSON first: it holds all that the others are made from."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "compare.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "compare.json").write_text(
+        json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     (folder / "compare.md").write_text(markdown(report), encoding="utf-8")
     run = report["run"]
     note = f"{run['processor']}, Python {run['python']}, {run['date'][:10]} · benches/compare.py"
@@ -148,10 +167,15 @@ def main() -> None:
     """Runs the chosen scenarios and writes the reports, after every cell, so that an interrupted run leaves them."""
     options = arguments()
     settings = settings_of(options)
-    names = chosen(options.peers, list(dict.fromkeys([*PEERS, *TRAINERS])), "library", [*PEERS, *TRAINERS])
+    names = chosen(
+        options.peers, list(dict.fromkeys([*PEERS, *TRAINERS])), "library", [*PEERS, *TRAINERS]
+    )
     working, versions, missing = usable(list(dict.fromkeys(names)), settings)
     run = describe(versions, options.seed) | {"rounds": settings.rounds, "quick": settings.quick}
     run["not_measured"] = missing
+    run["notes"] = {
+        name: PEERS[name].note for name in working if name in PEERS and PEERS[name].note
+    }
     rows: list[Row] = []
     answers = RightAnswers(settings.cache)
     inexact = [name for name, peer in PEERS.items() if not peer.exact]
@@ -160,7 +184,9 @@ def main() -> None:
     def save() -> None:
         kept = wanted(rows, settings)
         add_ratios(kept, inexact)
-        summaries = [headline(kept, cells, name) for name in ("first", "steady") if name in settings.only]
+        summaries = [
+            headline(kept, cells, name) for name in ("first", "steady") if name in settings.only
+        ]
         write({"run": run, "summaries": summaries, "rows": kept}, options.out)
 
     for group in plan(settings, [name for name in working if name in PEERS], working):

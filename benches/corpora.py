@@ -36,7 +36,7 @@ _O200K = "|".join(
 
 @dataclass(frozen=True)
 class Encoding:
-    """A vocabulary with its pattern, written as tiktoken writes it and as engines without possessive quantifiers can."""
+    """A vocabulary and its pattern, as tiktoken writes it and as engines without possessive quantifiers can."""
 
     name: str
     ranks: str
@@ -88,7 +88,12 @@ HEADLINE: list[Cell] = [
 ]
 """The eight cells whose geometric mean is the promise of the first pass."""
 
-UNTUNED: list[Cell] = [("chat", "cl100k"), ("novels", "cl100k"), ("chat", "o200k"), ("novels", "o200k")]
+UNTUNED: list[Cell] = [
+    ("chat", "cl100k"),
+    ("novels", "cl100k"),
+    ("chat", "o200k"),
+    ("novels", "o200k"),
+]
 """Text that nobody looked at while tuning."""
 
 ADVERSARIAL_BYTES = 900_000
@@ -107,7 +112,7 @@ def data_root(given: str | None) -> Path:
 
 
 def corpus_files(root: Path, corpus: str) -> list[Path]:
-    """The files of a corpus: `novels` is a folder, an `adversarial/…` name a file of that folder, else `corpora/NAME.txt`."""
+    """The files of a corpus: `novels` a folder, `adversarial/…` and `file:…` paths, others `corpora/NAME.txt`."""
     if corpus == "novels":
         return sorted((root / "novels").glob("*.txt"))
     if corpus == "mixed_10mb+novels":
@@ -122,7 +127,9 @@ def corpus_files(root: Path, corpus: str) -> list[Path]:
 def adversarial_corpora(root: Path) -> list[str]:
     """The adversarial files that are large enough to time, as corpus names."""
     files = sorted((root / "adversarial").iterdir())
-    return [f"adversarial/{file.name}" for file in files if file.stat().st_size >= ADVERSARIAL_BYTES]
+    return [
+        f"adversarial/{file.name}" for file in files if file.stat().st_size >= ADVERSARIAL_BYTES
+    ]
 
 
 def corpus_digest(root: Path, corpus: str) -> str:
@@ -133,7 +140,9 @@ def corpus_digest(root: Path, corpus: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def corpus_documents(root: Path, corpus: str, fraction: float = 1.0, shape: str = "documents") -> list[str]:
+def corpus_documents(
+    root: Path, corpus: str, fraction: float = 1.0, shape: str = "documents"
+) -> list[str]:
     """The texts of a corpus, cut to its first `fraction`; `shape` "one" joins them into a single text."""
     texts = [file.read_bytes().decode("utf-8") for file in corpus_files(root, corpus)]
     if shape == "one":

@@ -56,8 +56,18 @@ def tokenizer_json(ranks: dict[bytes, int], pattern: str) -> str:
     def spelled(token: bytes) -> str:
         return "".join(characters[byte] for byte in token)
 
-    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
-    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+    byte_level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": False,
+    }
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": pattern},
+        "behavior": "Isolated",
+        "invert": False,
+    }
     model = {
         "type": "BPE",
         "dropout": None,
@@ -67,7 +77,10 @@ def tokenizer_json(ranks: dict[bytes, int], pattern: str) -> str:
         "fuse_unk": False,
         "byte_fallback": False,
         "ignore_merges": True,
-        "vocab": {spelled(token): rank for token, rank in sorted(ranks.items(), key=lambda entry: entry[1])},
+        "vocab": {
+            spelled(token): rank
+            for token, rank in sorted(ranks.items(), key=lambda entry: entry[1])
+        },
         "merges": [[spelled(left), spelled(right)] for left, right in all_splits(ranks)],
     }
     whole: dict[str, object] = {

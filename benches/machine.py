@@ -25,7 +25,9 @@ def _caches() -> dict[str, str]:
     sizes = {}
     for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
         with suppress(OSError):
-            level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+            level, kind, size = (
+                (index / name).read_text().strip() for name in ("level", "type", "size")
+            )
             if kind != "Instruction":
                 sizes[f"L{level}"] = size
     return sizes

@@ -57,7 +57,9 @@ def vocabulary(job: Job) -> Vocabulary:
         stem += "-" + hashlib.sha256(job.pattern.encode()).hexdigest()[:8]
     cache = Path(job.cache)
     ranks = Path(job.data) / encoding.ranks
-    return Vocabulary(encoding, ranks, cache / f"{stem}.json", cache / f"{stem}.bpetok", job.pattern)
+    return Vocabulary(
+        encoding, ranks, cache / f"{stem}.json", cache / f"{stem}.bpetok", job.pattern
+    )
 
 
 def texts_of(job: Job) -> tuple[list[Any], int]:
@@ -126,7 +128,14 @@ def measure_passes(job: Job) -> dict[str, Any]:
         if sum(seconds) > job.budget:
             break
     sha256, tokens = digest(peer.flat(result))
-    figures = {"seconds": seconds, "cpu": cpu, "load": loaded, "bytes": size, "sha256": sha256, "tokens": tokens}
+    figures = {
+        "seconds": seconds,
+        "cpu": cpu,
+        "load": loaded,
+        "bytes": size,
+        "sha256": sha256,
+        "tokens": tokens,
+    }
     if job.shape == "bytes":
         figures["round_trip"] = round_trip(peer, tokenizer, result) == texts[0]
     return {**figures, **memories}
@@ -169,10 +178,17 @@ def measure_short(job: Job) -> dict[str, Any]:
         for text in varied:
             encode(text)
 
-    varied_us = [seconds / len(varied) * 1e6 for seconds in timeit.repeat(call_each, number=1, repeat=15)]
+    varied_us = [
+        seconds / len(varied) * 1e6 for seconds in timeit.repeat(call_each, number=1, repeat=15)
+    ]
     sha256, tokens = digest(ids)
     # The least of the repeats, as timeit advises: all else is somebody else's work on the machine.
-    return {"same_us": min(same_us), "varied_us": min(varied_us), "sha256": sha256, "tokens": tokens}
+    return {
+        "same_us": min(same_us),
+        "varied_us": min(varied_us),
+        "sha256": sha256,
+        "tokens": tokens,
+    }
 
 
 def measure_load(job: Job) -> dict[str, Any]:
@@ -229,8 +245,15 @@ def measure_train(job: Job) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     peak = memory("VmHWM")
     tokens, pairs = trainer.learnt(result, source)
-    figures: dict[str, Any] = {"seconds": seconds, "peak_bytes": peak, "beyond_bytes": peak - before, "merged": len(tokens)}
-    figures["tokens_sha256"] = hashlib.sha256("\n".join(token.hex() for token in tokens).encode()).hexdigest()
+    figures: dict[str, Any] = {
+        "seconds": seconds,
+        "peak_bytes": peak,
+        "beyond_bytes": peak - before,
+        "merged": len(tokens),
+    }
+    figures["tokens_sha256"] = hashlib.sha256(
+        "\n".join(token.hex() for token in tokens).encode()
+    ).hexdigest()
     if pairs is not None:
         lines = "\n".join(f"{left.hex()} {right.hex()}" for left, right in pairs)
         figures["merges_sha256"] = hashlib.sha256(lines.encode()).hexdigest()

@@ -105,7 +105,10 @@ def _first_buffer(result: tuple[Any, Any]) -> Any:
 def _rows(result: tuple[Any, Any]) -> list[list[int]]:
     """(ids, offsets) as two little-endian buffers -> one list a document."""
     numpy = library("numpy")
-    ids, offsets = numpy.frombuffer(result[0], numpy.uint32), numpy.frombuffer(result[1], numpy.uint64).tolist()
+    ids, offsets = (
+        numpy.frombuffer(result[0], numpy.uint32),
+        numpy.frombuffer(result[1], numpy.uint64).tolist(),
+    )
     return [ids[start:end].tolist() for start, end in itertools.pairwise(offsets)]
 
 
@@ -113,7 +116,9 @@ def _rows(result: tuple[Any, Any]) -> list[list[int]]:
 
 
 def _load_bpetok(vocabulary: Vocabulary) -> Any:
-    return library("bpetok").load(vocabulary.ranks, pattern=vocabulary.pattern or vocabulary.encoding.preset)
+    return library("bpetok").load(
+        vocabulary.ranks, pattern=vocabulary.pattern or vocabulary.encoding.preset
+    )
 
 
 def _load_bpetok_own(vocabulary: Vocabulary) -> Any:
@@ -132,7 +137,9 @@ def _encode_bpetok(tokenizer: Any, texts: Sequence[Any], threads: int) -> Any:
 def _load_tiktoken(vocabulary: Vocabulary) -> Any:
     ranks = library("tiktoken.load").load_tiktoken_bpe(str(vocabulary.ranks))
     pattern = vocabulary.possessive()
-    return library("tiktoken").Encoding("bench", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+    return library("tiktoken").Encoding(
+        "bench", pat_str=pattern, mergeable_ranks=ranks, special_tokens={}
+    )
 
 
 def _encode_tiktoken(tokenizer: Any, texts: Sequence[Any], threads: int) -> Any:
@@ -143,7 +150,9 @@ def _encode_tiktoken(tokenizer: Any, texts: Sequence[Any], threads: int) -> Any:
 
 def _load_riptoken(vocabulary: Vocabulary) -> Any:
     riptoken = library("riptoken")
-    return riptoken.CoreBPE(riptoken.load_tiktoken_bpe(vocabulary.ranks), {}, vocabulary.possessive())
+    return riptoken.CoreBPE(
+        riptoken.load_tiktoken_bpe(vocabulary.ranks), {}, vocabulary.possessive()
+    )
 
 
 # gigatoken ----------------------------------------------------------------------------------------------------------
@@ -175,7 +184,9 @@ def _load_fastokens(vocabulary: Vocabulary) -> Any:
 
 def _load_fastokens_ranks(vocabulary: Vocabulary) -> Any:
     tokenizer = library("fastokens").Tokenizer
-    return tokenizer.from_tiktoken(str(vocabulary.ranks), pattern=vocabulary.plain(), special_tokens={})
+    return tokenizer.from_tiktoken(
+        str(vocabulary.ranks), pattern=vocabulary.plain(), special_tokens={}
+    )
 
 
 def _load_tokie(vocabulary: Vocabulary) -> Any:
@@ -189,7 +200,9 @@ def _load_splintr(vocabulary: Vocabulary) -> Any:
         "o200k": splintr.O200K_BASE_PATTERN,
         "r50k": splintr.GPT2_PATTERN,
     }
-    return splintr.Tokenizer(str(vocabulary.ranks), vocabulary.pattern or own[vocabulary.encoding.name], {})
+    return splintr.Tokenizer(
+        str(vocabulary.ranks), vocabulary.pattern or own[vocabulary.encoding.name], {}
+    )
 
 
 def _load_rs_bpe(vocabulary: Vocabulary) -> Any:
@@ -209,7 +222,9 @@ def _load_kitoken(vocabulary: Vocabulary) -> Any:
 def _load_ffbpe(vocabulary: Vocabulary) -> Any:
     ranks = library("tiktoken.load").load_tiktoken_bpe(str(vocabulary.ranks))
     pattern = vocabulary.possessive()
-    return library("ffbpe").Encoding("bench", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+    return library("ffbpe").Encoding(
+        "bench", pat_str=pattern, mergeable_ranks=ranks, special_tokens={}
+    )
 
 
 def _each(method: str) -> Callable[[Any, Sequence[Any]], Any]:
@@ -267,7 +282,8 @@ _TABLE = [
         flat=_chained, encode_one=_bound("encode_ordinary"), decode_many=_each("decode"),
     ),
     Peer(
-        "rs_bpe", "rs_bpe", "rs_bpe", _load_rs_bpe, encode_many=lambda tokenizer, texts, _: tokenizer.encode_batch(texts)[0],
+        "rs_bpe", "rs_bpe", "rs_bpe", _load_rs_bpe,
+        encode_many=lambda tokenizer, texts, _: tokenizer.encode_batch(texts)[0],
         flat=_chained, encode_one=_bound("encode"), decode_many=_each("decode"),
         reads="embedded", parallel=False, note="carries its vocabularies",
     ),
@@ -297,9 +313,10 @@ _TABLE = [
         reads="json", exact=False, note="known for wrong ids on large text",
     ),
     Peer(
-        "ffbpe", "ffbpe", "ffbpe", _load_ffbpe, encode_many=lambda tokenizer, texts, _: _each("encode_to_numpy")(tokenizer, texts),
-        flat=lambda result: library("numpy").concatenate(result), encode_one=_bound("encode_ordinary"), parallel=False, exact=False,
-        note="a trainer first; recovers merges from ranks, and other ids with them",
+        "ffbpe", "ffbpe", "ffbpe", _load_ffbpe,
+        encode_many=lambda tokenizer, texts, _: _each("encode_to_numpy")(tokenizer, texts),
+        flat=lambda result: library("numpy").concatenate(result), encode_one=_bound("encode_ordinary"),
+        parallel=False, exact=False, note="a trainer first; recovers merges from ranks, and other ids with them",
     ),
 ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from runner import run_job
 from trainers import RULE, TRAINERS
 
 ORACLE_SECONDS = 900.0
+CURE = "pip install -r benches/requirements.txt"
 
 
 def cache_folder(root: Path) -> Path:
@@ -37,7 +39,9 @@ def prepare_job(job: Job) -> None:
         files = vocabulary(job)
         reads = PEERS[job.peer].reads
         if reads == "json" and not files.json_file.exists():
-            files.json_file.write_text(tokenizer_json(read_ranks(files.ranks), files.plain()), encoding="utf-8")
+            files.json_file.write_text(
+                tokenizer_json(read_ranks(files.ranks), files.plain()), encoding="utf-8"
+            )
         if reads == "own":
             # Always made anew: its format may have changed since the last run.
             library("bpetok").load(files.ranks, pattern=files.encoding.preset).save(files.own_file)
@@ -64,7 +68,12 @@ class RightAnswers:
         name = RULE if job.kind == "train" else ORACLE
         asked = replace(job, peer=name, cores=[], passes=1, threads=2 if job.kind == "train" else 1)
         row = TRAINERS[name] if job.kind == "train" else PEERS[name]
-        key = self._key(asked, row.version())
+        try:
+            key = self._key(asked, row.version())
+        except PackageNotFoundError:
+            raise SystemExit(
+                f"benches: {name} says what is correct and is not installed: {CURE}"
+            ) from None
         if key not in self.known:
             prepare_job(asked)
             figures = run_job(asked, ORACLE_SECONDS)
@@ -76,7 +85,15 @@ class RightAnswers:
 
     @staticmethod
     def _key(job: Job, version: str) -> str:
-        described = {name: value for name, value in asdict(job).items() if name not in {"data", "cache", "budget"}}
+        described = {
+            name: value
+            for name, value in asdict(job).items()
+            if name not in {"data", "cache", "budget"}
+        }
         text = corpora.corpus_digest(Path(job.data), job.corpus)
-        ranks = hashlib.sha256((Path(job.data) / corpora.ENCODINGS[job.encoding].ranks).read_bytes()).hexdigest()
-        return hashlib.sha256(json.dumps([described, version, text, ranks]).encode()).hexdigest()[:24]
+        ranks = hashlib.sha256(
+            (Path(job.data) / corpora.ENCODINGS[job.encoding].ranks).read_bytes()
+        ).hexdigest()
+        return hashlib.sha256(json.dumps([described, version, text, ranks]).encode()).hexdigest()[
+            :24
+        ]

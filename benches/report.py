@@ -8,21 +8,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from summary import OURS, Row, growth, is_ours
+from summary import OURS, Row, better, growth, is_ours
 
 TITLES = {
-    "first": ("First pass", "fresh process, tokenizer loaded, nothing encoded yet; one call; MB/s, more is better"),
-    "steady": ("Steady", "later passes over the same text in the same process; MB/s, more is better"),
-    "memory": ("Memory", "peak resident memory of load and first pass beyond the input; MiB, less is better"),
+    "first": (
+        "First pass",
+        "fresh process, tokenizer loaded, nothing encoded yet; one call; MB/s, more is better",
+    ),
+    "steady": (
+        "Steady",
+        "later passes over the same text in the same process; MB/s, more is better",
+    ),
+    "memory": (
+        "Memory",
+        "peak resident memory of load and first pass beyond the input; MiB, less is better",
+    ),
     "short": ("Short call", "55 ASCII characters to a Python list; µs a call, less is better"),
-    "load": ("Load", "rank file (or the file named) to a tokenizer that has encoded a word; ms, less is better"),
+    "load": (
+        "Load",
+        "rank file (or the file named) to a tokenizer that has encoded a word; ms, less is better",
+    ),
     "import": ("Import", "the import statement in a fresh process; ms, less is better"),
     "decode": ("Decode", "the batch a library encoded back to text; MB/s, more is better"),
     "threads": ("Threads", "first pass with more threads on as many cores; MB/s, more is better"),
-    "adversarial": ("Hostile files", "whole files of about 1 MB in a fresh process; MB/s, more is better"),
-    "regex": ("Custom regexes", "patterns without a preset, cl100k ranks, first pass; MB/s, more is better"),
+    "adversarial": (
+        "Hostile files",
+        "whole files of about 1 MB in a fresh process; MB/s, more is better",
+    ),
+    "regex": (
+        "Custom regexes",
+        "patterns without a preset, cl100k ranks, first pass; MB/s, more is better",
+    ),
     "train": ("Training", "GPT-2 pattern, documents at <|endoftext|>; seconds, less is better"),
-    "encode_file": ("File to file", "`bpetok encode` against the same text in memory; MB/s, more is better"),
+    "encode_file": (
+        "File to file",
+        "`bpetok encode` against the same text in memory; MB/s, more is better",
+    ),
 }
 
 
@@ -46,7 +67,9 @@ def ordered_peers(rows: Sequence[Row]) -> list[str]:
     ratios: dict[str, list[float]] = {}
     for row in rows:
         ratios.setdefault(row["peer"], []).append(row.get("vs_fastest_peer", 0.0))
-    return sorted(ratios, key=lambda peer: (not peer.startswith(OURS), -sum(ratios[peer]) / len(ratios[peer])))
+    return sorted(
+        ratios, key=lambda peer: (not peer.startswith(OURS), -sum(ratios[peer]) / len(ratios[peer]))
+    )
 
 
 def cell_text(row: Row | None) -> str:
@@ -56,7 +79,13 @@ def cell_text(row: Row | None) -> str:
     if "median" not in row:
         if row.get("refused"):
             return "refused"
-        return "time-out" if str(row.get("error", "")).startswith("over") else "failed" if "error" in row else ""
+        return (
+            "time-out"
+            if str(row.get("error", "")).startswith("over")
+            else "failed"
+            if "error" in row
+            else ""
+        )
     text = number(row["median"])
     if row["correct"] == "no":
         return f"~~{text}~~"
@@ -68,17 +97,36 @@ def label(row: Row) -> str:
     return f"{row['cell']} ({row['part']})" if row["part"] else str(row["cell"])
 
 
-def wide_table(rows: Sequence[Row]) -> str:
-    """Cells down, libraries across, bpetok's ratio to the fastest exact peer at the end."""
+def wide_table(rows: Sequence[Row], known: str = "") -> str:
+    """Cells down, libraries across, bpetok's ratio to the fastest exact peer (and to a `known` one) at the end."""
     peers = ordered_peers(rows)
     cells = list(dict.fromkeys(label(row) for row in rows))
     found = {(label(row), row["peer"]): row for row in rows}
     lines = []
     for cell in cells:
-        ours = found.get((cell, OURS), {})
-        ratio = f"{ours['vs_fastest_peer']:.2f}x" if "vs_fastest_peer" in ours else ""
-        lines.append([cell, *(cell_text(found.get((cell, peer))) for peer in peers), ratio])
-    return table(["", *peers, "bpetok / fastest exact peer"], lines)
+        ours, other = found.get((cell, OURS), {}), found.get((cell, known), {})
+        line = [
+            cell,
+            *(cell_text(found.get((cell, peer))) for peer in peers),
+            ratio_text(ours.get("vs_fastest_peer")),
+        ]
+        if known:
+            line.append(
+                ratio_text(better(ours, other) if "median" in ours and "median" in other else None)
+            )
+        lines.append(line)
+    head = ["", *peers, "bpetok / fastest exact peer", *([f"bpetok / {known}"] if known else [])]
+    return table(head, lines)
+
+
+def ratio_text(ratio: float | None) -> str:
+    """1.23x, or nothing."""
+    return "" if ratio is None else f"{ratio:.2f}x"
+
+
+def beside_tiktoken(rows: Sequence[Row]) -> str:
+    """The wide table of scenarios whose promise is against tiktoken."""
+    return wide_table(rows, "tiktoken")
 
 
 def long_table(rows: Sequence[Row]) -> str:
@@ -86,11 +134,31 @@ def long_table(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         spread = f"{number(row['min'])} … {number(row['max'])}" if "median" in row else ""
-        ratio = f"{row['vs_fastest_peer']:.2f}x" if "vs_fastest_peer" in row else ""
+        ratio = ratio_text(row.get("vs_fastest_peer"))
         remark = remark_of(row)
         median = number(row.get("median"))
-        lines.append([label(row), row["peer"], median, spread, str(row["rounds"]), ratio, row["correct"], remark])
-    head = ["cell", "library", "median", "least … most", "rounds", "to fastest exact peer", "correct", "remark"]
+        lines.append(
+            [
+                label(row),
+                row["peer"],
+                median,
+                spread,
+                str(row["rounds"]),
+                ratio,
+                row["correct"],
+                remark,
+            ]
+        )
+    head = [
+        "cell",
+        "library",
+        "median",
+        "least … most",
+        "rounds",
+        "to fastest exact peer",
+        "correct",
+        "remark",
+    ]
     return table(head, lines, numeric_from=2)
 
 
@@ -102,14 +170,22 @@ def remark_of(row: Row) -> str:
         return f"imports {', '.join(row['heavy'])}"
     if row.get("gives") == "bytes":
         return "gives bytes"
-    return f"{number(row['per_cpu_second'])} a processor second" if "per_cpu_second" in row else row.get("remark", "")
+    return (
+        f"{number(row['per_cpu_second'])} a processor second"
+        if "per_cpu_second" in row
+        else row.get("remark", "")
+    )
 
 
 def growth_table(rows: Sequence[Row]) -> str:
     """For cells measured half and whole: by what the time grows when the input doubles."""
     found = {(row["cell"], row["peer"], row["part"]): row for row in rows}
     cells = list(dict.fromkeys(row["cell"] for row in rows if row["part"] == "whole"))
-    peers = [peer for peer in ordered_peers(rows) if any((cell, peer, "whole") in found for cell in cells)]
+    peers = [
+        peer
+        for peer in ordered_peers(rows)
+        if any((cell, peer, "whole") in found for cell in cells)
+    ]
     lines = []
     for cell in cells:
         line = [cell]
@@ -123,15 +199,29 @@ def growth_table(rows: Sequence[Row]) -> str:
 
 def speedup_table(rows: Sequence[Row]) -> str:
     """For cells measured with several thread counts: each library against itself on one thread."""
-    single = {(row["cell"], row["peer"]): row["median"] for row in rows if row["part"] == "1" and "median" in row}
+    single = {
+        (row["cell"], row["peer"]): row["median"]
+        for row in rows
+        if row["part"] == "1" and "median" in row
+    }
     peers = ordered_peers(rows)
-    found = {(row["cell"], row["part"], row["peer"]): row for row in rows if row["part"] != "1" and "median" in row}
+    found = {
+        (row["cell"], row["part"], row["peer"]): row
+        for row in rows
+        if row["part"] != "1" and "median" in row
+    }
     lines = []
-    for cell, part in dict.fromkeys((row["cell"], row["part"]) for row in rows if row["part"] != "1"):
+    for cell, part in dict.fromkeys(
+        (row["cell"], row["part"]) for row in rows if row["part"] != "1"
+    ):
         line = [f"{cell}, {part} threads over 1"]
         for peer in peers:
             row = found.get((cell, part, peer))
-            line.append(f"{row['median'] / single[cell, peer]:.2f}x" if row and (cell, peer) in single else "")
+            line.append(
+                f"{row['median'] / single[cell, peer]:.2f}x"
+                if row and (cell, peer) in single
+                else ""
+            )
         lines.append(line)
     return table(["", *peers], lines)
 
@@ -144,8 +234,27 @@ def train_table(rows: Sequence[Row]) -> str:
         ratio = f"{row['vs_fastest_peer']:.2f}x" if "vs_fastest_peer" in row else cell_text(row)
         spread = f"{number(row['min'])} … {number(row['max'])}" if "median" in row else ""
         memory = [number(peak), number(beyond)]
-        lines.append([label(row), row["peer"], number(row.get("median")), spread, ratio, *memory, row["correct"]])
-    head = ["row", "library", "seconds", "least … most", "to fastest peer", "peak MiB", "beyond input MiB", "merges as HF"]
+        lines.append(
+            [
+                label(row),
+                row["peer"],
+                number(row.get("median")),
+                spread,
+                ratio,
+                *memory,
+                row["correct"],
+            ]
+        )
+    head = [
+        "row",
+        "library",
+        "seconds",
+        "least … most",
+        "to fastest peer",
+        "peak MiB",
+        "beyond input MiB",
+        "merges as HF",
+    ]
     return table(head, lines, numeric_from=2)
 
 
@@ -157,18 +266,56 @@ def memory_table(rows: Sequence[Row]) -> str:
     lines = []
     for row in rows:
         if "median" in row:
-            figures = [row["median"], row["beyond_output_mib"], row["tokenizer_mib"], row["encode_mib"]]
+            figures = [
+                row["median"],
+                row["beyond_output_mib"],
+                row["tokenizer_mib"],
+                row["encode_mib"],
+            ]
             lines.append([label(row), row["peer"], *map(number, figures), row["correct"]])
-    head = ["cell", "library", "beyond input", "less ids as uint32", "after load", "added by encoding", "correct"]
+    head = [
+        "cell",
+        "library",
+        "beyond input",
+        "less ids as uint32",
+        "after load",
+        "added by encoding",
+        "correct",
+    ]
     return table(head, lines, numeric_from=2)
+
+
+def file_table(rows: Sequence[Row]) -> str:
+    """The command line against memory; failures say so."""
+    lines = []
+    for row in rows:
+        share = number(row.get("share_of_in_memory"))
+        apart = number(row.get("start_up_seconds"))
+        spread = f"{number(row['min'])} … {number(row['max'])}" if "median" in row else ""
+        remark = str(row.get("error", ""))
+        lines.append(
+            [label(row), number(row.get("median")), spread, share, apart, row["correct"], remark]
+        )
+    head = [
+        "",
+        "MB/s",
+        "least … most",
+        "share of the rate in memory",
+        "start-up and load, s",
+        "correct",
+        "remark",
+    ]
+    return table(head, lines)
 
 
 SECTIONS: dict[str, list[Callable[[Sequence[Row]], str]]] = {
     "memory": [wide_table, memory_table],
     "threads": [wide_table, speedup_table, long_table],
     "adversarial": [wide_table, growth_table, long_table],
-    "regex": [wide_table, growth_table, long_table],
+    "regex": [beside_tiktoken, growth_table, long_table],
+    "decode": [beside_tiktoken, long_table],
     "train": [train_table],
+    "encode_file": [file_table],
 }
 
 
@@ -194,6 +341,7 @@ def circumstances(run: dict[str, Any]) -> str:
         f"load average at start {run['load_average_at_start']}",
         f"- Versions: Python {run['python']}; {versions}",
     ]
+    lines += [f"- {name}: {note}" for name, note in run["notes"].items()]
     lines += [f"- Not measured: {name}: {reason}" for name, reason in run["not_measured"].items()]
     return "\n".join(lines)
 
@@ -203,7 +351,9 @@ def summary_line(summary: Row) -> str:
     mean, lowest = summary["geometric_mean"], summary["lowest"]
     if mean is None:
         return "bpetok was not measured in this run: the tables show the bar that its peers set."
-    missing = f" (without {', '.join(summary['cells_missing'])})" if summary["cells_missing"] else ""
+    missing = (
+        f" (without {', '.join(summary['cells_missing'])})" if summary["cells_missing"] else ""
+    )
     return (
         f"**{TITLES[summary['scenario']][0]}: geometric mean {mean:.2f}x the fastest exact peer of each cell, "
         f"lowest cell {lowest:.2f}x**{missing}."

@@ -59,9 +59,16 @@ def cores_for(threads: int) -> list[int]:
 def environment(threads: int) -> dict[str, str]:
     """Every thread pool the libraries use is sized alike."""
     number = str(threads)
-    pools = dict.fromkeys(["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], number)
+    pools = dict.fromkeys(
+        ["RAYON_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], number
+    )
     # PYTHONHASHSEED keeps the layout of dicts, and with it the speed of the Python parts, the same in every process.
-    return {**os.environ, **pools, "TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false", "PYTHONHASHSEED": "0"}
+    return {
+        **os.environ,
+        **pools,
+        "TOKENIZERS_PARALLELISM": "true" if threads > 1 else "false",
+        "PYTHONHASHSEED": "0",
+    }
 
 
 def run_job(job: Job, timeout: float) -> Figures:
@@ -83,7 +90,11 @@ def run_job(job: Job, timeout: float) -> Figures:
         figures: Figures = json.loads(done.stdout)
     except json.JSONDecodeError:
         tail = done.stderr.strip().splitlines()[-1:] or ["no message"]
-        return {"ok": False, "refused": False, "error": f"died with status {done.returncode}: {tail[0][:200]}"}
+        return {
+            "ok": False,
+            "refused": False,
+            "error": f"died with status {done.returncode}: {tail[0][:200]}",
+        }
     return figures
 
 
@@ -99,7 +110,11 @@ def cost(figures: Figures) -> float | None:
 def hopeless(latest: dict[int, Figures], entries: list[Entry], always: frozenset[str]) -> set[int]:
     """Entries that are not worth another round."""
     dropped = {index for index, figures in latest.items() if not figures["ok"]}
-    costs = {index: found for index, figures in latest.items() if figures["ok"] and (found := cost(figures))}
+    costs = {
+        index: found
+        for index, figures in latest.items()
+        if figures["ok"] and (found := cost(figures))
+    }
     for index, own in costs.items():
         rivals = [costs[other] for other in costs if entries[other].part == entries[index].part]
         if own > HOPELESS * min(rivals) and entries[index].peer not in always:
@@ -107,7 +122,9 @@ def hopeless(latest: dict[int, Figures], entries: list[Entry], always: frozenset
     return dropped
 
 
-def run_group(group: Group, seed: int, tell: Callable[[str], None]) -> list[tuple[Entry, list[Figures]]]:
+def run_group(
+    group: Group, seed: int, tell: Callable[[str], None]
+) -> list[tuple[Entry, list[Figures]]]:
     """All rounds of a group; the figures of every entry in the order of its rounds."""
     order = list(range(len(group.entries)))
     random.Random(f"{seed} {group.scenario} {group.cell}").shuffle(order)
@@ -117,7 +134,11 @@ def run_group(group: Group, seed: int, tell: Callable[[str], None]) -> list[tupl
         for index in order:
             if index in running:
                 entry = group.entries[index]
-                tell(f"{group.scenario} · {group.cell} · round {round_number + 1} · {entry.peer} {entry.part}")
+                tell(
+                    f"{group.scenario} · {group.cell} · round {round_number + 1} · {entry.peer} {entry.part}"
+                )
                 figures[index].append(run_job(entry.job, group.timeout))
-        running -= hopeless({index: figures[index][-1] for index in running}, group.entries, group.always)
+        running -= hopeless(
+            {index: figures[index][-1] for index in running}, group.entries, group.always
+        )
     return [(group.entries[index], figures[index]) for index in range(len(group.entries))]

@@ -1,6 +1,6 @@
 """The scenarios as data: which jobs make a cell, how often, against which right answer.
 
-    plan(settings, peers, trainers) -> list[Group], in the order they are run and reported
+plan(settings, peers, trainers) -> list[Group], in the order they are run and reported
 """
 
 from __future__ import annotations
@@ -19,11 +19,25 @@ from trainers import ROWS, TRAINERS
 ENCODE = ("first", "steady", "memory")
 """Three views of one measurement: a fresh process that encodes the same texts several times."""
 
-SCENARIOS = (*ENCODE, "short", "load", "import", "decode", "threads", "adversarial", "regex", "train")
+SCENARIOS = (
+    *ENCODE,
+    "short",
+    "load",
+    "import",
+    "decode",
+    "threads",
+    "adversarial",
+    "regex",
+    "train",
+)
 OPTIONAL = ("encode_file",)
 
 ADVERSARIAL_SECONDS = 20.0
-LINEAR_PATTERN_FILES = ("adversarial/a_1mb.txt", "adversarial/spaces_1mb.txt", "adversarial/cjk_one_line_1mb.txt")
+LINEAR_PATTERN_FILES = (
+    "adversarial/a_1mb.txt",
+    "adversarial/spaces_1mb.txt",
+    "adversarial/cjk_one_line_1mb.txt",
+)
 
 
 @dataclass(frozen=True)
@@ -40,16 +54,28 @@ class Settings:
     def job(self, kind: str, peer: str, cell: Cell = ("english", "cl100k")) -> Job:
         """A job of this run; callers add what is special with `replace`."""
         fraction = 0.2 if self.quick else 1.0
-        return Job(kind, peer, str(self.data), str(self.cache), encoding=cell[1], corpus=cell[0], fraction=fraction)
+        return Job(
+            kind,
+            peer,
+            str(self.data),
+            str(self.cache),
+            encoding=cell[1],
+            corpus=cell[0],
+            fraction=fraction,
+        )
 
 
 Peers = Sequence[str]
 
 
-def _group(settings: Settings, scenario: str, cell: str, entries: list[Entry], rounds: int = 0) -> Group:
+def _group(
+    settings: Settings, scenario: str, cell: str, entries: list[Entry], rounds: int = 0
+) -> Group:
     """A group whose right answers are the oracle's for the same job, one a part."""
     oracle = {entry.part: entry.job for entry in entries}
-    return Group(scenario, cell, entries, rounds or settings.rounds, oracle, always=frozenset({OURS, ORACLE}))
+    return Group(
+        scenario, cell, entries, rounds or settings.rounds, oracle, always=frozenset({OURS, ORACLE})
+    )
 
 
 def plan_encode(settings: Settings, peers: Peers) -> list[Group]:
@@ -59,7 +85,9 @@ def plan_encode(settings: Settings, peers: Peers) -> list[Group]:
     groups = []
     for cell in cells:
         able = [peer for peer in peers if PEERS[peer].variant != "load"]
-        entries = [Entry(peer, replace(settings.job("passes", peer, cell), passes=passes)) for peer in able]
+        entries = [
+            Entry(peer, replace(settings.job("passes", peer, cell), passes=passes)) for peer in able
+        ]
         groups.append(_group(settings, "encode", " ".join(cell), entries))
     return groups
 
@@ -88,7 +116,9 @@ def plan_decode(settings: Settings, peers: Peers) -> list[Group]:
     able = [peer for peer in _without_variants(peers) if PEERS[peer].decode_many is not None]
     groups = []
     for cell in (("english", "cl100k"), ("multilingual", "cl100k")):
-        entries = [Entry(peer, replace(settings.job("decode", peer, cell), passes=3)) for peer in able]
+        entries = [
+            Entry(peer, replace(settings.job("decode", peer, cell), passes=3)) for peer in able
+        ]
         groups.append(replace(_group(settings, "decode", " ".join(cell), entries), oracle={}))
     return groups
 
@@ -103,11 +133,17 @@ def plan_threads(settings: Settings, peers: Peers) -> list[Group]:
     """First passes with more and more threads: many documents, and one document that has to be cut."""
     able = [peer for peer in _without_variants(peers) if PEERS[peer].parallel]
     groups = []
-    for corpus, shape in (("english", "documents"), ("multilingual", "documents"), ("english", "one")):
+    for corpus, shape in (
+        ("english", "documents"),
+        ("multilingual", "documents"),
+        ("english", "one"),
+    ):
         entries = []
         for threads in thread_counts(settings.threads):
             for peer in able:
-                job = replace(settings.job("passes", peer, (corpus, "cl100k")), threads=threads, shape=shape)
+                job = replace(
+                    settings.job("passes", peer, (corpus, "cl100k")), threads=threads, shape=shape
+                )
                 entries.append(Entry(peer, job, str(threads)))
         cell = f"{corpus} cl100k" if shape == "documents" else f"{corpus} cl100k as one document"
         group = _group(settings, "threads", cell, entries, max(settings.rounds - 2, 1))
@@ -130,7 +166,9 @@ def plan_adversarial(settings: Settings, peers: Peers) -> list[Group]:
         name = corpus.removeprefix("adversarial/")
         group = _group(settings, "adversarial", name, entries)
         oracle = {} if binary else group.oracle
-        groups.append(replace(group, oracle=oracle, timeout=ADVERSARIAL_SECONDS, always=frozenset({OURS})))
+        groups.append(
+            replace(group, oracle=oracle, timeout=ADVERSARIAL_SECONDS, always=frozenset({OURS}))
+        )
     return groups
 
 
@@ -141,9 +179,15 @@ def plan_regex(settings: Settings, peers: Peers) -> list[Group]:
         for corpus in ("english", "multilingual"):
             entries = []
             for peer in _without_variants(peers):
-                job = replace(settings.job("passes", peer, (corpus, "cl100k")), pattern=pattern, fraction=0.2)
+                job = replace(
+                    settings.job("passes", peer, (corpus, "cl100k")), pattern=pattern, fraction=0.2
+                )
                 entries.append(Entry(peer, job))
-            groups.append(_group(settings, "regex", f"{name} · {corpus}", entries, max(settings.rounds - 2, 1)))
+            groups.append(
+                _group(
+                    settings, "regex", f"{name} · {corpus}", entries, max(settings.rounds - 2, 1)
+                )
+            )
     able = [peer for peer in peers if peer in (OURS, ORACLE)]
     for name, pattern in corpora.CUSTOM_PATTERNS.items():
         for corpus in LINEAR_PATTERN_FILES:
@@ -152,7 +196,13 @@ def plan_regex(settings: Settings, peers: Peers) -> list[Group]:
                 for peer in able:
                     job = replace(settings.job("passes", peer, (corpus, "cl100k")), pattern=pattern)
                     entries.append(Entry(peer, replace(job, fraction=fraction, shape="one"), part))
-            group = _group(settings, "regex", f"{name} · {Path(corpus).name}", entries, max(settings.rounds - 2, 1))
+            group = _group(
+                settings,
+                "regex",
+                f"{name} · {Path(corpus).name}",
+                entries,
+                max(settings.rounds - 2, 1),
+            )
             groups.append(replace(group, timeout=ADVERSARIAL_SECONDS))
     return groups
 
@@ -165,7 +215,9 @@ def plan_train(settings: Settings, trainers: Peers) -> list[Group]:
         for trainer in trainers:
             job = replace(settings.job("train", trainer, (corpus, "r50k")), vocab_size=vocab_size)
             entries.append(Entry(trainer, replace(job, threads=settings.threads, fraction=1.0)))
-        group = _group(settings, "train", f"{corpus} {vocab_size:,}", entries, min(settings.rounds, 3))
+        group = _group(
+            settings, "train", f"{corpus} {vocab_size:,}", entries, min(settings.rounds, 3)
+        )
         groups.append(replace(group, timeout=900.0, always=frozenset({OURS})))
     return groups
 

@@ -60,13 +60,15 @@ METRICS: dict[str, list[Metric]] = {
 
 
 def correctness(figures: Figures, right: Figures | None) -> str:
-    """yes, no, unknown (the oracle had no answer) or "" where nothing can be wrong; for training also tokens and ties."""
+    """yes, no, unknown (no answer of the oracle) or "" (nothing can be wrong); in training also tokens and ties."""
     if "tokens_sha256" in figures:
         if not right:
             return "unknown"
         if figures.get("merges_sha256") == right["merges_sha256"]:
             return "yes"
-        return "yes, as tokens" if figures["tokens_sha256"] == right["tokens_sha256"] else "other ties"
+        return (
+            "yes, as tokens" if figures["tokens_sha256"] == right["tokens_sha256"] else "other ties"
+        )
     if "right" in figures or "round_trip" in figures:
         return "yes" if figures.get("right", figures.get("round_trip")) else "no"
     if "sha256" not in figures:
@@ -78,27 +80,52 @@ def correctness(figures: Figures, right: Figures | None) -> str:
 
 def _extras(figures: Figures) -> Row:
     """Further figures that a report shows beside the main one."""
-    extras: Row = {name: figures[name] for name in ("bytes", "tokens", "merged", "heavy", "gives") if name in figures}
+    extras: Row = {
+        name: figures[name]
+        for name in ("bytes", "tokens", "merged", "heavy", "gives")
+        if name in figures
+    }
     for name in ("peak_bytes", "beyond_bytes", "encode_bytes", "tokenizer_bytes"):
         if name in figures:
             extras[name.replace("_bytes", "_mib")] = round(figures[name] / MIB, 1)
     if "peak_bytes" in figures and "tokens" in figures:
-        extras["beyond_output_mib"] = round((figures["peak_bytes"] - 4 * figures["tokens"]) / MIB, 1)
+        extras["beyond_output_mib"] = round(
+            (figures["peak_bytes"] - 4 * figures["tokens"]) / MIB, 1
+        )
     return extras
 
 
-def make_row(cell: str, peer: str, part: str, metric: Metric, rounds: Sequence[Figures], right: Figures | None) -> Row:
+def make_row(
+    cell: str,
+    peer: str,
+    part: str,
+    metric: Metric,
+    rounds: Sequence[Figures],
+    right: Figures | None,
+) -> Row:
     """One line of the report: a library in a cell under one metric."""
     good = [figures for figures in rounds if figures["ok"]]
     found = [metric.value(figures) for figures in good]
     values = [value for value in found if value is not None]
     verdicts = {correctness(figures, right) for figures in good}
-    row: Row = {"scenario": metric.scenario, "cell": cell, "part": part or metric.part, "peer": peer}
-    row |= {"unit": metric.unit, "higher_is_better": metric.higher_is_better, "rounds": len(values), "values": values}
+    row: Row = {
+        "scenario": metric.scenario,
+        "cell": cell,
+        "part": part or metric.part,
+        "peer": peer,
+    }
+    row |= {
+        "unit": metric.unit,
+        "higher_is_better": metric.higher_is_better,
+        "rounds": len(values),
+        "values": values,
+    }
     if values:
         row |= {"median": statistics.median(values), "min": min(values), "max": max(values)}
         row |= _extras(good[0])
-        if metric.scenario == "first":  # beside the wall clock: a busy neighbour disturbs processor time less
+        if (
+            metric.scenario == "first"
+        ):  # beside the wall clock: a busy neighbour disturbs processor time less
             row["per_cpu_second"] = statistics.median(f["bytes"] / 1e6 / f["cpu"][0] for f in good)
     row["correct"] = "no" if "no" in verdicts else next(iter(verdicts), "")
     failures = [figures for figures in rounds if not figures["ok"]]
@@ -123,7 +150,9 @@ def add_ratios(rows: Iterable[Row], inexact: Iterable[str] = ()) -> None:
     dialect of regexes) costs it that cell only. In training, rows of other tie rules still set the bar.
     """
     rows = list(rows)
-    wrong = {row["peer"] for row in rows if row["scenario"] == "first" and row["correct"] == "no"} | set(inexact)
+    wrong = {
+        row["peer"] for row in rows if row["scenario"] == "first" and row["correct"] == "no"
+    } | set(inexact)
     cells: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         cells.setdefault((row["scenario"], row["cell"], row["part"]), []).append(row)
@@ -131,7 +160,10 @@ def add_ratios(rows: Iterable[Row], inexact: Iterable[str] = ()) -> None:
         peers = [
             row
             for row in members
-            if "median" in row and row["correct"] not in ("no", "unknown") and row["peer"] not in wrong and not is_ours(row)
+            if "median" in row
+            and row["correct"] not in ("no", "unknown")
+            and row["peer"] not in wrong
+            and not is_ours(row)
         ]
         if not peers:
             continue
@@ -155,8 +187,16 @@ def geometric_mean(values: Sequence[float]) -> float | None:
 def headline(rows: Iterable[Row], cells: Sequence[str], scenario: str = "first") -> Row:
     """The promise of the first pass: bpetok against the fastest exact peer of each headline cell."""
     wanted = set(cells)
-    ours = [row for row in rows if row["scenario"] == scenario and row["peer"] == OURS and row["cell"] in wanted]
-    ratios = {row["cell"]: row["vs_fastest_peer"] for row in ours if "vs_fastest_peer" in row and row["correct"] == "yes"}
+    ours = [
+        row
+        for row in rows
+        if row["scenario"] == scenario and row["peer"] == OURS and row["cell"] in wanted
+    ]
+    ratios = {
+        row["cell"]: row["vs_fastest_peer"]
+        for row in ours
+        if "vs_fastest_peer" in row and row["correct"] == "yes"
+    }
     return {
         "scenario": scenario,
         "ratios": ratios,

@@ -21,7 +21,11 @@ PATTERN = ENCODINGS["r50k"].plain_pattern
 RULE = "tokenizers"
 """The trainer whose merges are the right ones."""
 
-ROWS: list[tuple[str, int]] = [("english", 32_768), ("mixed_10mb", 32_768), ("mixed_10mb+novels", 100_000)]
+ROWS: list[tuple[str, int]] = [
+    ("english", 32_768),
+    ("mixed_10mb", 32_768),
+    ("mixed_10mb+novels", 100_000),
+]
 """(corpus, vocabulary size: 256 bytes and the merges)."""
 
 Pair = tuple[bytes, bytes]
@@ -64,13 +68,21 @@ def _from_ranks(ranks: dict[bytes, int]) -> tuple[list[bytes], None]:
 
 def _train_bpetok_file(source: Source) -> Any:
     return library("bpetok").train(
-        source.file, source.vocab_size + 1, pattern="gpt2", special_tokens=(SEPARATOR,), threads=source.threads
+        source.file,
+        source.vocab_size + 1,
+        pattern="gpt2",
+        special_tokens=(SEPARATOR,),
+        threads=source.threads,
     )
 
 
 def _train_bpetok_documents(source: Source) -> Any:
     return library("bpetok").train(
-        source.documents, source.vocab_size, pattern="gpt2", special_tokens=(), threads=source.threads
+        source.documents,
+        source.vocab_size,
+        pattern="gpt2",
+        special_tokens=(),
+        threads=source.threads,
     )
 
 
@@ -80,7 +92,10 @@ def _train_tokenizers(source: Source) -> Any:
     tokenizer = tokenizers.Tokenizer(library("tokenizers.models").BPE())
     tokenizer.pre_tokenizer = byte_level(add_prefix_space=False)
     trainer = library("tokenizers.trainers").BpeTrainer(
-        vocab_size=source.vocab_size, initial_alphabet=byte_level.alphabet(), special_tokens=[], show_progress=False
+        vocab_size=source.vocab_size,
+        initial_alphabet=byte_level.alphabet(),
+        special_tokens=[],
+        show_progress=False,
     )
     tokenizer.train_from_iterator(source.documents, trainer)
     return tokenizer
@@ -89,7 +104,9 @@ def _train_tokenizers(source: Source) -> Any:
 def _learnt_tokenizers(tokenizer: Any, _: Source) -> tuple[list[bytes], list[Pair]]:
     table = character_bytes()
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    return _joined([[bytes(table[character] for character in half) for half in merge] for merge in merges])
+    return _joined(
+        [[bytes(table[character] for character in half) for half in merge] for merge in merges]
+    )
 
 
 def _train_rustbpe(source: Source) -> Any:
@@ -120,10 +137,17 @@ TRAINERS: dict[str, Trainer] = {
     trainer.name: trainer
     for trainer in [
         Trainer(
-            "bpetok", "bpetok", _train_bpetok_file, lambda tokenizer, _: _joined(tokenizer.merges), reads="file"
+            "bpetok",
+            "bpetok",
+            _train_bpetok_file,
+            lambda tokenizer, _: _joined(tokenizer.merges),
+            reads="file",
         ),
         Trainer(
-            "bpetok (list)", "bpetok", _train_bpetok_documents, lambda tokenizer, _: _joined(tokenizer.merges)
+            "bpetok (list)",
+            "bpetok",
+            _train_bpetok_documents,
+            lambda tokenizer, _: _joined(tokenizer.merges),
         ),
         Trainer(
             "gigatoken",
@@ -139,17 +163,23 @@ TRAINERS: dict[str, Trainer] = {
         Trainer(
             "bpeasy",
             "bpeasy",
-            lambda source: library("bpeasy").train_bpe(iter(source.documents), PATTERN, 128, source.vocab_size),
+            lambda source: library("bpeasy").train_bpe(
+                iter(source.documents), PATTERN, 128, source.vocab_size
+            ),
             lambda vocab, _: _from_ranks(vocab),
             ties="unspecified; tokens of at most 128 bytes",
         ),
         Trainer(
             "ffbpe",
             "ffbpe",
-            lambda source: library("ffbpe").train_bpe(source.documents, vocab_size=source.vocab_size),
+            lambda source: library("ffbpe").train_bpe(
+                source.documents, vocab_size=source.vocab_size
+            ),
             _learnt_ffbpe,
             ties="its own",
         ),
-        Trainer("fast-bpe-rs", "fast-bpe-rs", _train_fast_bpe_rs, _learnt_fast_bpe_rs, ties="its own"),
+        Trainer(
+            "fast-bpe-rs", "fast-bpe-rs", _train_fast_bpe_rs, _learnt_fast_bpe_rs, ties="its own"
+        ),
     ]
 }

@@ -13,7 +13,17 @@ import time
 from importlib import import_module
 from typing import Any
 
-HEAVY = {"awkward", "huggingface_hub", "numpy", "pandas", "pyarrow", "regex", "requests", "tokenizers", "torch"}
+HEAVY = {
+    "awkward",
+    "huggingface_hub",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "regex",
+    "requests",
+    "tokenizers",
+    "torch",
+}
 
 
 def measure_import(module: str) -> dict[str, Any]:
@@ -53,7 +63,11 @@ def main() -> None:
     try:
         figures = figures_of(described)
     except BaseException as failure:  # a Rust panic reaches Python as a BaseException
-        figures = {"ok": False, "refused": False, "error": f"{type(failure).__name__}: {failure}"[:300]}
+        figures = {
+            "ok": False,
+            "refused": False,
+            "error": f"{type(failure).__name__}: {failure}"[:300],
+        }
     json.dump(figures, answer)
     answer.flush()
     os._exit(0)  # tearing down thread pools and tables of 100,000 entries is nobody's figure

@@ -10,6 +10,7 @@ use crate::ids::TokenId;
 use crate::pretokenize::Pretokenizer;
 use crate::special::{Choice, Specials};
 use crate::tokenizer::{Tokenizer, Work};
+use crate::utf8::Text;
 
 /// Bytes of one share of the work: long enough to hide the hand-over, short enough for the last to end early.
 pub const SHARE: usize = 256 << 10;
@@ -76,9 +77,10 @@ pub fn may_cut(pretokenizer: &Pretokenizer, specials: &Specials, text: &[u8], at
 
 /// Cuts documents into shares of about [`SHARE`] bytes: each is a list of parts, in order.
 #[must_use]
-pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[&[u8]]) -> Vec<Vec<Part>> {
+pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[Text<'_>]) -> Vec<Vec<Part>> {
     let (mut shares, mut share, mut bytes) = (Vec::new(), Vec::new(), 0);
     for (document, text) in documents.iter().enumerate() {
+        let text = text.bytes();
         let mut start = 0;
         loop {
             let wanted = start + (SHARE - bytes);
@@ -159,7 +161,7 @@ impl Tokenizer {
     /// The first document that cannot be encoded, or the error of `pause`.
     pub fn encode_batch(
         &self,
-        documents: &[&[u8]],
+        documents: &[Text<'_>],
         options: &Options<'_>,
         pause: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Batch> {
@@ -183,12 +185,12 @@ impl Tokenizer {
 
     fn encode_in_order(
         &self,
-        documents: &[&[u8]],
+        documents: &[Text<'_>],
         shares: &[Vec<Part>],
         options: &Options<'_>,
         pause: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Batch> {
-        let bytes: usize = documents.iter().map(|d| d.len()).sum();
+        let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
         let mut batch = Batch { ids: Vec::with_capacity(bytes / 4 + 16), offsets: vec![0; documents.len() + 1] };
         self.with_work(|work| {
             for share in shares {
@@ -205,14 +207,14 @@ impl Tokenizer {
     fn encode_part(
         &self,
         work: &mut Work,
-        documents: &[&[u8]],
+        documents: &[Text<'_>],
         part: &Part,
         options: &Options<'_>,
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
-        let text = &documents[part.document][part.range.clone()];
+        let text = documents[part.document].slice(part.range.clone());
         self.specials()
-            .refuse(text, options.forbidden)
+            .refuse(text.bytes(), options.forbidden)
             .and_then(|()| self.encode_into(work, text, options.allowed, ids))
             .map_err(|error| error.in_document(part.document, part.range.start, documents.len()))
     }

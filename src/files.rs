@@ -234,10 +234,12 @@ pub fn to_tiktoken(tokenizer: &Tokenizer) -> Vec<u8> {
 }
 
 fn decimal(digits: &[u8]) -> Option<u32> {
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    let first = digits.first()?;
+    first.is_ascii_digit().then_some(())?;
+    digits.iter().try_fold(0u32, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|&d| d <= 9)?;
+        number.checked_mul(10)?.checked_add(u32::from(digit))
+    })
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

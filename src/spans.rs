@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::ids::TokenId;
 use crate::special::Choice;
 use crate::tokenizer::{Tokenizer, Work};
+use crate::utf8::Text;
 
 /// What offsets count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,15 +80,16 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As for encoding.
-    pub fn cut(&self, work: &mut Work, text: &[u8], most: usize, allowed: &Choice) -> Result<usize> {
+    pub fn cut(&self, work: &mut Work, text: Text<'_>, most: usize, allowed: &Choice) -> Result<usize> {
+        let (whole, text) = (text, text.bytes());
         let splits = |text: &[u8], at: usize| may_cut(self.pretokenizer(), self.specials(), text, at);
         // No token is longer than this, so nothing behind it can be in the prefix.
         let longest = self.encoder().longest_token().max(self.specials().longest());
         let reach = most.saturating_mul(longest).min(text.len());
         let region = (reach..text.len()).find(|&at| splits(text, at)).unwrap_or(text.len());
-        let text = &text[..region];
+        let (whole, text) = (whole.slice(0..region), &text[..region]);
         let mut ids = Vec::new();
-        self.encode_into(work, text, allowed, &mut ids)?;
+        self.encode_into(work, whole, allowed, &mut ids)?;
         let ends = self.token_ends(&ids);
         // Where the pretokenizer splits for certain, every prefix beyond has all tokens before: too many already.
         let first_too_long = (most..ends.len()).find(|&i| splits(text, ends[i])).map_or(ends.len(), |i| i);
@@ -104,7 +106,7 @@ impl Tokenizer {
                 continue;
             }
             ids.clear();
-            self.encode_into(work, &text[base..end], allowed, &mut ids)?;
+            self.encode_into(work, whole.slice(base..end), allowed, &mut ids)?;
             if base_tokens + ids.len() <= most {
                 return Ok(end);
             }

@@ -9,7 +9,7 @@ use crate::ids::{Pair, TokenId};
 use crate::merges::Merges;
 use crate::pretokenize::{Ends, Pretokenizer, classes, regex::RegexCache};
 use crate::special::{Choice, Specials};
-use crate::utf8::{Stretch, stretches};
+use crate::utf8::{Stretch, Text, stretches};
 use crate::vocab::Vocabulary;
 
 /// Threads that may keep their working memory (1.5 MiB each) with the tokenizer between calls.
@@ -88,21 +88,21 @@ impl Tokenizer {
     ///
     /// # Errors
     /// The step limit of a pattern, or a pretoken beyond the size limit.
-    pub fn encode_into(&self, work: &mut Work, text: &[u8], allowed: &Choice, ids: &mut Vec<TokenId>) -> Result<()> {
+    pub fn encode_into(&self, work: &mut Work, text: Text<'_>, allowed: &Choice, ids: &mut Vec<TokenId>) -> Result<()> {
         let mut at = 0;
-        while let Some(special) = self.specials.find(text, at, allowed) {
-            self.encode_ordinary_into(work, &text[at..special.start], ids)?;
+        while let Some(special) = self.specials.find(text.bytes(), at, allowed) {
+            self.encode_ordinary_into(work, text.slice(at..special.start), ids)?;
             ids.push(self.specials.tokens()[special.index].1);
             at = special.end;
         }
-        self.encode_ordinary_into(work, &text[at..], ids)
+        self.encode_ordinary_into(work, text.slice(at..text.bytes().len()), ids)
     }
 
     /// The same without special tokens.
     ///
     /// # Errors
     /// As [`Tokenizer::encode_into`].
-    pub fn encode_ordinary_into(&self, work: &mut Work, text: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
+    pub fn encode_ordinary_into(&self, work: &mut Work, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
         stretches(text, |stretch| match stretch {
             Stretch::Valid(text) => self.encode_text(work, text, ids),
             Stretch::Invalid(bytes) => self.encoder.encode_raw(&mut work.scratch, bytes, ids),
@@ -124,7 +124,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::encode_into`].
-    pub fn pretokens<'a>(&self, text: &'a [u8], mut visit: impl FnMut(&'a [u8])) -> Result<()> {
+    pub fn pretokens<'a>(&self, text: Text<'a>, mut visit: impl FnMut(&'a [u8])) -> Result<()> {
         let mut regex = RegexCache::default();
         stretches(text, |stretch| match stretch {
             Stretch::Invalid(bytes) => {

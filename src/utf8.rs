@@ -71,6 +71,36 @@ impl State {
     }
 }
 
+/// Text as it came in: `str` is known to be valid, bytes are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text<'a> {
+    /// Valid UTF-8.
+    Valid(&'a str),
+    /// Any bytes.
+    Raw(&'a [u8]),
+}
+
+impl<'a> Text<'a> {
+    /// The bytes.
+    #[inline]
+    #[must_use]
+    pub fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Valid(text) => text.as_bytes(),
+            Self::Raw(bytes) => bytes,
+        }
+    }
+
+    /// Part of it, cut at characters where it is valid.
+    #[must_use]
+    pub fn slice(self, range: std::ops::Range<usize>) -> Self {
+        match self {
+            Self::Valid(text) => text.get(range.clone()).map_or(Self::Raw(&text.as_bytes()[range]), Self::Valid),
+            Self::Raw(bytes) => Self::Raw(&bytes[range]),
+        }
+    }
+}
+
 /// A stretch of raw bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stretch<'a> {
@@ -80,15 +110,20 @@ pub enum Stretch<'a> {
     Invalid(&'a [u8]),
 }
 
-/// Calls `visit` with the valid stretches and invalid runs of `bytes`, in order. `example`: `a\xFF\xFEb`
-/// gives `Valid("a")`, `Invalid(FF FE)`, `Valid("b")`.
+/// Calls `visit` with the valid stretches and invalid runs of a text, in order: `a\xFF\xFEb` gives `Valid("a")`,
+/// `Invalid(FF FE)`, `Valid("b")`.
 ///
 /// # Errors
 /// The first error that `visit` returns.
 pub fn stretches<'a, E>(
-    bytes: &'a [u8],
+    text: Text<'a>,
     mut visit: impl FnMut(Stretch<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
+    let bytes = match text {
+        Text::Valid("") => return Ok(()),
+        Text::Valid(text) => return visit(Stretch::Valid(text)),
+        Text::Raw(bytes) => bytes,
+    };
     // One pass of the standard library's validator (several GB/s) settles the common case.
     if let Ok(text) = std::str::from_utf8(bytes) {
         return if text.is_empty() { Ok(()) } else { visit(Stretch::Valid(text)) };

@@ -18,12 +18,12 @@ _Progress: TypeAlias = Callable[[str, int, int], object]
 _Specials: TypeAlias = Mapping[str, int] | Iterable[str]
 
 __all__ = [
-    "Counts",
     "PRESETS",
+    "UNICODE_VERSION",
+    "Counts",
     "Stream",
     "TokenBatch",
     "Tokenizer",
-    "UNICODE_VERSION",
     "__version__",
     "load_bpetok",
     "parse_tiktoken",

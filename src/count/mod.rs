@@ -15,7 +15,7 @@ use crate::batch::{self, in_parallel};
 use crate::error::{Error, Result};
 use crate::pretokenize::{Ends, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Specials};
-use crate::utf8::{Stretch, stretches};
+use crate::utf8::{Stretch, Text, stretches};
 
 /// Bytes of a file in memory at once, for each thread.
 const FILE_BLOCK: usize = 8 << 20;
@@ -108,20 +108,20 @@ impl Counts {
     ///
     /// # Errors
     /// A pattern's step limit, or the error of `on_bytes`.
-    pub fn add_documents(&mut self, documents: &[&[u8]], threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
+    pub fn add_documents(&mut self, documents: &[Text<'_>], threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
         let shares = batch::shares(&self.pretokenizer, &self.specials, documents);
         // One table for each thread, not for each share: most of a share's pretokens are in all of them.
         let groups: Vec<&[Vec<batch::Part>]> = shares.chunks(shares.len().div_ceil(threads).max(1)).collect();
         let count = |group: &&[Vec<batch::Part>]| {
             let mut table = CountTable::default();
             for part in group.iter().flatten() {
-                self.count_text(&documents[part.document][part.range.clone()], &mut table)
+                self.count_text(documents[part.document].slice(part.range.clone()), &mut table)
                     .map_err(|e| e.in_document(part.document, part.range.start, documents.len()))?;
             }
             Ok(table)
         };
         let before = self.bytes;
-        let total: usize = documents.iter().map(|d| d.len()).sum();
+        let total: usize = documents.iter().map(|d| d.bytes().len()).sum();
         let tables = in_parallel(&groups, threads, count, &mut || on_bytes(before))?;
         for table in tables {
             if self.table.is_empty() {
@@ -134,16 +134,16 @@ impl Counts {
         on_bytes(self.bytes)
     }
 
-    fn count_text(&self, text: &[u8], table: &mut CountTable) -> Result<()> {
+    fn count_text(&self, text: Text<'_>, table: &mut CountTable) -> Result<()> {
         let mut at = 0;
-        while let Some(special) = self.specials.find(text, at, &Choice::All) {
-            self.count_ordinary(&text[at..special.start], table)?;
+        while let Some(special) = self.specials.find(text.bytes(), at, &Choice::All) {
+            self.count_ordinary(text.slice(at..special.start), table)?;
             at = special.end;
         }
-        self.count_ordinary(&text[at..], table)
+        self.count_ordinary(text.slice(at..text.bytes().len()), table)
     }
 
-    fn count_ordinary(&self, text: &[u8], table: &mut CountTable) -> Result<()> {
+    fn count_ordinary(&self, text: Text<'_>, table: &mut CountTable) -> Result<()> {
         let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
         stretches(text, |stretch| match stretch {
             Stretch::Invalid(bytes) => table.add(bytes, 0, bytes.len(), 1),
@@ -188,7 +188,7 @@ impl Counts {
             let is_end = read.map_err(|source| Error::Io { path: std::path::PathBuf::new(), source })? < missing;
             let end = if is_end { block.len() } else { self.last_cut(&block) };
             if end > 0 {
-                self.add_documents(&[&block[..end]], threads, on_bytes)?;
+                self.add_documents(&[Text::Raw(&block[..end])], threads, on_bytes)?;
                 block.drain(..end);
                 wanted = FILE_BLOCK * threads;
             }

@@ -9,21 +9,51 @@ use crate::vocab::Vocabulary;
 
 const FILTER_BITS: u32 = 19;
 
+/// The bytes of a character as one number, most significant first, and how many they are.
+#[derive(Clone, Copy)]
+pub struct Character {
+    word: u32,
+    length: usize,
+}
+
+impl Character {
+    /// The character of valid UTF-8 that starts at `at`.
+    #[inline]
+    #[must_use]
+    pub fn at(text: &[u8], at: usize) -> Self {
+        let length = width(text[at]);
+        let word = match text[at..].first_chunk::<4>() {
+            Some(bytes) => u32::from_be_bytes(*bytes) >> (32 - 8 * length),
+            None => packed(&text[at..at + length]),
+        };
+        Self { word, length }
+    }
+
+    /// How many bytes it has.
+    #[inline]
+    #[must_use]
+    pub fn length(self) -> usize {
+        self.length
+    }
+
+    fn first_byte(self) -> u32 {
+        self.word >> (8 * (self.length - 1))
+    }
+}
+
 /// Which neighbouring characters some token joins.
 pub struct Boundaries {
     filter: Vec<u64>,
-    /// By last byte of the left character: some token starts inside such a character and goes on past it.
-    starts_inside: [bool; 256],
-    /// By first byte of the right character: some token ends inside such a character after crossing into it.
-    ends_inside: [bool; 256],
+    /// One bit for each (last byte of the left character, first byte of the right): some token crosses there that holds
+    /// only part of one of the two.
+    partial: Vec<u64>,
 }
 
 impl Boundaries {
     /// Reads every token once.
     #[must_use]
     pub fn new(vocabulary: &Vocabulary) -> Self {
-        let mut boundaries =
-            Self { filter: vec![0; 1 << (FILTER_BITS - 6)], starts_inside: [false; 256], ends_inside: [false; 256] };
+        let mut boundaries = Self { filter: vec![0; 1 << (FILTER_BITS - 6)], partial: vec![0; 1 << 10] };
         for (_, token) in vocabulary.iter() {
             if !token.is_ascii() {
                 boundaries.add(token);
@@ -38,15 +68,14 @@ impl Boundaries {
                 continue;
             }
             // The left character from its first byte, or from the token's start if that is inside it.
-            let left_start = (0..at).rev().find(|&i| token[i] & 0xC0 != 0x80 || at - i == 4);
-            let left = &token[left_start.unwrap_or(0)..at];
+            let reach = at.saturating_sub(4);
+            let left_start = (reach..at).rev().find(|&i| token[i] & 0xC0 != 0x80);
+            let left = &token[left_start.unwrap_or(reach)..at];
             let width = width(token[at]);
             let right = &token[at..(at + width).min(token.len())];
-            if left_start.is_none() {
-                self.starts_inside[usize::from(left[left.len() - 1])] = true;
-            }
-            if right.len() < width {
-                self.ends_inside[usize::from(right[0])] = true;
+            if left_start.is_none() || right.len() < width {
+                let place = usize::from(left[left.len() - 1]) << 8 | usize::from(right[0]);
+                self.partial[place >> 6] |= 1 << (place & 63);
             }
             let place = place(packed(left), packed(right));
             self.filter[place >> 6] |= 1 << (place & 63);
@@ -62,22 +91,17 @@ impl Boundaries {
     /// Whether a token may cross from the character `left` to the character `right`.
     #[inline]
     #[must_use]
-    pub fn joins(&self, left: &[u8], right: &[u8]) -> bool {
-        if left[0] < 0x80 && right[0] < 0x80 {
+    pub fn joins(&self, left: Character, right: Character) -> bool {
+        if (left.length == 1 && right.length == 1) || self.has(left.word, right.word) {
             return true;
         }
-        let (whole_left, whole_right) = (packed(left), packed(right));
-        if self.has(whole_left, whole_right) {
-            return true;
-        }
-        let rights = if self.ends_inside[usize::from(right[0])] { 1 } else { right.len() };
-        let lefts = if self.starts_inside[usize::from(left[left.len() - 1])] { left.len() } else { 1 };
-        if rights == right.len() && lefts == 1 {
+        let place = ((left.word & 0xFF) << 8 | right.first_byte()) as usize;
+        if self.partial[place >> 6] >> (place & 63) & 1 == 0 {
             return false;
         }
-        (0..lefts).any(|skip| {
-            let left = packed(&left[skip..]);
-            (rights..=right.len()).any(|keep| self.has(left, packed(&right[..keep])))
+        (1..=left.length).any(|kept| {
+            let left = left.word & (u32::MAX >> (32 - 8 * kept));
+            (0..right.length).any(|lost| self.has(left, right.word >> (8 * lost)))
         })
     }
 }

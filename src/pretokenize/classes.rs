@@ -29,8 +29,9 @@ const PAGE: usize = 256;
 
 /// One byte of class bits for each code point.
 pub struct ClassTable {
+    /// Where in `pages` the page of each block of 256 code points begins. Long enough for every number of 21 bits.
     page_of: Vec<u16>,
-    pages: Vec<u8>,
+    pages: Vec<[u8; PAGE]>,
 }
 
 impl ClassTable {
@@ -41,11 +42,11 @@ impl ClassTable {
     }
 
     /// The class bits of a code point; 0 beyond Unicode.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn class(&self, code_point: u32) -> u8 {
-        let page = self.page_of.get(code_point as usize / PAGE).copied().unwrap_or(0);
-        self.pages[usize::from(page) * PAGE + code_point as usize % PAGE]
+        let page = self.page_of[(code_point >> 8) as usize & 0x1FFF];
+        self.pages[usize::from(page)][(code_point & 0xFF) as usize]
     }
 
     fn build() -> Self {
@@ -66,18 +67,19 @@ impl ClassTable {
                 }
             }
         }
-        // Page 0 is all zero, so that code points out of range may use it.
-        let mut pages = vec![0u8; PAGE];
-        let mut page_of = Vec::with_capacity(flat.len() / PAGE);
-        for page in flat.chunks(PAGE) {
-            let known = pages.chunks(PAGE).position(|p| p == page).unwrap_or_else(|| {
-                pages.extend_from_slice(page);
-                pages.len() / PAGE - 1
+        let mut pages = vec![[0u8; PAGE]];
+        let mut page_of = Vec::with_capacity(0x2000);
+        for page in flat.as_chunks::<PAGE>().0 {
+            let known = pages.iter().position(|p| p == page).unwrap_or_else(|| {
+                pages.push(*page);
+                pages.len() - 1
             });
             // 0x1100 pages at most.
             #[allow(clippy::cast_possible_truncation)]
             page_of.push(known as u16);
         }
+        // Beyond Unicode: the first page, which is all zero.
+        page_of.resize(0x2000, 0);
         Self { page_of, pages }
     }
 }

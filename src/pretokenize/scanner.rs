@@ -140,8 +140,20 @@ impl Scanner {
         at
     }
 
-    #[inline]
+    /// Class and length of the character at `at`; nothing and 0 behind the end.
+    #[inline(always)]
     fn class_at(&self, text: &[u8], at: usize) -> (u8, usize) {
+        // Away from the end one load holds the whole character, whatever its length.
+        if let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<4>) {
+            let [a, b, c, d] = bytes.map(|byte| u32::from(byte & 0x3F));
+            let (code_point, length) = match bytes[0] {
+                lead @ 0x00..=0x7F => (u32::from(lead), 1),
+                lead @ 0x80..=0xDF => (u32::from(lead & 0x1F) << 6 | b, 2),
+                0xE0..=0xEF => ((a & 0x0F) << 12 | b << 6 | c, 3),
+                _ => ((a & 0x07) << 18 | b << 12 | c << 6 | d, 4),
+            };
+            return (self.classes.class(code_point), length);
+        }
         if at >= text.len() {
             return (0, 0);
         }
@@ -150,7 +162,7 @@ impl Scanner {
     }
 
     /// End of the run of characters with any bit of `wanted`, at most `most` of them.
-    #[inline]
+    #[inline(always)]
     fn run_end(&self, text: &[u8], mut at: usize, wanted: u8, most: usize) -> usize {
         for _ in 0..most {
             let (class, length) = self.class_at(text, at);

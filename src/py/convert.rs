@@ -9,15 +9,16 @@ use super::errors::{SpecialTokenError, TextError, TokenIdError};
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::special::{Choice, Specials};
+use crate::utf8::Text;
 
 /// The UTF-8 bytes of a `str` (CPython keeps them, so nothing is copied) or the bytes of a `bytes`.
 #[inline]
-pub fn text_bytes<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<&'a [u8]> {
+pub fn text<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<Text<'a>> {
     if let Ok(text) = text.cast::<PyString>() {
-        return text.to_str().map(str::as_bytes).map_err(|error| lone_surrogate(text.py(), error));
+        return text.to_str().map(Text::Valid).map_err(|error| lone_surrogate(text.py(), error));
     }
     if let Ok(bytes) = text.cast::<PyBytes>() {
-        return Ok(bytes.as_bytes());
+        return Ok(Text::Raw(bytes.as_bytes()));
     }
     Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(text))))
 }

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use super::convert::{Pause, text_bytes, type_name};
+use super::convert::{Pause, text, type_name};
 use super::tokenizer::Tokenizer;
 use crate::batch;
 use crate::count;
@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::pretokenize::classes::UNICODE_VERSION;
 use crate::tokenizer::Parts;
 use crate::train;
+use crate::utf8::Text;
 
 /// Bytes of documents gathered from an iterator before they are counted together.
 const GATHER: usize = 16 << 20;
@@ -216,7 +217,7 @@ impl Counts {
                 if as_path(&item)?.is_some() {
                     return Err(PyTypeError::new_err("source mixes texts and paths; give paths alone, in a list"));
                 }
-                bytes += text_bytes(&item)?.len();
+                bytes += text(&item)?.bytes().len();
                 gathered.push(item);
                 if bytes >= GATHER * threads {
                     break;
@@ -225,7 +226,7 @@ impl Counts {
             if gathered.is_empty() {
                 return Ok(());
             }
-            let documents: Vec<&[u8]> = gathered.iter().map(text_bytes).collect::<PyResult<_>>()?;
+            let documents: Vec<Text<'_>> = gathered.iter().map(text).collect::<PyResult<_>>()?;
             let mut pause = Pause::default();
             let result = py.detach(|| {
                 self.lock().add_documents(&documents, threads, &mut |done| {

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::batch::TokenBatch;
-use super::convert::{Pause, choices, special_tokens, text_bytes, token_id, token_ids, type_name};
+use super::convert::{self, Pause, choices, special_tokens, token_id, token_ids, type_name};
 use super::errors::{FormatError, SpecialTokenError, TokenIdError};
 use crate::batch::{self, Options};
 use crate::error::Error;
@@ -19,6 +19,7 @@ use crate::ids::{Pair, TokenId};
 use crate::spans::Unit;
 use crate::special::Choice;
 use crate::tokenizer::{self, Parts};
+use crate::utf8::Text;
 
 /// Texts above this many bytes let other Python threads run meanwhile; below, letting go costs more than encoding.
 const DETACH: usize = 16 << 10;
@@ -54,23 +55,24 @@ impl Tokenizer {
         allowed: Option<&Bound<'_, PyAny>>,
         disallowed: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<TokenId>> {
-        let bytes = text_bytes(text)?;
+        let text = convert::text(text)?;
+        let bytes = text.bytes();
         if allowed.is_none() && disallowed.is_none() && bytes.len() < DETACH {
             self.inner.specials().refuse(bytes, &Choice::All)?;
-            return Ok(self.ordinary_ids(bytes)?);
+            return Ok(self.ordinary_ids(text)?);
         }
         let (allowed, forbidden) = choices(self.inner.specials(), allowed, disallowed)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: 1 };
-        self.run_batch(py, &[bytes], &options).map(|batch| batch.ids)
+        self.run_batch(py, &[text], &options).map(|batch| batch.ids)
     }
 
-    fn ordinary_ids(&self, text: &[u8]) -> crate::error::Result<Vec<TokenId>> {
-        let mut ids = Vec::with_capacity(text.len() / 3 + 16);
+    fn ordinary_ids(&self, text: Text<'_>) -> crate::error::Result<Vec<TokenId>> {
+        let mut ids = Vec::with_capacity(text.bytes().len() / 3 + 16);
         self.inner.with_work(|work| self.inner.encode_ordinary_into(work, text, &mut ids))?;
         Ok(ids)
     }
 
-    fn run_batch(&self, py: Python<'_>, documents: &[&[u8]], options: &Options<'_>) -> PyResult<batch::Batch> {
+    fn run_batch(&self, py: Python<'_>, documents: &[Text<'_>], options: &Options<'_>) -> PyResult<batch::Batch> {
         let mut pause = Pause::default();
         let result = py.detach(|| self.inner.encode_batch(documents, options, &mut || pause.check()));
         pause.settle(result)
@@ -111,12 +113,12 @@ impl Tokenizer {
 
     /// The ids of a text in which special tokens are ordinary text: `list[int]`.
     fn encode_ordinary<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let bytes = text_bytes(text)?;
-        let ids = if bytes.len() < DETACH {
-            self.ordinary_ids(bytes)?
+        let text = convert::text(text)?;
+        let ids = if text.bytes().len() < DETACH {
+            self.ordinary_ids(text)?
         } else {
             let options = Options { allowed: &Choice::None, forbidden: &Choice::None, threads: 1 };
-            self.run_batch(py, &[bytes], &options)?.ids
+            self.run_batch(py, &[text], &options)?.ids
         };
         PyList::new(py, ids)
     }
@@ -152,7 +154,7 @@ impl Tokenizer {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
         let texts = collected(texts)?;
-        let documents: Vec<&[u8]> = texts.iter().map(text_bytes).collect::<PyResult<_>>()?;
+        let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
         TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?)
     }
 
@@ -177,7 +179,7 @@ impl Tokenizer {
             _ => return Err(Error::Argument(format!("unit is {unit:?}; give \"char\", \"byte\" or \"utf16\"")).into()),
         };
         let ids = self.ids(py, text, allowed_special, disallowed_special)?;
-        let bytes = text_bytes(text)?;
+        let bytes = convert::text(text)?.bytes();
         let as_text = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(_) if unit == Unit::Byte => "",
@@ -226,7 +228,7 @@ impl Tokenizer {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
         let texts = collected(texts)?;
-        let documents: Vec<&[u8]> = texts.iter().map(text_bytes).collect::<PyResult<_>>()?;
+        let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
         let batch = self.run_batch(py, &documents, &options)?;
         Ok(batch.offsets.windows(2).map(|w| w[1] - w[0]).collect())
     }
@@ -245,11 +247,12 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         disallowed_special: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let bytes = text_bytes(text)?;
+        let input = convert::text(text)?;
+        let bytes = input.bytes();
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         self.inner.specials().refuse(bytes, &forbidden)?;
         let inner = &self.inner;
-        let length = py.detach(|| inner.with_work(|work| inner.cut(work, bytes, max_tokens, &allowed)))?;
+        let length = py.detach(|| inner.with_work(|work| inner.cut(work, input, max_tokens, &allowed)))?;
         if text.is_instance_of::<PyBytes>() {
             return Ok(PyBytes::new(py, &bytes[..length]).into_any());
         }
@@ -304,7 +307,7 @@ impl Tokenizer {
     /// The pretokens of a text, special tokens being ordinary text: `list[bytes]`.
     fn pretokenize<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let mut pieces = Vec::new();
-        self.inner.pretokens(text_bytes(text)?, |piece| pieces.push(PyBytes::new(py, piece)))?;
+        self.inner.pretokens(convert::text(text)?, |piece| pieces.push(PyBytes::new(py, piece)))?;
         Ok(pieces)
     }
 
@@ -379,7 +382,7 @@ impl Tokenizer {
 
     /// The id of one token, given as `bytes` or `str`, special tokens included; TokenIdError if it is none.
     fn token_id(&self, token: &Bound<'_, PyAny>) -> PyResult<TokenId> {
-        let bytes = text_bytes(token)?;
+        let bytes = convert::text(token)?.bytes();
         let special = || self.inner.specials().tokens().iter().find(|t| t.0.as_bytes() == bytes).map(|t| t.1);
         self.inner.encoder().token_id(bytes).or_else(special).ok_or_else(|| {
             let shown = token.repr().map_or_else(|_| String::new(), |r| r.to_string());

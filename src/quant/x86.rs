@@ -1,7 +1,7 @@
-//! The product of `quant.rs` with vector instructions: the same operations on the same 16 lanes, bit for bit.
+//! The product of the room above with vector instructions: the same operations on the same 16 lanes, bit for bit.
 //!
 //! `unsafe` is only in the loads at the end, each from an array of exactly the size that is read, and in the two calls
-//! from `quant.rs` that follow a check of the processor.
+//! from `mod.rs` that follow a check of the processor.
 
 #![allow(clippy::wildcard_imports, reason = "the intrinsics' names say where they come from")]
 

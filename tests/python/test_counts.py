@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import python
 
 import bpetok
 from bpetok import Counts
+from support import python
 
 documents_of_bytes = st.lists(
     st.binary(max_size=20) | st.text("ab 1\n", max_size=20).map(str.encode)

@@ -59,7 +59,7 @@ def test_files_are_the_same_bytes_whatever_the_order_of_counting(tmp_path: pathl
 
 
 def test_counts_of_any_size_and_bytes_survive(tmp_path: pathlib.Path) -> None:
-    rows = {b"": 3, b"\xff\x00": 2**64 - 1, b"a" * 70_000: 2**53 + 1, b"b": 2**32}
+    rows = {b"\xff\x00": 2**64 - 1, b"a" * 70_000: 2**53 + 1, b"b": 2**32}
     counts = counts_arrow.from_arrow(table_of(rows, "uint64"), pattern="gpt2", special_tokens=())
     counts_arrow.save(counts, tmp_path / "a.parquet")
     assert dict(counts_arrow.load(tmp_path / "a.parquet").items()) == rows
@@ -70,7 +70,9 @@ def test_rows_in_any_order_and_chunks_are_added_up() -> None:
     expected: dict[bytes, int] = {}
     tables = []
     for _ in range(20):
-        rows = {choice.randbytes(choice.randrange(3)): choice.randrange(2**40) for _ in range(30)}
+        rows = {
+            choice.randbytes(choice.randrange(1, 3)): choice.randrange(1, 2**40) for _ in range(30)
+        }
         for key, value in rows.items():
             expected[key] = expected.get(key, 0) + value
         # A slice has offsets that do not begin at 0; dropping a row from each end tests that.
@@ -97,7 +99,7 @@ def test_columns_beyond_32_bit_offsets_come_in_chunks() -> None:
 
 def test_sums_above_64_bits_are_refused() -> None:
     table = arrow.concat_tables([table_of({b"a": 2**63}, "uint64")] * 2)
-    with pytest.raises(bpetok.Error, match=r"64|overflow|18,?446"):
+    with pytest.raises(TrainError, match="18446744073709551615"):
         counts_arrow.from_arrow(table, pattern="gpt2", special_tokens=())
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from bpetok import PRESETS
+from bpetok import PRESETS, Counts
 from bpetok.errors import Error, FormatError, TextError
 from bpetok.pipelines import pieces, read_documents
 from bpetok.pipelines.optional import MissingPackageError
@@ -276,6 +276,38 @@ def test_pieces_have_the_pretokens_of_the_text(name: str, monkeypatch: pytest.Mo
         assert joined == pretokens(text, pattern, specials), found
         cuts += max(0, len(found) - 1)
     assert cuts > 1000
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_core_counts_pieces_as_it_counts_the_text(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 500)
+    choice = random.Random(name)
+    words = [
+        "the",
+        "cat's",
+        "naïve",
+        "我们",
+        "한국",
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "!",
+        "12345",
+        "/",
+        "\t",
+        "λόγος",
+    ]
+    data = "".join(choice.choices(words, k=40_000)).encode() + b"\xff \xfe\n"
+    blocks = [data[start : start + 300] for start in range(0, len(data), 300)]
+    found = list(pieces.text_pieces(blocks, [], cut_at_spaces=True, limit=10**6, name="text"))
+    assert len(found) > 200
+    counts, expected = Counts(name), Counts(name)
+    counts.update(found)
+    expected.update([data])
+    assert counts.items() == expected.items()
 
 
 def in_pieces(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 import bpetok
 from bpetok import FormatError, formats
 from bpetok.formats import bpetok as own
+from bpetok.spec import TokenizerSpec
 from support import VECTORS, read_jsonl
 
 HOSTILE = VECTORS / "hostile"
@@ -32,6 +35,76 @@ def test_own_file_is_lossless(documents: list[str], tmp_path: Path, pattern: str
     assert again.special_tokens == tok.special_tokens
     assert again.pattern == tok.pattern
     assert again.encode("\n".join(documents)) == tok.encode("\n".join(documents))
+
+
+class ByTheBook:
+    """Reads a `.bpetok` file with nothing but docs/format.md at hand."""
+
+    def __init__(self, data: bytes) -> None:
+        assert data[:8] == b"\x89BPETK\r\n"
+        assert data[-32:] == hashlib.sha256(data[:-32]).digest()
+        self.data, self.at = data[:-32], 8
+        assert self.number() == 1
+        self.pattern, self.digits, self.unicode_version = self.text(), self.text(), self.text()
+        # In Python a pair is evaluated left to right: the id stands before the text.
+        specials = [(self.number(), self.text()) for _ in range(self.number())]
+        self.special_tokens = {text: token_id for token_id, text in specials}
+        count = self.number()
+        ids = [self.number() for _ in range(count)]
+        lengths = [self.number() for _ in range(count)]
+        self.tokens = {i: self.take(length) for i, length in zip(ids, lengths, strict=True)}
+        kind = self.number()
+        pairs = range(self.number()) if kind == 1 else range(0)
+        self.merges = [(self.number(), self.number()) for _ in pairs] if kind == 1 else None
+        assert self.at == len(self.data)
+
+    def take(self, length: int) -> bytes:
+        self.at += length
+        return self.data[self.at - length : self.at]
+
+    def number(self) -> int:
+        return int.from_bytes(self.take(4), "little")
+
+    def text(self) -> str:
+        return self.take(self.number()).decode("utf-8")
+
+
+@pytest.mark.parametrize("by_rank", [False, True])
+def test_the_file_is_as_specified(tok: bpetok.Tokenizer, by_rank: bool) -> None:
+    spec = TokenizerSpec.of(tok)
+    if by_rank:
+        spec = replace(spec, merges=None)
+    data = spec.build()._to_bytes()
+    book = ByTheBook(data)
+    assert book.pattern == spec.pattern
+    assert (book.digits, book.unicode_version) == (spec.digits, spec.unicode_version)
+    assert book.special_tokens == spec.special_tokens
+    assert book.tokens == spec.token_map()
+    assert book.merges == spec.merge_pairs()
+    body = data[12:-32]
+    assert hashlib.sha256(body).hexdigest() == spec.build().fingerprint
+
+
+def test_a_newer_version_says_that_a_newer_bpetok_is_needed(
+    tok: bpetok.Tokenizer, tmp_path: Path
+) -> None:
+    data = tok._to_bytes()[:-32]
+    newer = data[:8] + (2).to_bytes(4, "little") + data[12:]
+    (tmp_path / "newer.bpetok").write_bytes(newer + hashlib.sha256(newer).digest())
+    with pytest.raises(FormatError, match=r"newer\.bpetok.*version 2.*newer bpetok"):
+        bpetok.load(tmp_path / "newer.bpetok")
+
+
+def test_lengths_that_promise_too_much(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    data = bytearray(tok._to_bytes()[:-32])
+    for position in range(12, len(data) - 3, 997):
+        broken = bytes(data[:position]) + b"\xff\xff\xff\x7f" + bytes(data[position + 4 :])
+        (tmp_path / "broken.bpetok").write_bytes(broken + hashlib.sha256(broken).digest())
+        try:
+            bpetok.load(tmp_path / "broken.bpetok")
+        except bpetok.Error:
+            continue
+        # Overwritten bytes of a token make another token, which is no error.
 
 
 def test_saving_twice_gives_the_same_bytes(documents: list[str], tmp_path: Path) -> None:
@@ -86,10 +159,6 @@ def test_conflicting_specials_are_refused(
 
 
 def test_another_unicode_version_warns_with_both(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    from bpetok.spec import TokenizerSpec
-
     older = replace(TokenizerSpec.of(tok), unicode_version="15.0.0").build()
     path = tmp_path / "old.bpetok"
     older.save(path)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bpetok._bpetok import Tokenizer
+    from bpetok.formats import Specials
 
 VERSION = "1.0"
 
@@ -48,6 +49,26 @@ def byte_characters() -> list[str]:
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = iter(range(0x100, 0x200))
     return [chr(byte if byte in printable else next(others)) for byte in range(256)]
+
+
+def sniff(head: bytes) -> bool:
+    """A JSON object that soon names its `version`, as every `tokenizer.json` does.
+
+    >>> sniff(b'{"version":"1.0","truncation":null'), sniff(b'{"a": 1}')
+    (True, False)
+    """
+    return head.lstrip().startswith(b"{") and b'"version"' in head[:100]
+
+
+def read(path: str, pattern: str | None, special_tokens: Specials) -> Tokenizer:
+    """Refuses: a `tokenizer.json` is an export, from which not every tokenizer can be had back.
+
+    Raises:
+        FormatError: always; says what to load instead.
+    """
+    raise FormatError(
+        "a tokenizer.json is written by bpetok and not read: load the .bpetok or .tiktoken file that it was made from"
+    )
 
 
 def write(tok: Tokenizer, path: str) -> bytes:

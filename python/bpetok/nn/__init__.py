@@ -3,13 +3,24 @@
     ids --embed--> vectors --block, block, ...--> vectors --classifier--> logits --sampler--> the next id
 
 >>> from bpetok import nn
->>> config = nn.Config(family="llama", vocab_size=300, width=32, layers=2, heads=4, kv_heads=2, head_dim=8,
-...                    ffn_width=56, gated=True, positions="rope", rope=nn.Rope())
->>> model = nn.random_model(config, seed=1)          # or nn.load("folder with config.json and safetensors")
+>>> config = nn.Config(
+...     family="llama",
+...     vocab_size=300,
+...     width=32,
+...     layers=2,
+...     heads=4,
+...     kv_heads=2,
+...     head_dim=8,
+...     ffn_width=56,
+...     gated=True,
+...     positions="rope",
+...     rope=nn.Rope(),
+... )
+>>> model = nn.random_model(config, seed=1)  # or nn.load("folder with config.json and safetensors")
 >>> logits, state = model([[5, 17, 42]])
 >>> logits.shape
 (1, 3, 300)
->>> logits, state = model([[7]], state)              # one more id; the old state stays valid
+>>> logits, state = model([[7]], state)  # one more id; the old state stays valid
 >>> nn.generate(model, [[5, 17, 42]], max_new_tokens=3).shape
 (1, 6)
 
@@ -24,8 +35,11 @@ l layers, e experts, n state size, c channels, k kernel.
 
 from bpetok.nn.bits import bits_per_byte, text_nll
 from bpetok.nn.config import Config, Rope, Ssm
+from bpetok.nn.decoder import Decoder
+from bpetok.nn.encoder import Encoder
 from bpetok.nn.errors import ConfigError, InputError, WeightsError
 from bpetok.nn.families import FAMILIES
+from bpetok.nn.feedforward import balance_loss
 from bpetok.nn.generate import generate, stop_strings
 from bpetok.nn.load import from_weights, load, load_config, random_model
 from bpetok.nn.losses import (
@@ -39,9 +53,6 @@ from bpetok.nn.losses import (
     sequence_loss,
     token_nll,
 )
-from bpetok.nn.feedforward import balance_loss
-from bpetok.nn.decoder import Decoder
-from bpetok.nn.encoder import Encoder
 from bpetok.nn.read_config import config_from_json
 from bpetok.nn.safetensors import read_safetensors, write_safetensors
 from bpetok.nn.sampling import greedy, sample, utf8_valid

@@ -19,7 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ACTIVATIONS", "erf", "erfc", "gelu", "gelu_tanh", "in_blocks", "relu", "sigmoid", "silu", "softplus"]
+__all__ = [
+    "ACTIVATIONS",
+    "erf",
+    "erfc",
+    "gelu",
+    "gelu_tanh",
+    "in_blocks",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softplus",
+]
 
 Array = NDArray[Any]
 

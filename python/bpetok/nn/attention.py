@@ -42,7 +42,9 @@ def visible(q_pos: Array, k_pos: Array, window: int | None = None) -> NDArray[np
     return seen
 
 
-def attention_map(q: Array, k: Array, q_pos: Array, k_pos: Array, scale: float, window: int | None = None) -> Array:
+def attention_map(
+    q: Array, k: Array, q_pos: Array, k_pos: Array, scale: float, window: int | None = None
+) -> Array:
     """The weights themselves, for reading and tracing: `[b, h, t, d], [b, g, s, d] -> [b, h, t, s]`.
 
     With fewer key heads than query heads (`g < h`), query heads `i h/g .. (i+1) h/g - 1` share key head `i`.
@@ -55,7 +57,13 @@ def attention_map(q: Array, k: Array, q_pos: Array, k_pos: Array, scale: float, 
 
 
 def attend(
-    q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, scale: float, window: int | None = None
+    q: Array,
+    k: Array,
+    v: Array,
+    q_pos: Array,
+    k_pos: Array,
+    scale: float,
+    window: int | None = None,
 ) -> Array:
     """Attention without its map: `[b, h, t, d], [b, g, s, d] twice, [r, t], [r, s] -> [b, h, t, d]`, r = 1 or b.
 
@@ -66,14 +74,21 @@ def attend(
     for start in range(0, t, QUERIES):
         rows = slice(start, min(start + QUERIES, t))
         block = np.multiply(q[:, :, rows], scale).reshape(b, k.shape[1], -1, d)
-        out[:, :, rows] = _attend_rows(block, k, v, q_pos[:, rows], k_pos, window).reshape(b, h, -1, v.shape[-1])
+        out[:, :, rows] = _attend_rows(block, k, v, q_pos[:, rows], k_pos, window).reshape(
+            b, h, -1, v.shape[-1]
+        )
     return out
 
 
-def _attend_rows(q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, window: int | None) -> Array:
+def _attend_rows(
+    q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, window: int | None
+) -> Array:
     """One block of queries against all keys, a block at a time: `[b, g, n t, d], [b, g, s, d] -> [b, g, n t, d]`."""
     top: Array | None = None
-    acc, total = np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype), np.zeros((*q.shape[:-1], 1), q.dtype)
+    acc, total = (
+        np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype),
+        np.zeros((*q.shape[:-1], 1), q.dtype),
+    )
     for start in range(0, k.shape[2], KEYS):
         cols = slice(start, start + KEYS)
         seen = _seen(q_pos, k_pos[:, cols], window)

@@ -62,7 +62,9 @@ def beam_search(
         parent, token, score = _best(log_softmax(logits[:, -1]).reshape(b, k, -1), score, k)
         alive = np.zeros((b, k), np.int64)
         for i, row in enumerate(rows):
-            alive[i] = _sort_out(row, i * k, parent[i], token[i], score[i], text, ends, length**length_penalty, k)
+            alive[i] = _sort_out(
+                row, i * k, parent[i], token[i], score[i], text, ends, length**length_penalty, k
+            )
         score = np.take_along_axis(score, alive, 1)
         source = (np.take_along_axis(parent, alive, 1) + np.arange(b)[:, None] * k).reshape(-1)
         new = np.take_along_axis(token, alive, 1).reshape(-1, 1)
@@ -75,7 +77,9 @@ def beam_search(
     for i, row in enumerate(rows):
         if not row.done:
             for j in range(k):
-                row.add(score[i, j] / max(text.shape[1] - start, 1) ** length_penalty, text[i * k + j])
+                row.add(
+                    score[i, j] / max(text.shape[1] - start, 1) ** length_penalty, text[i * k + j]
+                )
         best.append(row.found[0][1])
     out = np.full((b, max(map(len, best))), ends[0] if ends else 0, np.int64)
     for i, row_text in enumerate(best):
@@ -91,7 +95,15 @@ def _best(logp: Any, score: Any, k: int) -> tuple[Ids, Ids, Any]:
 
 
 def _sort_out(
-    row: _Row, offset: int, parent: Ids, token: Ids, score: Any, text: Ids, ends: tuple[int, ...], size: float, k: int
+    row: _Row,
+    offset: int,
+    parent: Ids,
+    token: Ids,
+    score: Any,
+    text: Ids,
+    ends: tuple[int, ...],
+    size: float,
+    k: int,
 ) -> Ids:
     """Set aside what ends among the best k and name the k best candidates that go on, `[k]`."""
     ending = np.isin(token, np.asarray(ends, np.int64))

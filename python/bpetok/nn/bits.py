@@ -21,7 +21,13 @@ _ROWS = 256  # ids read and scored at once: 256 x 200,000 float32 scores are 200
 
 
 def bits_per_byte(
-    model: Any, tok: Any, text: str | bytes, context: int | None = None, stride: int | None = None, *, bos: int | None = None
+    model: Any,
+    tok: Any,
+    text: str | bytes,
+    context: int | None = None,
+    stride: int | None = None,
+    *,
+    bos: int | None = None,
 ) -> float:
     """NLL of all ids but the first (of all, after a `bos` id) over ln 2 x UTF-8 bytes.
 
@@ -35,15 +41,23 @@ def bits_per_byte(
     return float(text_nll(model, ids, context, stride).sum(dtype=np.float64)) / (math.log(2) * size)
 
 
-def text_nll(model: Any, ids: Any, context: int | None = None, stride: int | None = None) -> NDArray[Any]:
+def text_nll(
+    model: Any, ids: Any, context: int | None = None, stride: int | None = None
+) -> NDArray[Any]:
     """Nats of each id but the first, given those before it in its window: `[t] -> [t - 1]`."""
+    if not callable(model):
+        raise InputError(f"{model!r} does not predict a next id; bits per byte need a decoder")
     ids = np.asarray(ids, np.int64).reshape(-1)
     limit = model.config.max_positions or len(ids)
     context = max(min(limit if context is None else context, len(ids)), 1)
     stride = max(context // 2, 1) if stride is None else stride
-    if not 1 <= stride:
-        raise InputError(f"stride={stride} must be at least 1")
-    out, done, start = [np.zeros(0, model.dtype)], 1, 0  # `done` counts the ids that need no more scoring
+    if stride < 1 or (context < 2 and len(ids) > 1):
+        raise InputError(f"context={context} must be at least 2 and stride={stride} at least 1")
+    out, done, start = (
+        [np.zeros(0, model.dtype)],
+        1,
+        0,
+    )  # `done` counts the ids that need no more scoring
     while done < len(ids):
         end = min(start + context, len(ids))
         out.append(_window_nll(model, ids[start:end], done - start))

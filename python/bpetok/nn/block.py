@@ -45,7 +45,13 @@ class Here:
 
 
 def block(
-    x: Array, p: Params, c: Config, layer: int, here: Here, state: KeyValues | Recurrent | None, memory: KeyValues | None
+    x: Array,
+    p: Params,
+    c: Config,
+    layer: int,
+    here: Here,
+    state: KeyValues | Recurrent | None,
+    memory: KeyValues | None,
 ) -> tuple[Array, KeyValues | Recurrent | None]:
     """One layer: `[b, t, d] -> [b, t, d]` and its new state. `memory` holds an encoder's keys and values."""
     note, new = here.note.at(f"block.{layer}"), state
@@ -55,17 +61,26 @@ def block(
         if c.mixers[layer] == "attention":
             out, new = self_attention(y, p, c, layer, here, state, note.at("attention"))
         else:
-            assert isinstance(state, Recurrent) and here.plan is not None
+            assert isinstance(state, Recurrent)
+            assert here.plan is not None
             out, new = mix(c.mixers[layer], y, p, c, state, here.plan.counts, note.at("mixer"))
         return out
 
     x = _residual(x, p, c, "mix.norm", mixer)
     note("mixed", x)
     if memory is not None:
-        x = _residual(x, p, c, "cross.norm", lambda y: cross_attention(y, p, c, here, memory, note.at("cross")))
+        x = _residual(
+            x,
+            p,
+            c,
+            "cross.norm",
+            lambda y: cross_attention(y, p, c, here, memory, note.at("cross")),
+        )
         note("crossed", x)
     if c.experts[layer]:
-        x = _residual(x, p, c, "ffn.norm", lambda y: feed_forward(y, p, c, c.experts[layer], note.at("ffn")))
+        x = _residual(
+            x, p, c, "ffn.norm", lambda y: feed_forward(y, p, c, c.experts[layer], note.at("ffn"))
+        )
     note("out", x)
     return x, new
 
@@ -108,9 +123,12 @@ def self_attention(
     return linear(out, p["mix.out.w"], p.get("mix.out.b")), state
 
 
-def cross_attention(x: Array, p: Params, c: Config, here: Here, memory: KeyValues, note: Recorder) -> Array:
+def cross_attention(
+    x: Array, p: Params, c: Config, here: Here, memory: KeyValues, note: Recorder
+) -> Array:
     """Look at an encoder's memory: `[b, t, d] -> [b, t, d]`."""
-    assert here.memory_pos is not None and here.memory_query_pos is not None
+    assert here.memory_pos is not None
+    assert here.memory_query_pos is not None
     q = _heads(linear(x, p["cross.q.w"], p.get("cross.q.b")), c.heads).swapaxes(1, 2)
     positions = here.memory_query_pos, here.memory_pos
     out = _attend(q, memory.keys, memory.values, *positions, _scale(c, 0), None, note)
@@ -125,7 +143,14 @@ def memory_keys(memory: Array, p: Params, c: Config) -> KeyValues:
 
 
 def _attend(
-    q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, scale: float, window: int | None, note: Recorder
+    q: Array,
+    k: Array,
+    v: Array,
+    q_pos: Array,
+    k_pos: Array,
+    scale: float,
+    window: int | None,
+    note: Recorder,
 ) -> Array:
     """Attention with its heads joined again, `[b, h, t, e] -> [b, t, h e]`; a trace also keeps the map."""
     if note:

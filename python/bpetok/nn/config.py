@@ -4,7 +4,16 @@ A `Config` is a value: no code, no weights, no defaults of a family (those are r
 Whatever reads it (the forward pass, `shapes.py`, the counters) reads the same fields. An encoder-decoder
 is a decoder's `Config` with `cross=True` that carries its encoder's `Config` in `encoder`.
 
->>> tiny = Config(family="llama", vocab_size=100, width=32, layers=2, heads=4, kv_heads=2, head_dim=8, ffn_width=56)
+>>> tiny = Config(
+...     family="llama",
+...     vocab_size=100,
+...     width=32,
+...     layers=2,
+...     heads=4,
+...     kv_heads=2,
+...     head_dim=8,
+...     ffn_width=56,
+... )
 >>> tiny.mixers, tiny.experts
 (('attention', 'attention'), (1, 1))
 """
@@ -113,15 +122,29 @@ class Config:
             object.__setattr__(self, "experts", (1,) * self.layers)
         if "attention" in self.mixers:
             if self.heads < 1 or self.kv_heads < 1 or self.heads % self.kv_heads:
-                raise ConfigError(f"{self.heads} query heads cannot share {self.kv_heads} key/value heads evenly")
+                raise ConfigError(
+                    f"{self.heads} query heads cannot share {self.kv_heads} key/value heads evenly"
+                )
             if self.head_dim < 1 or (self.rope and self.head_dim % 2):
-                raise ConfigError(f"head_dim={self.head_dim}: must be positive, and even for rotary positions")
+                raise ConfigError(
+                    f"head_dim={self.head_dim}: must be positive, and even for rotary positions"
+                )
             if self.window is not None and self.window < 1:
-                raise ConfigError(f"sliding_window={self.window}: a query must at least see itself; use null for none")
-        if max(self.experts, default=0) > 1 and not 1 <= self.top_k <= min(e for e in self.experts if e > 1):
-            raise ConfigError(f"num_experts_per_tok={self.top_k} with experts {sorted(set(self.experts))}")
+                raise ConfigError(
+                    f"sliding_window={self.window}: a query must at least see itself; use null for none"
+                )
+        if max(self.experts, default=0) > 1 and not 1 <= self.top_k <= min(
+            e for e in self.experts if e > 1
+        ):
+            raise ConfigError(
+                f"num_experts_per_tok={self.top_k} with experts {sorted(set(self.experts))}"
+            )
         ssm = self.ssm
-        if ssm and "mamba2" in self.mixers and (ssm.heads * ssm.head_dim != ssm.inner or ssm.heads % ssm.groups):
+        if (
+            ssm
+            and "mamba2" in self.mixers
+            and (ssm.heads * ssm.head_dim != ssm.inner or ssm.heads % ssm.groups)
+        ):
             raise ConfigError(
                 f"num_heads={ssm.heads} x head_dim={ssm.head_dim} must be expand x hidden_size = {ssm.inner}, "
                 f"and n_groups={ssm.groups} must divide num_heads"

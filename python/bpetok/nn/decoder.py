@@ -26,7 +26,9 @@ class Decoder(Model):
     `logits, state = model(ids)`, then `model(more_ids, state)`; any split of a text gives the logits of the whole.
     """
 
-    def __call__(self, ids: Any, state: State | None = None, mask: Any = None, *, last: bool = False) -> tuple[Array, State]:
+    def __call__(
+        self, ids: Any, state: State | None = None, mask: Any = None, *, last: bool = False
+    ) -> tuple[Array, State]:
         """Score the token after each id: `[b, t] -> [b, t, v]` and the state after the last.
 
         `mask [b, t]` marks the real ids among the new ones; padding, on either side, leaves no mark on the state
@@ -37,7 +39,9 @@ class Decoder(Model):
             return self.scores(packed.last(hidden)[:, None] if hidden.shape[1] else hidden), state
         return packed.unpack(self.scores(hidden)), state
 
-    def _hidden(self, ids: Any, state: State | None, mask: Any, note: Recorder) -> tuple[Array, Packed, State]:
+    def _hidden(
+        self, ids: Any, state: State | None, mask: Any, note: Recorder
+    ) -> tuple[Array, Packed, State]:
         packed = pack(ids, mask, self.config.vocab_size)
         hidden, new = run_causal(self.net, packed, state, note)
         return hidden, packed, new
@@ -56,7 +60,11 @@ class Decoder(Model):
 
         Without a mask, ids equal to the config's `pad` are taken for padding, as `transformers` does.
         """
-        ids = check_ids(ids, self.config.vocab_size) if mask is None else np.atleast_2d(np.asarray(ids))
+        ids = (
+            check_ids(ids, self.config.vocab_size)
+            if mask is None
+            else np.atleast_2d(np.asarray(ids))
+        )
         hidden, _ = self.hidden(ids, None, mask)
         if at is None:
             pad = self.config.pad
@@ -65,7 +73,9 @@ class Decoder(Model):
             at = np.where(real, np.arange(ids.shape[1]), 0).max(1)
         return label_scores(hidden[np.arange(len(hidden)), at], self.config, self.heads)
 
-    def embed(self, ids: Any, mask: Any = None, pooling: str = "mean", normalize: bool = True) -> Array:
+    def embed(
+        self, ids: Any, mask: Any = None, pooling: str = "mean", normalize: bool = True
+    ) -> Array:
         """One vector per text: `[b, t] -> [b, d]`."""
         real = as_mask(mask, np.atleast_2d(np.asarray(ids)))
         return sentence(self.hidden(ids, None, mask)[0], real, pooling, normalize)

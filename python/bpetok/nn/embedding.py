@@ -31,9 +31,11 @@ def check_ids(ids: Any, vocab_size: int, what: str = "id") -> NDArray[np.int64]:
     array = np.atleast_2d(array.astype(np.int64))
     if array.ndim != 2:
         raise InputError(f"{what}s must have shape [batch, time], not {list(array.shape)}")
-    if array.size and not (0 <= array.min() and array.max() < vocab_size):
+    if array.size and not (array.min() >= 0 and array.max() < vocab_size):
         bad = array[(array < 0) | (array >= vocab_size)][0]
-        raise InputError(f"{what} {bad} is outside 0..{vocab_size - 1}, the model's {vocab_size} rows")
+        raise InputError(
+            f"{what} {bad} is outside 0..{vocab_size - 1}, the model's {vocab_size} rows"
+        )
     return array
 
 

@@ -27,15 +27,23 @@ class Encoder(Model):
         """A vector for every id: `[b, t] -> [b, t, d]`; `mask [b, t]` marks the real ones."""
         return self._encode(ids, mask, token_types, SILENT)[0]
 
-    def _encode(self, ids: Any, mask: Any, token_types: Any, note: Recorder) -> tuple[Array, NDArray[np.bool_] | None]:
+    def _encode(
+        self, ids: Any, mask: Any, token_types: Any, note: Recorder
+    ) -> tuple[Array, NDArray[np.bool_] | None]:
         raw = np.atleast_2d(np.asarray(ids))
         real = as_mask(mask, raw)
         checked = check_ids(raw if real is None else np.where(real, raw, 0), self.config.vocab_size)
-        if real is not None and ((0 <= raw) & (raw < self.config.vocab_size)).all():
+        if real is not None and ((raw >= 0) & (raw < self.config.vocab_size)).all():
             checked = raw.astype(np.int64)  # padding is encoded too, as what it says
-        types = None if token_types is None else check_ids(token_types, self.config.token_types, "token type")
+        types = (
+            None
+            if token_types is None
+            else check_ids(token_types, self.config.token_types, "token type")
+        )
         if types is not None and types.shape != checked.shape:
-            raise InputError(f"token_types has shape {list(types.shape)}, the ids {list(checked.shape)}")
+            raise InputError(
+                f"token_types has shape {list(types.shape)}, the ids {list(checked.shape)}"
+            )
         return encode_stack(self.net, checked, real, note, types), real
 
     def pool(self, hidden: Array) -> Array:
@@ -56,7 +64,12 @@ class Encoder(Model):
         return label_scores(self.pool(self.encode(ids, mask, token_types)), self.config, self.heads)
 
     def embed(
-        self, ids: Any, mask: Any = None, token_types: Any = None, pooling: str = "mean", normalize: bool = True
+        self,
+        ids: Any,
+        mask: Any = None,
+        token_types: Any = None,
+        pooling: str = "mean",
+        normalize: bool = True,
     ) -> Array:
         """One vector per text, the mean over its real tokens scaled to length 1: `[b, t] -> [b, d]`."""
         hidden, real = self._encode(ids, mask, token_types, SILENT)

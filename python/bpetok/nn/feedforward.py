@@ -26,7 +26,13 @@ Array = NDArray[Any]
 
 
 def mlp(
-    x: Array, up: Array, up_bias: Array | None, down: Array, down_bias: Array | None, activation: str, gated: bool
+    x: Array,
+    up: Array,
+    up_bias: Array | None,
+    down: Array,
+    down_bias: Array | None,
+    activation: str,
+    gated: bool,
 ) -> Array:
     """`down(act(up x))`, or gated `down(act(gate x) * up x)` (arXiv:2002.05202): `[n, d] -> [n, d]`.
 
@@ -65,7 +71,9 @@ def mixture(x: Array, p: Mapping[str, Any], c: Config, note: Recorder) -> Array:
     for expert in np.unique(choice):
         rows, slot = np.nonzero(choice == expert)
         up, down = p["ffn.experts.up.w"][expert], p["ffn.experts.down.w"][expert]
-        out[rows] += mlp(x[rows], up, None, down, None, c.activation, c.gated) * weight[rows, slot, None]
+        out[rows] += (
+            mlp(x[rows], up, None, down, None, c.activation, c.gated) * weight[rows, slot, None]
+        )
     return out
 
 
@@ -76,7 +84,15 @@ def feed_forward(x: Array, p: Mapping[str, Any], c: Config, experts: int, note: 
         y = mixture(flat, p, c, note)
     else:
         get = p.get
-        y = mlp(flat, p["ffn.up.w"], get("ffn.up.b"), p["ffn.down.w"], get("ffn.down.b"), c.activation, c.gated)
+        y = mlp(
+            flat,
+            p["ffn.up.w"],
+            get("ffn.up.b"),
+            p["ffn.down.w"],
+            get("ffn.down.b"),
+            c.activation,
+            c.gated,
+        )
     return y.reshape(x.shape)
 
 

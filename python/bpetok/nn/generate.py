@@ -1,7 +1,7 @@
 """Writing on: one token after another, each chosen by a sampler, in batches, with memory of what was read.
 
 >>> import numpy as np
->>> class Copycat:                                     # scores the last id highest
+>>> class Copycat:  # scores the last id highest
 ...     def __call__(self, ids, state=None, mask=None, *, last=False):
 ...         return np.eye(10)[np.asarray(ids)[:, -1:]], state
 >>> generate(Copycat(), [[3, 4]], 2).tolist()
@@ -47,12 +47,18 @@ def generate(
     id(s). `beams` above 1 searches instead of sampling. `stop(new_ids)` ends a row (see `stop_strings`).
     """
     prompt, ends = _prompt(ids), _ends(eos)
+    if mask is not None and not np.atleast_2d(np.asarray(mask)).any(1).all():
+        raise InputError("a row of the prompt is all padding; it needs at least one real id")
     if beams > 1:
         if memory is not None:
             memory = memory.select(np.repeat(np.arange(len(prompt)), beams))
-        return beam_search(stepper(model, memory), prompt, mask, max_new_tokens, beams, ends, length_penalty)
+        return beam_search(
+            stepper(model, memory), prompt, mask, max_new_tokens, beams, ends, length_penalty
+        )
     rows = [prompt]
-    for new, _ in steps(model, prompt, max_new_tokens, sampler, ends, mask, memory=memory, stop=stop, seed=seed):
+    for new, _ in steps(
+        model, prompt, max_new_tokens, sampler, ends, mask, memory=memory, stop=stop, seed=seed
+    ):
         rows.append(new[:, None])
     return np.concatenate(rows, axis=1)
 
@@ -77,8 +83,7 @@ def steps(
         logits, state = step(new, state, mask)
         mask = None
         chosen = np.asarray(sampler(logits[:, -1], text, rng), np.int64)
-        if eos:
-            chosen = np.where(ended, eos[0], chosen)
+        chosen = np.where(ended, eos[0] if eos else 0, chosen)
         new = chosen[:, None]
         text = np.concatenate([text, new], axis=1)
         ended = ended | np.isin(chosen, np.asarray(eos, np.int64))
@@ -92,6 +97,10 @@ def steps(
 def stepper(model: Any, memory: Any) -> Callable[[Ids, Any, Any], tuple[Any, Any]]:
     """One call for both kinds of model: `step(ids, state, mask) -> logits [b, 1, v], state`."""
     if memory is None:
+        if not callable(model):
+            raise InputError(
+                f"{model!r} cannot write on: it is no decoder, or its memory= is missing"
+            )
         return lambda ids, state, mask: model(ids, state, mask, last=True)
     return lambda ids, state, mask: model.decode(ids, memory, state, mask, last=True)
 
@@ -116,7 +125,9 @@ def stop_strings(tok: Any, strings: Sequence[str]) -> Stop:
 def _prompt(ids: Any) -> Ids:
     prompt = np.atleast_2d(np.asarray(ids))
     if prompt.ndim != 2 or prompt.shape[1] == 0 or not np.issubdtype(prompt.dtype, np.integer):
-        raise InputError(f"a prompt needs at least one integer id per row, got shape {list(prompt.shape)}")
+        raise InputError(
+            f"a prompt needs at least one integer id per row, got shape {list(prompt.shape)}"
+        )
     return prompt.astype(np.int64)
 
 

@@ -47,7 +47,9 @@ def pooled(hidden: Array, heads: Params) -> Array:
 
 def mlm_scores(hidden: Array, c: Config, heads: Params, table: Array) -> Array:
     """BERT's guess for every position: dense, activation, norm, then token scores: `[b, t, d] -> [b, t, v]`."""
-    x = ACTIVATIONS[c.activation](linear(hidden, need(heads, "mlm.w", "masked-language-model head"), heads["mlm.b"]))
+    x = ACTIVATIONS[c.activation](
+        linear(hidden, need(heads, "mlm.w", "masked-language-model head"), heads["mlm.b"])
+    )
     return token_scores(norm(x, heads, "mlm_norm", c), c, heads, table)
 
 
@@ -63,6 +65,7 @@ def sentence(hidden: Array, mask: NDArray[np.bool_] | None, pooling: str, normal
     `mean`, `max`, `cls` (the first) or `last`; `normalize` scales to length 1 (as sentence-transformers does).
     """
     real = np.ones(hidden.shape[:2], bool) if mask is None else mask
+    vector: Array
     if pooling == "mean":
         weight = real.astype(hidden.dtype)
         vector = np.einsum("btd,bt->bd", hidden, weight)

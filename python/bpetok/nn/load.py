@@ -1,6 +1,6 @@
 """A folder with `config.json` and safetensors in, a model out; no torch anywhere.
 
-    model = bpetok.nn.load("path/to/folder", dtype="float32")
+model = bpetok.nn.load("path/to/folder", dtype="float32")
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from bpetok.nn.config import Config
-from bpetok.nn.errors import ConfigError
-from bpetok.nn.families import FAMILIES
 from bpetok.nn.decoder import Decoder
 from bpetok.nn.encoder import Encoder
+from bpetok.nn.errors import ConfigError
+from bpetok.nn.families import FAMILIES
 from bpetok.nn.read_config import config_from_json
 from bpetok.nn.safetensors import read_folder
 from bpetok.nn.seq2seq import EncoderDecoder
@@ -35,8 +35,8 @@ def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return kind
 
 
-def load_config(folder: str | os.PathLike[str]) -> Config:
-    """Read `config.json` alone, from its folder or by its own path (for counting without weights)."""
+def _read_json(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """`config.json` without, and with only, what it says about our own quantised weights."""
     path = Path(folder)
     path = path / "config.json" if path.is_dir() else path
     try:
@@ -45,16 +45,30 @@ def load_config(folder: str | os.PathLike[str]) -> Config:
         raise ConfigError(f"{path}: not JSON ({error})") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a config must be a JSON object")
-    return config_from_json(raw)
+    blocks = raw.get("quantization_config")
+    if isinstance(blocks, dict) and blocks.get("quant_method") == "bpetok":
+        return {k: v for k, v in raw.items() if k != "quantization_config"}, blocks
+    return raw, None
+
+
+def load_config(folder: str | os.PathLike[str]) -> Config:
+    """Read `config.json` alone, from its folder or by its own path (for counting without weights)."""
+    return config_from_json(_read_json(folder)[0])
 
 
 def load(folder: str | os.PathLike[str], dtype: DTypeLike = "float32") -> Any:
     """Load a checkpoint: a `Decoder`, `Encoder` or `EncoderDecoder`, by the config's family.
 
-    Weights stay in the memory-mapped file where its dtype is the one asked for; float16 and bfloat16 are widened.
+    Weights stay in the memory-mapped file where its dtype is the one asked for; float16 and bfloat16 are widened;
+    what `quant_files.save` wrote stays in its blocks.
     """
-    kind, config = _dtype(dtype), load_config(folder)
-    return from_weights(collect(config, read_folder(folder), kind), kind)
+    kind, (raw, blocks) = _dtype(dtype), _read_json(folder)
+    config, tensors = config_from_json(raw), read_folder(folder)
+    if blocks is None:
+        return from_weights(collect(config, tensors, kind), kind)
+    from bpetok.nn.quant_files import collect_quantized  # brings in the Rust module
+
+    return from_weights(collect_quantized(config, tensors, blocks, kind), kind)
 
 
 def from_weights(weights: Weights, dtype: DTypeLike = "float32") -> Any:
@@ -62,11 +76,23 @@ def from_weights(weights: Weights, dtype: DTypeLike = "float32") -> Any:
     return _KINDS[FAMILIES[weights.stack.config.family].kind](weights, _dtype(dtype))
 
 
-def random_model(config: Config, seed: int = 0, dtype: DTypeLike = "float32", scale: float = 0.02) -> Any:
+def random_model(
+    config: Config, seed: int = 0, dtype: DTypeLike = "float32", scale: float = 0.02
+) -> Any:
     """Make an untrained model, for tests and timings.
 
     >>> from bpetok.nn.config import Config
-    >>> c = Config(family="llama", vocab_size=9, width=4, layers=1, heads=2, kv_heads=1, head_dim=2, ffn_width=6, gated=True)
+    >>> c = Config(
+    ...     family="llama",
+    ...     vocab_size=9,
+    ...     width=4,
+    ...     layers=1,
+    ...     heads=2,
+    ...     kv_heads=1,
+    ...     head_dim=2,
+    ...     ffn_width=6,
+    ...     gated=True,
+    ... )
     >>> random_model(c)([[1, 2, 3]])[0].shape
     (1, 3, 9)
     """

@@ -43,7 +43,9 @@ def nll(logits: Array, labels: Any) -> Array:
     counted = labels != IGNORE
     if (labels[counted] < 0).any() or (labels[counted] >= logits.shape[-1]).any():
         raise InputError(f"labels must be {IGNORE} (ignored) or in 0..{logits.shape[-1] - 1}")
-    picked = np.take_along_axis(log_softmax(logits), np.where(counted, labels, 0)[..., None], -1)[..., 0]
+    picked = np.take_along_axis(log_softmax(logits), np.where(counted, labels, 0)[..., None], -1)[
+        ..., 0
+    ]
     return np.where(counted, -picked, picked.dtype.type(0))
 
 

@@ -34,9 +34,13 @@ def memory(
     Both axes are logarithmic: attention without a window is a straight line up, a state-space model a level one.
     """
     if not configs or tokens < 100:
-        raise InputError(f"{len(configs)} configs over {tokens} tokens: give at least one config and 100 tokens")
+        raise InputError(
+            f"{len(configs)} configs over {tokens} tokens: give at least one config and 100 tokens"
+        )
     counts = np.unique(np.rint(np.geomspace(10, tokens, 241)).astype(np.int64))
-    lines = {name: [state_bytes(c, int(n), batch, dtype) for n in counts] for name, c in configs.items()}
+    lines = {
+        name: [state_bytes(c, int(n), batch, dtype) for n in counts] for name, c in configs.items()
+    }
     values = [v for line in lines.values() for v in line if v > 0]
     if not values:
         raise InputError("no config keeps a state; encoders read a text whole")
@@ -76,7 +80,9 @@ def memory(
                     d.polyline(path, stroke, tip=name, stroke_dasharray=dash)
             drawn.append(points)
             ends.append((points[-1][1], name, stroke, line[-1]))
-    for y, (_, name, stroke, size) in zip(_apart([e[0] for e in sorted(ends)], 31), sorted(ends), strict=True):
+    for y, (_, name, stroke, size) in zip(
+        _apart([e[0] for e in sorted(ends)], 31), sorted(ends), strict=True
+    ):
         d.text(left + w + 10, y, name, 12, stroke, font_weight="600")
         d.text(left + w + 10, y + 14, _size(size), 11, MUTED)
     return d
@@ -84,7 +90,13 @@ def memory(
 
 def _same(points: Sequence[Any], other: Sequence[Any]) -> int:
     """How many points two lines have in common from the start, less one."""
-    return max(0, next((i for i, (a, b) in enumerate(zip(points, other, strict=False)) if a != b), len(points)) - 1)
+    return max(
+        0,
+        next(
+            (i for i, (a, b) in enumerate(zip(points, other, strict=False)) if a != b), len(points)
+        )
+        - 1,
+    )
 
 
 def _apart(places: list[float], gap: float) -> list[float]:

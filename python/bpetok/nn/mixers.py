@@ -40,7 +40,9 @@ def causal_convolution(x: Array, weight: Array, bias: Array | None, before: Arra
     return y
 
 
-def mix(kind: str, x: Array, p: Params, c: Config, memory: Recurrent, counts: Array, note: Recorder) -> tuple[Array, Recurrent]:
+def mix(
+    kind: str, x: Array, p: Params, c: Config, memory: Recurrent, counts: Array, note: Recorder
+) -> tuple[Array, Recurrent]:
     """Run the mixer called `kind`: `[b, t, d] -> [b, t, d]` and the new memory."""
     assert c.ssm is not None
     return _MIXERS[kind](x, p, c, c.ssm, memory, counts, note)
@@ -81,11 +83,15 @@ def _convolve(x: Array, p: Params, s: Ssm, memory: Recurrent, counts: Array) -> 
     return y, _window(memory.conv, x, counts)
 
 
-def _mamba(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Array, note: Recorder) -> tuple[Array, Recurrent]:
+def _mamba(
+    x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Array, note: Recorder
+) -> tuple[Array, Recurrent]:
     """Mamba's mixer (arXiv:2312.00752, section 3.4); Jamba adds RMSNorms on step, B and C (arXiv:2403.19887)."""
     both = linear(x, p["mix.in.w"], p.get("mix.in.b"))
     u, conv = _convolve(both[..., : s.inner], p, s, memory, counts)
-    step, B, C = np.split(linear(u, p["mix.x.w"]), [s.time_step_rank, s.time_step_rank + s.state_size], axis=-1)
+    step, B, C = np.split(
+        linear(u, p["mix.x.w"]), [s.time_step_rank, s.time_step_rank + s.state_size], axis=-1
+    )
     if s.inner_norms:
         step, B, C = (
             rms_norm(part, p[f"mix.{name}.w"], c.norm_eps)
@@ -106,7 +112,9 @@ def _mamba(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Ar
     return linear(y, p["mix.out.w"], p.get("mix.out.b")), Recurrent(conv, h)
 
 
-def _mamba2(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Array, note: Recorder) -> tuple[Array, Recurrent]:
+def _mamba2(
+    x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Array, note: Recorder
+) -> tuple[Array, Recurrent]:
     """Mamba-2's mixer (arXiv:2405.21060, section 7): one projection makes gate, u, B, C and step."""
     b, t, _ = x.shape
     shared = s.groups * s.state_size
@@ -129,7 +137,9 @@ def _mamba2(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: A
     return linear(y, p["mix.out.w"], p.get("mix.out.b")), Recurrent(conv, h)
 
 
-def _linear_ssm(x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Array, note: Recorder) -> tuple[Array, Recurrent]:
+def _linear_ssm(
+    x: Array, p: Params, c: Config, s: Ssm, memory: Recurrent, counts: Array, note: Recorder
+) -> tuple[Array, Recurrent]:
     """A time-invariant SSM with an activation and an output projection after it (S5's block, arXiv:2208.04933)."""
     A, B = p["mix.step.A"], p["mix.step.B"]
     y = np.empty((*x.shape[:2], len(p["mix.C"])), x.dtype)

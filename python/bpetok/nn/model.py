@@ -54,7 +54,9 @@ class Model:
 
         w = self.weights
         encoder = stack(w.encoder, "encoder.") if w.encoder else None
-        return type(self)(Weights(stack(w.stack, ""), change(w.heads, "heads."), encoder), self.dtype)
+        return type(self)(
+            Weights(stack(w.stack, ""), change(w.heads, "heads."), encoder), self.dtype
+        )
 
     def __repr__(self) -> str:
         """Family, size and dtype."""
@@ -79,7 +81,9 @@ def run_causal(
     if t == 0 or batch == 0:
         return np.zeros((batch, t, net.config.width), net.dtype), state
     plan = make_plan(state, packed.counts, t)
-    positions = np.minimum(plan.query_positions, end - 1)  # padding behind the last real id has no position
+    positions = np.minimum(
+        plan.query_positions, end - 1
+    )  # padding behind the last real id has no position
     keys = memory.pop("keys", None)
     rotation = net.rotation(positions, end)
     here = Here(plan.query_positions, plan.key_positions, rotation, plan, note=note, **memory)
@@ -88,7 +92,11 @@ def run_causal(
 
 
 def encode_stack(
-    net: Net, ids: Array, mask: NDArray[np.bool_] | None, note: Recorder, token_types: Array | None = None
+    net: Net,
+    ids: Array,
+    mask: NDArray[np.bool_] | None,
+    note: Recorder,
+    token_types: Array | None = None,
 ) -> Array:
     """Run a bidirectional stack: `[b, t] -> [b, t, d]`; padding is hidden from every query but keeps its position."""
     b, t = ids.shape

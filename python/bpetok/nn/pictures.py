@@ -3,9 +3,9 @@
 Each function takes arrays, never a model, and gives a `Drawing`: it shows itself in a notebook,
 and `.save("picture.svg")` writes it.
 
-    trace = model.trace(ids)                                       # ids [1, t]
-    attention(trace["attention"][layer, 0], token_labels(tok, ids[0])).save("attention.svg")
-    probabilities(-token_nll, token_labels(tok, ids[0, 1:])).save("text.svg")
+    ids = tok.encode(text)
+    attention(model.trace(ids)["attention"][layer, 0], token_labels(tok, ids)).save("attention.svg")
+    probabilities(-text_nll(model, ids), token_labels(tok, ids)[1:]).save("text.svg")
 """
 
 from __future__ import annotations

@@ -46,12 +46,18 @@ def rope_frequencies(rope: Rope, head_dim: int) -> Array:
     if rope.kind == "linear":
         return inverse / rope.factor
     if rope.kind == "llama3":
-        turns = rope.original_max_positions * inverse / (2 * math.pi)  # whole rotations within the old context
+        turns = (
+            rope.original_max_positions * inverse / (2 * math.pi)
+        )  # whole rotations within the old context
         ramp = (turns - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor)
-        ramp = np.where(turns < rope.low_freq_factor, 0.0, np.where(turns > rope.high_freq_factor, 1.0, ramp))
+        ramp = np.where(
+            turns < rope.low_freq_factor, 0.0, np.where(turns > rope.high_freq_factor, 1.0, ramp)
+        )
         return inverse * ramp + inverse / rope.factor * (1 - ramp)
     if rope.kind == "yarn":
-        low, high = (_yarn_dimension(rope, beta, head_dim) for beta in (rope.beta_fast, rope.beta_slow))
+        low, high = (
+            _yarn_dimension(rope, beta, head_dim) for beta in (rope.beta_fast, rope.beta_slow)
+        )
         if rope.truncate:
             low, high = math.floor(low), math.ceil(high)
         low, high = max(low, 0), min(high, head_dim - 1)
@@ -63,7 +69,11 @@ def rope_frequencies(rope: Rope, head_dim: int) -> Array:
 
 def _yarn_dimension(rope: Rope, rotations: float, head_dim: int) -> float:
     """The channel pair that turns `rotations` times within the original context."""
-    return head_dim * math.log(rope.original_max_positions / (rotations * 2 * math.pi)) / (2 * math.log(rope.theta))
+    return (
+        head_dim
+        * math.log(rope.original_max_positions / (rotations * 2 * math.pi))
+        / (2 * math.log(rope.theta))
+    )
 
 
 def rope_table(rope: Rope, head_dim: int, length: int) -> tuple[Array, Array]:

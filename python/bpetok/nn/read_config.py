@@ -21,32 +21,10 @@ from bpetok.nn.activations import ACTIVATIONS
 from bpetok.nn.config import Config, Ssm
 from bpetok.nn.errors import ConfigError
 from bpetok.nn.families import FAMILIES, Family, Reads
+from bpetok.nn.families.inert import INERT, ONLY
 from bpetok.nn.read_rope import ROPE_FIELDS, rope_from_json
 
 __all__ = ["config_from_json"]
-
-# Training, dropout, bookkeeping and generation defaults: none of them changes a forward pass.
-_INERT = frozenset(
-    "model_type architectures dtype torch_dtype transformers_version _name_or_path name_or_path _commit_hash "
-    "use_cache return_dict output_attentions output_hidden_states output_scores torchscript use_bfloat16 "
-    "problem_type id2label label2id num_labels finetuning_task task_specific_params tokenizer_class prefix "
-    "chunk_size_feed_forward gradient_checkpointing initializer_range init_std init_factor initializer_factor "
-    "attn_implementation _attn_implementation _attn_implementation_autoset experts_implementation "
-    "sep_token_id cls_token_id forced_bos_token_id forced_eos_token_id max_length min_length do_sample "
-    "early_stopping num_beams num_beam_groups diversity_penalty temperature top_k top_p typical_p "
-    "repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids "
-    "num_return_sequences return_dict_in_generate remove_invalid_values exponential_decay_length_penalty "
-    "suppress_tokens begin_suppress_tokens dropout attention_dropout activation_dropout hidden_dropout_prob "
-    "attention_probs_dropout_prob resid_pdrop embd_pdrop attn_pdrop clf_pdrop classifier_dropout "
-    "encoder_layerdrop decoder_layerdrop".split()
-)
-_ONLY: dict[str, tuple[Any, ...]] = {
-    "is_decoder": (False,),
-    "add_cross_attention": (False,),
-    "tie_encoder_decoder": (False,),
-    "cross_attention_hidden_size": (None,),
-    "pruned_heads": ({},),
-}
 
 
 def config_from_json(raw: Mapping[str, Any]) -> Config:
@@ -54,14 +32,22 @@ def config_from_json(raw: Mapping[str, Any]) -> Config:
     name = raw.get("model_type")
     family = FAMILIES.get(str(name))
     if family is None:
-        raise ConfigError(f"config field model_type={name!r} is not one of {', '.join(sorted(FAMILIES))}")
+        raise ConfigError(
+            f"config field model_type={name!r} is not one of {', '.join(sorted(FAMILIES))}"
+        )
     json = _unalias(raw, family)
     _check_fields(str(name), family, json)
     if family.kind != "seq2seq":
         return _build(str(name), family, json, family.reads)
     decoder = _build(str(name), family, json, family.reads)
     encoder = _build(str(name), family, json, {**family.reads, **family.encoder})
-    encoder = replace(encoder, causal=False, cross=False, head_bias=False, vocab_size=json.get("vocab_size", encoder.vocab_size))
+    encoder = replace(
+        encoder,
+        causal=False,
+        cross=False,
+        head_bias=False,
+        vocab_size=json.get("vocab_size", encoder.vocab_size),
+    )
     return replace(decoder, encoder=encoder)
 
 
@@ -70,7 +56,9 @@ def _unalias(raw: Mapping[str, Any], family: Family) -> dict[str, Any]:
     json = {k: v for k, v in raw.items() if k not in family.alias}
     for other, field in family.alias.items():
         if other in raw and json.setdefault(field, raw[other]) != raw[other]:
-            raise ConfigError(f"config fields {other}={raw[other]!r} and {field}={json[field]!r} are the same and differ")
+            raise ConfigError(
+                f"config fields {other}={raw[other]!r} and {field}={json[field]!r} are the same and differ"
+            )
     return json
 
 
@@ -79,12 +67,14 @@ def _check_fields(name: str, family: Family, json: Mapping[str, Any]) -> None:
     read = {field for field, _ in [*family.reads.values(), *family.encoder.values()]}
     if "rope.theta" in family.reads:
         read |= ROPE_FIELDS
-    only = {**_ONLY, **family.only, "is_encoder_decoder": (family.kind == "seq2seq",)}
+    only = {**ONLY, **family.only, "is_encoder_decoder": (family.kind == "seq2seq",)}
     for field, value in json.items():
         if field in only and value not in only[field]:
             allowed = " or ".join(repr(v) for v in only[field])
-            raise ConfigError(f"config field {field}={value!r} is not supported for {name}: it must be {allowed}")
-        known = field in read or field in _INERT or field in family.inert or field in only
+            raise ConfigError(
+                f"config field {field}={value!r} is not supported for {name}: it must be {allowed}"
+            )
+        known = field in read or field in INERT or field in family.inert or field in only
         if not known and value is not None:
             raise ConfigError(
                 f"config field {field}={value!r} is unknown for {name} and may change the result; "
@@ -92,7 +82,9 @@ def _check_fields(name: str, family: Family, json: Mapping[str, Any]) -> None:
             )
     for cls in json.get("architectures") or ():
         if family.architectures and cls not in family.architectures:
-            raise ConfigError(f"config field architectures={cls!r} is not one of {', '.join(family.architectures)}")
+            raise ConfigError(
+                f"config field architectures={cls!r} is not one of {', '.join(family.architectures)}"
+            )
 
 
 def _build(name: str, family: Family, json: Mapping[str, Any], reads: Reads) -> Config:
@@ -106,7 +98,9 @@ def _build(name: str, family: Family, json: Mapping[str, Any], reads: Reads) -> 
         heads = int(got["heads"])
         if got.get("head_dim") is None:
             if width % heads:
-                raise ConfigError(f"hidden size {width} is not a multiple of {heads} heads, and head_dim is not given")
+                raise ConfigError(
+                    f"hidden size {width} is not a multiple of {heads} heads, and head_dim is not given"
+                )
             got["head_dim"] = width // heads
         got["kv_heads"] = heads if got.get("kv_heads") is None else got["kv_heads"]
         got["ffn_width"] = 4 * width if got.get("ffn_width") is None else got["ffn_width"]
@@ -134,11 +128,18 @@ def _layer_pattern(got: dict[str, Any], layers: int) -> dict[str, Any]:
     expert_period, expert_offset = got.pop("expert_period", 1), got.pop("expert_offset", 0)
     if mixer != "attention" and not period:
         return {"mixers": (mixer,) * layers, "experts": (0,) * layers}
-    for what, p, o in (("attn_layer", period or 1, offset), ("expert_layer", expert_period, expert_offset)):
+    for what, p, o in (
+        ("attn_layer", period or 1, offset),
+        ("expert_layer", expert_period, expert_offset),
+    ):
         if not 0 <= o < p:
-            raise ConfigError(f"config field {what}_offset={o} must be at least 0 and below {what}_period={p}")
+            raise ConfigError(
+                f"config field {what}_offset={o} must be at least 0 and below {what}_period={p}"
+            )
     return {
-        "mixers": tuple("attention" if not period or i % period == offset else mixer for i in range(layers)),
+        "mixers": tuple(
+            "attention" if not period or i % period == offset else mixer for i in range(layers)
+        ),
         "experts": tuple(count if i % expert_period == expert_offset else 1 for i in range(layers)),
     }
 
@@ -147,7 +148,9 @@ def _activation(name: str, value: Any, family: Family, field: str) -> str:
     """Give the activation its one spelling, or refuse it by field and name."""
     table = family.activations or {known: known for known in ACTIVATIONS}
     if value not in table:
-        raise ConfigError(f"config field {field}={value!r} is not supported for {name}; known: {', '.join(table)}")
+        raise ConfigError(
+            f"config field {field}={value!r} is not supported for {name}; known: {', '.join(table)}"
+        )
     return table[value]
 
 
@@ -156,7 +159,9 @@ def _ssm(name: str, inner: dict[str, Any], width: int, family: Family, reads: Re
     expected = int(inner.pop("expand", 1) * width)
     given = inner.pop("inner", None)
     if given is not None and given != expected:
-        raise ConfigError(f"config field intermediate_size={given} must be expand * hidden_size = {expected}")
+        raise ConfigError(
+            f"config field intermediate_size={given} must be expand * hidden_size = {expected}"
+        )
     if inner.get("time_step_rank") == "auto":
         inner["time_step_rank"] = math.ceil(width / 16)
     inner["activation"] = _activation(name, inner["activation"], family, reads["ssm.activation"][0])

@@ -3,7 +3,9 @@
 `transformers` 5 writes `rope_parameters: {rope_type, rope_theta, ...}`; before that it was `rope_theta` beside
 `rope_scaling: {type or rope_type, factor, ...}`. Everything inside that is not understood is refused by name.
 
->>> rope_from_json({"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0}}, 500.0, 64).kind
+>>> rope_from_json(
+...     {"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0}}, 500.0, 64
+... ).kind
 'linear'
 """
 
@@ -19,7 +21,13 @@ from bpetok.nn.errors import ConfigError
 __all__ = ["ROPE_FIELDS", "rope_from_json"]
 
 ROPE_FIELDS = frozenset(
-    {"rope_theta", "rope_scaling", "rope_parameters", "original_max_position_embeddings", "partial_rotary_factor"}
+    {
+        "rope_theta",
+        "rope_scaling",
+        "rope_parameters",
+        "original_max_position_embeddings",
+        "partial_rotary_factor",
+    }
 )
 _NEEDS: dict[str, tuple[str, ...]] = {
     "default": (),
@@ -32,7 +40,15 @@ _MAY: dict[str, frozenset[str]] = {
     "linear": frozenset(),
     "llama3": frozenset({"original_max_position_embeddings"}),
     "yarn": frozenset(
-        "original_max_position_embeddings attention_factor beta_fast beta_slow mscale mscale_all_dim truncate".split()
+        [
+            "original_max_position_embeddings",
+            "attention_factor",
+            "beta_fast",
+            "beta_slow",
+            "mscale",
+            "mscale_all_dim",
+            "truncate",
+        ]
     ),
 }
 
@@ -44,22 +60,36 @@ def rope_from_json(json: Mapping[str, Any], theta: float, max_positions: int) ->
     kind = parts.pop("rope_type", None) or parts.get("type") or "default"
     parts.pop("type", None)
     if kind not in _NEEDS:
-        raise ConfigError(f"config field {where}.rope_type={kind!r} is not supported; known: {', '.join(_NEEDS)}")
+        raise ConfigError(
+            f"config field {where}.rope_type={kind!r} is not supported; known: {', '.join(_NEEDS)}"
+        )
     theta = float(parts.pop("rope_theta", None) or theta)
     partial = parts.pop("partial_rotary_factor", None) or json.get("partial_rotary_factor") or 1.0
     if partial != 1.0:
-        raise ConfigError(f"config field partial_rotary_factor={partial!r} is not supported: it must be 1.0")
+        raise ConfigError(
+            f"config field partial_rotary_factor={partial!r} is not supported: it must be 1.0"
+        )
     missing = [field for field in _NEEDS[kind] if parts.get(field) is None]
     # YaRN without a factor: DeepSeek's configs mean the ratio of the two context lengths.
-    original = json.get("original_max_position_embeddings") or parts.get("original_max_position_embeddings")
+    original = json.get("original_max_position_embeddings") or parts.get(
+        "original_max_position_embeddings"
+    )
     if missing == ["factor"] and kind == "yarn" and original:
         parts["factor"], missing = max_positions / original, []
     if missing:
-        raise ConfigError(f"config field {where}.{missing[0]} is needed for rope_type {kind!r} and missing")
+        raise ConfigError(
+            f"config field {where}.{missing[0]} is needed for rope_type {kind!r} and missing"
+        )
     for field, value in parts.items():
         if field not in _NEEDS[kind] and field not in _MAY[kind] and value is not None:
-            raise ConfigError(f"config field {where}.{field}={value!r} is not understood for rope_type {kind!r}")
-    common: dict[str, Any] = {"theta": theta, "kind": kind, "original_max_positions": int(original or max_positions)}
+            raise ConfigError(
+                f"config field {where}.{field}={value!r} is not understood for rope_type {kind!r}"
+            )
+    common: dict[str, Any] = {
+        "theta": theta,
+        "kind": kind,
+        "original_max_positions": int(original or max_positions),
+    }
     common |= {field: float(parts[field]) for field in _NEEDS[kind]}
     if kind == "yarn":
         common |= _yarn(parts)

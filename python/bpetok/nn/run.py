@@ -39,7 +39,9 @@ class Packed:
         self.ids, self.counts = ids, np.full(len(ids), ids.shape[1])
         if mask is not None and not mask.all():
             self.counts = mask.sum(1)
-            self.order = np.argsort(~mask, axis=1, kind="stable")[:, : int(self.counts.max(initial=0))]
+            self.order = np.argsort(~mask, axis=1, kind="stable")[
+                :, : int(self.counts.max(initial=0))
+            ]
             self.ids = np.take_along_axis(ids, self.order, 1)
 
     def unpack(self, x: Array) -> Array:
@@ -63,7 +65,9 @@ def as_mask(mask: Any, ids: Array) -> NDArray[np.bool_] | None:
         return None
     array = np.atleast_2d(np.asarray(mask)).astype(bool)
     if array.shape != ids.shape:
-        raise InputError(f"mask has shape {list(array.shape)}, the new ids {list(ids.shape)}: it must cover exactly them")
+        raise InputError(
+            f"mask has shape {list(array.shape)}, the new ids {list(ids.shape)}: it must cover exactly them"
+        )
     return array
 
 
@@ -99,14 +103,18 @@ class Net:
                 layers.append(empty_memory(mixer, c, batch, self.dtype))
         return State(zero, zero, tuple(layers), c.window)
 
-    def embed(self, ids: Array, positions: Array, note: Recorder, token_types: Array | None = None) -> Array:
+    def embed(
+        self, ids: Array, positions: Array, note: Recorder, token_types: Array | None = None
+    ) -> Array:
         """Token, type and position vectors added up: `[b, t], [r, t] -> [b, t, d]`."""
         c, top = self.config, self.top
         x = embed(ids, top["embed"])
         if c.embed_scale != 1.0:
             x = x * c.embed_scale
         if c.token_types:
-            x = x + embed(np.zeros_like(ids) if token_types is None else token_types, top["token_types"])
+            x = x + embed(
+                np.zeros_like(ids) if token_types is None else token_types, top["token_types"]
+            )
         if "positions" in top:
             x = x + embed(positions + c.position_offset, top["positions"])
         note("embedding", x)
@@ -116,7 +124,9 @@ class Net:
         """Refuse positions beyond a table."""
         limit = self.config.max_positions
         if "positions" in self.top and length > limit:
-            raise InputError(f"{length} positions are more than the model's table of {limit}; use a shorter context")
+            raise InputError(
+                f"{length} positions are more than the model's table of {limit}; use a shorter context"
+            )
 
     def rotation(self, positions: Array, length: int) -> tuple[Array, Array] | None:
         """Cosines and sines at some positions, `[r, t] -> [r, t, 1, head_dim / 2]` twice; None without rope."""
@@ -148,7 +158,9 @@ class Net:
             return x, None
         plan = here.plan
         layers = tuple(layer for layer in new if layer is not None)
-        return x, replace(state, lengths=plan.lengths + plan.counts, base=plan.base, layers=layers, claim=[True])
+        return x, replace(
+            state, lengths=plan.end, base=plan.base_after, layers=layers, claim=[True]
+        )
 
 
 def _prepare(p: dict[str, Any], c: Config) -> dict[str, Any]:
@@ -157,5 +169,7 @@ def _prepare(p: dict[str, Any], c: Config) -> dict[str, Any]:
     if "mix.A_log" in p:
         p["mix.decay"] = np.ascontiguousarray(-np.exp(p["mix.A_log"]).T)
     if "mix.A" in p and c.ssm is not None:
-        p["mix.step.A"], p["mix.step.B"] = discretise(p["mix.A"], p["mix.B"], c.ssm.time_step, c.ssm.discretisation)
+        p["mix.step.A"], p["mix.step.B"] = discretise(
+            p["mix.A"], p["mix.B"], c.ssm.time_step, c.ssm.discretisation
+        )
     return p

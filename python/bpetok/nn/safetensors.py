@@ -77,18 +77,28 @@ def read_safetensors(path: str | os.PathLike[str]) -> Tensors:
     try:
         header = json.loads(buffer[8 : 8 + length])
         header.pop("__metadata__", None)
-        entries = {k: (v["dtype"], tuple(v["shape"]), *v["data_offsets"]) for k, v in header.items()}
+        entries = {
+            k: (v["dtype"], tuple(v["shape"]), *v["data_offsets"]) for k, v in header.items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path}: the header is not that of a safetensors file ({error})") from error
+        raise WeightsError(
+            f"{path}: the header is not that of a safetensors file ({error})"
+        ) from error
     places = {}
     for name, (dtype, shape, start, end) in entries.items():
         if dtype not in _DTYPES:
-            raise WeightsError(f"{path}: tensor {name} has dtype {dtype!r}; known: {', '.join(_DTYPES)}")
+            raise WeightsError(
+                f"{path}: tensor {name} has dtype {dtype!r}; known: {', '.join(_DTYPES)}"
+            )
         if not all(isinstance(n, int) and n >= 0 for n in (*shape, start, end)):
-            raise WeightsError(f"{path}: tensor {name} has a shape or place that is no size: {shape}, {start}, {end}")
+            raise WeightsError(
+                f"{path}: tensor {name} has a shape or place that is no size: {shape}, {start}, {end}"
+            )
         needed = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
         if end - start != needed or 8 + length + end > size:
-            raise WeightsError(f"{path}: tensor {name} needs {needed} bytes; bytes {start}..{end} of {size} do not fit")
+            raise WeightsError(
+                f"{path}: tensor {name} needs {needed} bytes; bytes {start}..{end} of {size} do not fit"
+            )
         places[name] = (buffer, dtype, shape, 8 + length + start)
     return Tensors(places)
 
@@ -106,7 +116,9 @@ def read_folder(folder: str | os.PathLike[str]) -> Tensors:
     places = {}
     for shard in sorted(set(owner.values())):
         if Path(shard).name != shard:
-            raise WeightsError(f"{index}: shard {shard!r} must be a plain file name in the same folder")
+            raise WeightsError(
+                f"{index}: shard {shard!r} must be a plain file name in the same folder"
+            )
         tensors = read_safetensors(folder / shard)
         for name in (n for n, s in owner.items() if s == shard):
             if name not in tensors:
@@ -119,15 +131,24 @@ def write_safetensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Array], dtype: DTypeLike | None = None
 ) -> None:
     """Write arrays (float32 as float16 with `dtype="float16"`, for instance), atomically."""
-    path, names = Path(path), {np.dtype(v).str.lstrip("<|="): k for k, v in _DTYPES.items() if k != "BF16"}
+    path, names = (
+        Path(path),
+        {np.dtype(v).str.lstrip("<|="): k for k, v in _DTYPES.items() if k != "BF16"},
+    )
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     blocks, at = [], 0
     for name, array in tensors.items():
-        array = np.ascontiguousarray(array if dtype is None else array.astype(dtype, copy=False))
+        array = np.asarray(array, dtype, order="C")
         code = array.dtype.newbyteorder("<").str.lstrip("<|=")
         if code not in names:
-            raise WeightsError(f"tensor {name} has dtype {array.dtype}, which safetensors cannot hold")
-        header[name] = {"dtype": names[code], "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
+            raise WeightsError(
+                f"tensor {name} has dtype {array.dtype}, which safetensors cannot hold"
+            )
+        header[name] = {
+            "dtype": names[code],
+            "shape": list(array.shape),
+            "data_offsets": [at, at + array.nbytes],
+        }
         blocks.append(array.astype(array.dtype.newbyteorder("<"), copy=False))
         at += array.nbytes
     head = json.dumps(header).encode()

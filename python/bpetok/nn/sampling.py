@@ -37,7 +37,8 @@ Sampler = Callable[[Array, NDArray[np.int64], np.random.Generator], NDArray[np.i
 
 def greedy(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """The token with the highest score, the smaller id on a tie: `[b, v] -> [b]`."""
-    return logits.argmax(-1).astype(np.int64, copy=False)
+    best: NDArray[np.int64] = logits.argmax(-1)
+    return best
 
 
 def by_temperature(logits: Array, value: float) -> Array:
@@ -123,7 +124,8 @@ def _draw(logits: Array, rng: np.random.Generator) -> NDArray[np.int64]:
     total = np.cumsum(softmax(logits), axis=-1)
     point = rng.random(len(logits)).astype(total.dtype)[:, None] * total[:, -1:]
     chosen: NDArray[np.int64] = (total <= point).sum(-1)
-    return np.minimum(chosen, (total < total[:, -1:]).sum(-1))  # never past the last token with a chance
+    last: NDArray[np.int64] = (total < total[:, -1:]).sum(-1)  # the last token that has a chance
+    return np.where(chosen < last, chosen, last)
 
 
 def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
@@ -145,7 +147,9 @@ def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
             start += 1
         return utf8.State().advance(tail[start:])
 
-    def choose(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    def choose(
+        logits: Array, ids: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
         allowed = np.zeros(logits.shape, bool)
         for i, row in enumerate(ids):
             mask = np.asarray(tok.utf8_mask(state(row)))[: logits.shape[1]]

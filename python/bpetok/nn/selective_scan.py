@@ -25,7 +25,9 @@ STEPS = 16  # of Mamba's scan at once: with 16 states and 1,536 channels in floa
 CHUNK = 64  # of Mamba-2's: the causal square is [heads, 64, 64]
 
 
-def naive_selective_scan(u: Array, dt: Array, A: Array, B: Array, C: Array, h: Array) -> tuple[Array, Array]:
+def naive_selective_scan(
+    u: Array, dt: Array, A: Array, B: Array, C: Array, h: Array
+) -> tuple[Array, Array]:
     """The definition, one step after the other: `u, dt [b, t, c], A [n, c], B, C [b, t, n], h [b, n, c]`.
 
     Gives `y [b, t, c]` and the last state.
@@ -38,7 +40,9 @@ def naive_selective_scan(u: Array, dt: Array, A: Array, B: Array, C: Array, h: A
     return y, h
 
 
-def selective_scan(u: Array, dt: Array, A: Array, B: Array, C: Array, h: Array) -> tuple[Array, Array]:
+def selective_scan(
+    u: Array, dt: Array, A: Array, B: Array, C: Array, h: Array
+) -> tuple[Array, Array]:
     """`naive_selective_scan` with its large products done for `STEPS` steps at a time."""
     y, h, drive = np.empty_like(u), h.copy(), dt * u
     room = np.empty((STEPS, *A.shape), u.dtype)
@@ -75,24 +79,27 @@ def chunked_scan(u: Array, log_decay: Array, B: Array, C: Array, h: Array) -> tu
 
 
 def _chunk(u: Array, log_decay: Array, B: Array, C: Array, h: Array) -> tuple[Array, Array]:
-    """One chunk of l steps: what it reads from the state before it, from itself, and the state after it."""
-    b, l, heads, p = u.shape
+    """One chunk: what it reads from the state before it, from itself, and the state after it."""
+    b, steps, heads, p = u.shape
     groups = B.shape[2]
     x = u.transpose(0, 2, 1, 3)  # [b, h, l, p]
     decay = log_decay.transpose(0, 2, 1)  # [b, h, l]
     # The log decay from j to i is the sum over j+1 .. i. Summing exactly that stretch, instead of subtracting two
     # running sums, keeps small decays exact next to huge ones.
-    steps = np.where(np.tri(l, k=-1, dtype=bool), decay[..., None], decay.dtype.type(0))
-    between = np.exp(np.cumsum(steps, axis=-2, out=steps), out=steps)
-    between *= np.tri(l, dtype=u.dtype)
+    log_between = np.where(np.tri(steps, k=-1, dtype=bool), decay[..., None], decay.dtype.type(0))
+    np.cumsum(log_between, axis=-2, out=log_between)
+    between = np.exp(log_between, out=log_between)
+    between *= np.tri(steps, dtype=u.dtype)
     match = C.transpose(0, 2, 1, 3) @ B.transpose(0, 2, 3, 1)  # [b, g, l, l]
-    weights = between.reshape(b, groups, -1, l, l) * match[:, :, None]
-    y = weights.reshape(b, heads, l, l) @ x
+    weights = between.reshape(b, groups, -1, steps, steps) * match[:, :, None]
+    y = weights.reshape(b, heads, steps, steps) @ x
     since = np.exp(np.cumsum(decay, axis=-1))  # decay of the incoming state, [b, h, l]
     per_head = h.reshape(b, groups, -1, p, h.shape[-1])
     incoming = C.transpose(0, 2, 1, 3)[:, :, None] @ per_head.swapaxes(-1, -2)  # [b, g, h/g, l, p]
-    y += incoming.reshape(b, heads, l, p) * since[..., None]
+    y += incoming.reshape(b, heads, steps, p) * since[..., None]
     rest = between[:, :, -1, :, None] * x  # each step's input as it arrives at the chunk's end
-    outer = rest.reshape(b, groups, -1, l, p).swapaxes(-1, -2) @ B.transpose(0, 2, 1, 3)[:, :, None]
+    outer = (
+        rest.reshape(b, groups, -1, steps, p).swapaxes(-1, -2) @ B.transpose(0, 2, 1, 3)[:, :, None]
+    )
     h = h * since[:, :, -1, None, None] + outer.reshape(h.shape)
     return y.transpose(0, 2, 1, 3), h

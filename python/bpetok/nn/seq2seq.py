@@ -1,7 +1,7 @@
 """Encoder and decoder together: the 2017 Transformer and its Marian and BART checkpoints.
 
-    memory = model.encode(ids, mask)
-    logits, state = model.decode(target_ids, memory)
+memory = model.encode(ids, mask)
+logits, state = model.decode(target_ids, memory)
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Memory:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         """The hidden vectors."""
-        return np.array(self.hidden, dtype=dtype, copy=bool(copy) or dtype not in (None, self.hidden.dtype))
+        return np.array(
+            self.hidden, dtype=dtype, copy=bool(copy) or dtype not in (None, self.hidden.dtype)
+        )
 
     def __getitem__(self, index: Any) -> Array:
         """Index the hidden vectors."""
@@ -101,14 +103,24 @@ class EncoderDecoder(Model):
     def _encode(self, ids: Any, mask: Any, note: Recorder) -> Memory:
         raw = np.atleast_2d(np.asarray(ids))
         real = as_mask(mask, raw)
-        checked = check_ids(raw if real is None else np.where(real, raw, 0), self.encoder.config.vocab_size)
+        checked = check_ids(
+            raw if real is None else np.where(real, raw, 0), self.encoder.config.vocab_size
+        )
         return self._memory(encode_stack(self.encoder, checked, real, note), real)
 
     def _memory(self, hidden: Array, real: NDArray[np.bool_] | None) -> Memory:
-        return Memory(hidden, real, tuple(memory_keys(hidden, p, self.config) for p in self.net.layers))
+        return Memory(
+            hidden, real, tuple(memory_keys(hidden, p, self.config) for p in self.net.layers)
+        )
 
     def decode(
-        self, ids: Any, memory: Memory | Array, state: State | None = None, mask: Any = None, *, last: bool = False
+        self,
+        ids: Any,
+        memory: Memory | Array,
+        state: State | None = None,
+        mask: Any = None,
+        *,
+        last: bool = False,
     ) -> tuple[Array, State]:
         """Score the next target token after each id: `[b, t], [b, m, d] -> [b, t, v]` and the state."""
         hidden, packed, new = self._decode(ids, memory, state, mask, SILENT)
@@ -123,8 +135,14 @@ class EncoderDecoder(Model):
             memory = self._memory(np.asarray(memory, self.dtype), None)
         packed = pack(ids, mask, self.config.vocab_size)
         if len(memory) != len(packed.ids):
-            raise InputError(f"the memory holds {len(memory)} texts, the new ids {len(packed.ids)} rows")
-        seen = np.zeros((1, memory.shape[1]), np.int64) if memory.mask is None else np.where(memory.mask, 0, HIDDEN)
+            raise InputError(
+                f"the memory holds {len(memory)} texts, the new ids {len(packed.ids)} rows"
+            )
+        seen = (
+            np.zeros((1, memory.shape[1]), np.int64)
+            if memory.mask is None
+            else np.where(memory.mask, 0, HIDDEN)
+        )
         where = {"memory_pos": seen, "memory_query_pos": np.full((1, packed.ids.shape[1]), LAST)}
         hidden, new = run_causal(self.net, packed, state, note, keys=memory.keys, **where)
         return hidden, packed, new
@@ -137,15 +155,30 @@ class EncoderDecoder(Model):
         """Scores of the labels from the decoder's vector at the last end-of-text id: `[b, t] -> [b, labels]`."""
         c, ids = self.config, check_ids(ids, self.config.vocab_size)
         if c.decoder_start is None or c.pad is None or not c.eos:
-            raise ConfigError("classification needs decoder_start_token_id, pad_token_id and eos_token_id in the config")
+            raise ConfigError(
+                "classification needs decoder_start_token_id, pad_token_id and eos_token_id in the config"
+            )
         ends = np.where(ids == c.eos[0], np.arange(ids.shape[1]), -1).max(1)
         if (ends < 0).any():
-            raise InputError(f"row {int(np.argmin(ends))} has no end-of-text id {c.eos[0]} to read the labels at")
-        hidden, _, _ = self._decode(shift_right(ids, c.decoder_start, c.pad), self.encode(ids, mask), None, None, SILENT)
-        return label_scores(pooled(hidden[np.arange(len(ids)), ends][:, None], self.heads), c, self.heads)
+            raise InputError(
+                f"row {int(np.argmin(ends))} has no end-of-text id {c.eos[0]} to read the labels at"
+            )
+        hidden, _, _ = self._decode(
+            shift_right(ids, c.decoder_start, c.pad), self.encode(ids, mask), None, None, SILENT
+        )
+        return label_scores(
+            pooled(hidden[np.arange(len(ids)), ends][:, None], self.heads), c, self.heads
+        )
 
-    def trace(self, ids: Any, target_ids: Any, mask: Any = None) -> dict[str, Array]:
-        """Every intermediate by name: the encoder's under `encoder.`, the decoder's, and `cross_attention`."""
+    def trace(self, ids: Any, target_ids: Any = None, mask: Any = None) -> dict[str, Array]:
+        """Every intermediate by name: the encoder's under `encoder.`, the decoder's, and `cross_attention`.
+
+        Without `target_ids` the decoder reads its start id alone.
+        """
+        if target_ids is None:
+            target_ids = np.full(
+                (len(np.atleast_2d(np.asarray(ids))), 1), self.config.decoder_start or 0
+            )
         source: dict[str, Array] = {}
         book: dict[str, Array] = {}
         memory = self._encode(ids, mask, Recorder(source))

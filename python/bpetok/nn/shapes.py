@@ -4,7 +4,17 @@ The loader checks files against this, `random_weights` fills it, and parameter c
 `[out, in]`. `None` in a shape means that the file decides (a classifier's number of labels).
 
 >>> from bpetok.nn.config import Config
->>> c = Config(family="llama", vocab_size=9, width=4, layers=1, heads=2, kv_heads=1, head_dim=2, ffn_width=6, gated=True)
+>>> c = Config(
+...     family="llama",
+...     vocab_size=9,
+...     width=4,
+...     layers=1,
+...     heads=2,
+...     kv_heads=1,
+...     head_dim=2,
+...     ffn_width=6,
+...     gated=True,
+... )
 >>> layer_shapes(c, 0)["mix.qkv.w"], layer_shapes(c, 0)["ffn.up.w"]
 ((8, 4), (12, 4))
 """
@@ -74,7 +84,9 @@ def layer_shapes(c: Config, layer: int) -> dict[str, Shape]:
     if experts:
         shapes |= _norm("ffn.norm", c)
     if experts == 1:
-        shapes |= _linear("ffn.up", up, c.width, c.mlp_bias) | _linear("ffn.down", c.width, c.ffn_width, c.mlp_bias)
+        shapes |= _linear("ffn.up", up, c.width, c.mlp_bias) | _linear(
+            "ffn.down", c.width, c.ffn_width, c.mlp_bias
+        )
     elif experts > 1:
         shapes["ffn.router.w"] = (experts, c.width)
         shapes["ffn.experts.up.w"] = (experts, up, c.width)
@@ -87,7 +99,10 @@ def _ssm_shapes(c: Config, mixer: str) -> dict[str, Shape]:
     s = c.ssm
     assert s is not None
     if mixer == "linear_ssm":
-        shapes: dict[str, Shape] = {"mix.A": (s.state_size, s.state_size), "mix.B": (s.state_size, c.width)}
+        shapes: dict[str, Shape] = {
+            "mix.A": (s.state_size, s.state_size),
+            "mix.B": (s.state_size, c.width),
+        }
         shapes |= {"mix.C": (c.width, s.state_size), "mix.D": (c.width,)}
         return shapes | _linear("mix.out", c.width, c.width, False)
     shared = 2 * s.groups * s.state_size if mixer == "mamba2" else 0
@@ -96,7 +111,7 @@ def _ssm_shapes(c: Config, mixer: str) -> dict[str, Shape]:
         shapes["mix.conv.b"] = (s.inner + shared,)
     if mixer == "mamba2":
         shapes |= _linear("mix.in", 2 * s.inner + shared + s.heads, c.width, s.bias)
-        shapes |= {name: (s.heads,) for name in ("mix.dt.b", "mix.A_log", "mix.D")}
+        shapes |= dict.fromkeys(("mix.dt.b", "mix.A_log", "mix.D"), (s.heads,))
         shapes["mix.gate_norm.w"] = (s.inner,)
     else:
         shapes |= _linear("mix.in", 2 * s.inner, c.width, s.bias)

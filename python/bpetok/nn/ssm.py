@@ -28,7 +28,15 @@ from numpy.typing import NDArray
 
 from bpetok.nn.errors import ConfigError
 
-__all__ = ["convolution", "diagonal_scan", "discretise", "fft_convolution", "kernel", "recurrence", "scan"]
+__all__ = [
+    "convolution",
+    "diagonal_scan",
+    "discretise",
+    "fft_convolution",
+    "kernel",
+    "recurrence",
+    "scan",
+]
 
 Array = NDArray[Any]
 
@@ -113,7 +121,9 @@ def discretise(A: Array, B: Array, step: float, method: str = "zoh") -> tuple[Ar
         return np.linalg.solve(left, eye + step / 2 * A), np.linalg.solve(left, step * B)
     if method == "zoh":
         n, i = B.shape
-        joint = np.zeros((n + i, n + i), A.dtype)  # exp of [[A, B], [0, 0]] holds both answers, even for singular A
+        joint = np.zeros(
+            (n + i, n + i), A.dtype
+        )  # exp of [[A, B], [0, 0]] holds both answers, even for singular A
         joint[:n, :n], joint[:n, n:] = step * A, step * B
         both = _expm(joint)
         return both[:n, :n], both[:n, n:]

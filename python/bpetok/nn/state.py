@@ -5,8 +5,8 @@ once and continued in many ways. Keys and values still are not copied at every s
 room to spare, and each state has one *claim*: the first step taken from it may write into the spare room,
 beyond everything any state can see. A second step from the same state finds the claim gone and copies.
 
-A window keeps only the keys that can still be seen; old ones are dropped when the buffer is full, which costs
-one copy every `window` tokens. State-space layers keep a few convolution inputs and one matrix per channel.
+A window keeps only the last `window` keys, in a buffer of twice that; when it is full they move to the front of
+a new one, one copy every `window` tokens. State-space layers keep a few convolution inputs and one matrix per channel.
 
 >>> import numpy as np
 >>> s = State(lengths=np.zeros(1, np.int64), base=np.zeros(1, np.int64), layers=())
@@ -86,29 +86,63 @@ class Plan:
 
     lengths: NDArray[np.int64]  # real tokens before the new ids, [b]
     counts: NDArray[np.int64]  # real tokens among the new ids, [b]
-    base: NDArray[np.int64]  # position of slot 0 after the write, [b]
+    base: NDArray[np.int64]  # position of slot 0 while the pass runs, [b]
     start: NDArray[np.int64]  # slot of the first new key, [b]
-    source: NDArray[np.int64] | None  # None: write in place; else the old slot that becomes slot 0, [b]
+    source: (
+        NDArray[np.int64] | None
+    )  # None: write in place; else the old slot that becomes slot 0, [b]
     capacity: int
     first: int  # slots before this one no new query can see
     used: int  # slots from this one on no row has filled
     even: bool  # every row has the same length and count: one slice instead of a loop
+    window: int | None  # set when only this many keys are to be kept after the pass
 
     def extend(self, old: KeyValues, keys: Array, values: Array) -> tuple[KeyValues, Array, Array]:
-        """Add new keys and values `[b, g, t, d]`; gives the buffers and views of what may be seen, `[b, g, s, d]`."""
-        now = KeyValues(self._extend(old.keys, keys), self._extend(old.values, values))
-        return now, now.keys[:, :, self.first : self.used], now.values[:, :, self.first : self.used]
+        """Add new keys and values `[b, g, t, d]`; gives what to keep and views of what may be seen `[b, g, s, d]`."""
+        now = self._extend(old.keys, keys), self._extend(old.values, values)
+        seen = now[0][:, :, self.first : self.used], now[1][:, :, self.first : self.used]
+        return KeyValues(*(now if self.window is None else map(self._trim, now))), *seen
 
     def _extend(self, old: Array, new: Array) -> Array:
-        buffer, counts, start = old, self.counts.tolist(), self.start.tolist()
-        rows = [slice(None)] if self.even else [slice(i, i + 1) for i in range(len(counts))]
+        buffer = old
         if self.source is not None:
             buffer = np.zeros((*new.shape[:2], self.capacity, new.shape[3]), new.dtype)
-            for row, n, source in zip(rows, start, self.source.tolist(), strict=False):
-                buffer[row, :, :n] = old[row, :, source : source + n]
-        for row, at, n in zip(rows, start, counts, strict=False):
+            self._move(old, self.source, buffer, self.start)
+        counts, start = self.counts.tolist(), self.start.tolist()
+        for row, at, n in zip(self._rows(), start, counts, strict=False):
             buffer[row, :, at : at + n] = new[row, :, :n]
         return buffer
+
+    def _trim(self, full: Array) -> Array:
+        """The last keys of each row at the front of a buffer with room for as many again."""
+        assert self.window is not None
+        kept = self.end - self.base_after
+        small = np.zeros((*full.shape[:2], 2 * self.window, full.shape[3]), full.dtype)
+        self._move(full, self.base_after - self.base, small, kept)
+        return small
+
+    def _move(
+        self, old: Array, source: NDArray[np.int64], new: Array, count: NDArray[np.int64]
+    ) -> None:
+        for row, at, n in zip(self._rows(), source.tolist(), count.tolist(), strict=False):
+            new[row, :, :n] = old[row, :, at : at + n]
+
+    def _rows(self) -> list[slice]:
+        return [slice(None)] if self.even else [slice(i, i + 1) for i in range(len(self.counts))]
+
+    @property
+    def end(self) -> NDArray[np.int64]:
+        """Real tokens after the new ids, `[b]`."""
+        return self.lengths + self.counts
+
+    @property
+    def base_after(self) -> NDArray[np.int64]:
+        """Position of slot 0 in what is kept, `[b]`."""
+        return (
+            self.base
+            if self.window is None
+            else self.end - np.minimum(self.end - self.base, self.window)
+        )
 
     @property
     def key_positions(self) -> NDArray[np.int64]:
@@ -126,19 +160,26 @@ class Plan:
 def make_plan(state: State, counts: NDArray[np.int64], new: int) -> Plan:
     """Decide where `new` ids go, of which the first `counts [b]` are real."""
     lengths, base, window = state.lengths, state.base, state.window
-    capacity = min((layer.keys.shape[2] for layer in state.layers if isinstance(layer, KeyValues)), default=0)
+    capacity = min(
+        (layer.keys.shape[2] for layer in state.layers if isinstance(layer, KeyValues)), default=0
+    )
     start = lengths - base
-    even = bool((counts == new).all() and (lengths == lengths[:1]).all() and (base == base[:1]).all())
+    even = bool(
+        (counts == new).all() and (lengths == lengths[:1]).all() and (base == base[:1]).all()
+    )
     source = None
     try:
         state.claim.pop()  # one thread wins: list.pop is atomic
     except IndexError:
         source = np.zeros_like(start)
-    used = int(start.max(initial=0)) + new
+    used, trim = int(start.max(initial=0)) + new, None
     if used > capacity:
         kept = start if window is None else np.minimum(start, window)
         source, start, base = start - kept, kept, lengths - kept
         used = int(start.max(initial=0)) + new
-        capacity = max(64, used + used // 2) if window is None else used + window
+        if window is None:
+            capacity = max(64, used + used // 2)
+        else:
+            capacity, trim = max(used, 2 * window), window if used > 2 * window else None
     first = 0 if window is None else max(0, int(start.min(initial=0)) + 1 - window)
-    return Plan(lengths, counts, base, start, source, capacity, first, used, even)
+    return Plan(lengths, counts, base, start, source, capacity, first, used, even, trim)

@@ -33,7 +33,9 @@ def stream(
     """
     ids = tok.encode(prompt, allowed_special=allowed_special)
     if not ids:
-        start = model.config.bos if model.config.bos is not None else next(iter(model.config.eos), None)
+        start = (
+            model.config.bos if model.config.bos is not None else next(iter(model.config.eos), None)
+        )
         if start is None:
             raise InputError("an empty prompt needs a bos or eos id in the config to start from")
         ids = [start]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,26 @@ from numpy.typing import NDArray
 from bpetok.nn.errors import InputError
 from bpetok.nn.losses import IGNORE
 
-__all__ = ["choice_ids", "classification_ids", "entailment_ids", "mask_tokens", "nsp_pairs", "pair_ids", "similarity_ids"]
+__all__ = [
+    "choice_ids",
+    "classification_ids",
+    "entailment_ids",
+    "mask_tokens",
+    "nsp_pairs",
+    "pair_ids",
+    "similarity_ids",
+]
 
 Ids = Sequence[int]
 
 
 def mask_tokens(
-    ids: Any, rng: np.random.Generator, mask_id: int, vocab_size: int, special: Sequence[int] = (), rate: float = 0.15
+    ids: Any,
+    rng: np.random.Generator,
+    mask_id: int,
+    vocab_size: int,
+    special: Sequence[int] = (),
+    rate: float = 0.15,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """BERT's masking (arXiv:1810.04805, section 3.1): `[b, t] -> ids [b, t], labels [b, t]`.
 
@@ -40,7 +54,9 @@ def mask_tokens(
     return masked, np.where(chosen, ids, IGNORE)
 
 
-def nsp_pairs(documents: Sequence[Sequence[Ids]], rng: np.random.Generator) -> list[tuple[Ids, Ids, int]]:
+def nsp_pairs(
+    documents: Sequence[Sequence[Ids]], rng: np.random.Generator
+) -> list[tuple[Ids, Ids, int]]:
     """Pairs of sentences, half real neighbours (label 0), half with a second from another document (label 1).
 
     >>> pairs = nsp_pairs([[[1], [2]], [[3], [4]]], np.random.default_rng(0))
@@ -48,10 +64,12 @@ def nsp_pairs(documents: Sequence[Sequence[Ids]], rng: np.random.Generator) -> l
     True
     """
     if len([d for d in documents if len(d)]) < 2:
-        raise InputError(f"{len(documents)} documents are too few: a random second sentence comes from another one")
+        raise InputError(
+            f"{len(documents)} documents are too few: a random second sentence comes from another one"
+        )
     pairs: list[tuple[Ids, Ids, int]] = []
     for i, document in enumerate(documents):
-        for first, second in zip(document, document[1:], strict=False):
+        for first, second in pairwise(document):
             if rng.random() < 0.5:
                 pairs.append((first, second, 0))
                 continue
@@ -76,20 +94,29 @@ def classification_ids(text: Ids, start: int, extract: int) -> list[int]:
     return [start, *text, extract]
 
 
-def entailment_ids(premise: Ids, hypothesis: Ids, start: int, delimiter: int, extract: int) -> list[int]:
+def entailment_ids(
+    premise: Ids, hypothesis: Ids, start: int, delimiter: int, extract: int
+) -> list[int]:
     """GPT-1's layout of premise and hypothesis."""
     return [start, *premise, delimiter, *hypothesis, extract]
 
 
-def similarity_ids(first: Ids, second: Ids, start: int, delimiter: int, extract: int) -> list[list[int]]:
+def similarity_ids(
+    first: Ids, second: Ids, start: int, delimiter: int, extract: int
+) -> list[list[int]]:
     """GPT-1's layout of two texts without an order: both orders, whose vectors are added.
 
     >>> similarity_ids([1], [2], start=90, delimiter=91, extract=92)
     [[90, 1, 91, 2, 92], [90, 2, 91, 1, 92]]
     """
-    return [entailment_ids(a, b, start, delimiter, extract) for a, b in ((first, second), (second, first))]
+    return [
+        entailment_ids(a, b, start, delimiter, extract)
+        for a, b in ((first, second), (second, first))
+    ]
 
 
-def choice_ids(context: Ids, answers: Sequence[Ids], start: int, delimiter: int, extract: int) -> list[list[int]]:
+def choice_ids(
+    context: Ids, answers: Sequence[Ids], start: int, delimiter: int, extract: int
+) -> list[list[int]]:
     """GPT-1's layout of a context with each possible answer; the answer with the highest score is the choice."""
     return [entailment_ids(context, answer, start, delimiter, extract) for answer in answers]

@@ -1,8 +1,8 @@
 """Gathering a trace: the arrays of all layers stacked under one name, beside the single ones.
 
 >>> import numpy as np
->>> sorted(gather({"hidden.0": np.zeros(1), "hidden.1": np.ones(1)}, "hidden.{}", 2))
-[0.0, 1.0]
+>>> gather({"hidden.0": np.zeros(1), "hidden.1": np.ones(1)}, "hidden.{}", 2).tolist()
+[[0.0], [1.0]]
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def gather(book: dict[str, Array], pattern: str, count: int) -> Array | None:
     return np.stack(found) if found else None
 
 
-def finish_trace(book: dict[str, Array], c: Config, packed: Packed | None, prefix: str = "") -> dict[str, Array]:
+def finish_trace(
+    book: dict[str, Array], c: Config, packed: Packed | None, prefix: str = ""
+) -> dict[str, Array]:
     """Add `hidden [l + 1, b, t, d]`, `attention [l, b, h, t, s]` and the router's arrays `[l, b, t, ...]`.
 
     `hidden` has the entries of `output_hidden_states` in `transformers`: the embeddings, then every block's output,
@@ -52,7 +54,9 @@ def finish_trace(book: dict[str, Array], c: Config, packed: Packed | None, prefi
     if FAMILIES[c.family].traces_outputs and f"{prefix}hidden" in book:
         stacked = gather(book, f"{prefix}block.{{}}.out", c.layers)
         if stacked is not None:
-            blocks = stacked if packed is None else np.stack([packed.unpack(layer) for layer in stacked])
+            blocks = (
+                stacked if packed is None else np.stack([packed.unpack(layer) for layer in stacked])
+            )
             book[f"{prefix}hidden"] = np.concatenate([blocks, book[f"{prefix}hidden"][-1:]])
     return book
 

@@ -56,10 +56,15 @@ class _Reader:
         """Read one weight under the first spelling whose tensors are all there."""
         for spelling in template.split("|"):
             each = len(shape) == 3 and "{e}" in spelling
-            parts = [spelling.replace("{i}", str(layer)).replace("{e}", str(e)) for e in range(shape[0] or 0 if each else 1)]
+            parts = [
+                spelling.replace("{i}", str(layer)).replace("{e}", str(e))
+                for e in range(shape[0] or 0 if each else 1)
+            ]
             found = [[self._name(part) for part in joined.split("+")] for joined in parts]
             if found and all(name is not None for joined in found for name in joined):
-                arrays = [self._join([n for n in joined if n is not None], transposed) for joined in found]
+                arrays = [
+                    self._join([n for n in joined if n is not None], transposed) for joined in found
+                ]
                 return np.stack(arrays) if each else arrays[0]
         return None
 
@@ -77,27 +82,46 @@ class _Reader:
         array = array.astype(self.dtype, copy=False)
         return array if array.flags.aligned else array.copy()
 
-    def read(self, spelled: Mapping[str, str], shapes: Mapping[str, Shape], layer: int, optional: bool) -> Params:
+    def read(
+        self, spelled: Mapping[str, str], shapes: Mapping[str, Shape], layer: int, optional: bool
+    ) -> Params:
         """Read a group of weights, checking shapes; a missing one is an error unless `optional`."""
         params: Params = {}
         for ours, shape in shapes.items():
             template = spelled.get(ours)
-            array = self.find(template, shape, layer, ours in self.names.transposed) if template else None
+            array = (
+                self.find(template, shape, layer, ours in self.names.transposed)
+                if template
+                else None
+            )
             if array is None:
                 if optional:
                     continue
-                missing = (template or ours).split("|")[0].replace("{i}", str(layer)).replace("+", " and ")
-                raise WeightsError(f"tensor {missing} is missing; the config asks for shape {list(shape)}")
+                missing = (
+                    (template or ours)
+                    .split("|")[0]
+                    .replace("{i}", str(layer))
+                    .replace("+", " and ")
+                )
+                raise WeightsError(
+                    f"tensor {missing} is missing; the config asks for shape {list(shape)}"
+                )
             params[ours] = _shaped(array, shape, (template or ours).replace("{i}", str(layer)))
         return params
 
 
 def _shaped(array: Array, shape: Shape, name: str) -> Array:
     """Check a shape, forgiving axes of length 1 that files keep (`[c, 1, k]`, `[1, v]`)."""
-    if array.ndim > len(shape) and [n for n in array.shape if n != 1] == [n for n in shape if n != 1]:
+    if array.ndim > len(shape) and [n for n in array.shape if n != 1] == [
+        n for n in shape if n != 1
+    ]:
         array = array.reshape([n or 1 for n in shape])
-    if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
-        raise WeightsError(f"tensor {name} has shape {list(array.shape)}; the config asks for {list(shape)}")
+    if array.ndim != len(shape) or any(
+        want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
+    ):
+        raise WeightsError(
+            f"tensor {name} has shape {list(array.shape)}; the config asks for {list(shape)}"
+        )
     return array
 
 
@@ -113,11 +137,21 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
     if config.tied:  # the one matrix that is both may be saved under either name
         top["embed"] += "|" + names.heads["head.w"]
     stack = _stack(reader, config, top, names.layer)
-    encoder = _stack(reader, config.encoder, names.encoder_stack, names.encoder_layer) if config.encoder else None
+    encoder = (
+        _stack(reader, config.encoder, names.encoder_stack, names.encoder_layer)
+        if config.encoder
+        else None
+    )
     weights = Weights(stack, reader.read(spelled, head_shapes(config), 0, True), encoder)
-    copies = {part for template in names.heads.values() for part in template.split("|")}  # of what was read
+    copies = {
+        part for template in names.heads.values() for part in template.split("|")
+    }  # of what was read
     for name in tensors:
-        known = name in reader.used or name in copies or any(re.search(pattern, name) for pattern in IGNORED)
+        known = (
+            name in reader.used
+            or name in copies
+            or any(re.search(pattern, name) for pattern in IGNORED)
+        )
         if not known:
             raise WeightsError(
                 f"tensor {name} {list(tensors[name].shape)} has no place in a {config.family} of this config: "
@@ -134,7 +168,9 @@ def _stack(reader: _Reader, c: Config, top: Mapping[str, str], layer: Mapping[st
     return Stack(c, params, layers)
 
 
-def random_weights(config: Config, seed: int = 0, dtype: DTypeLike = "float32", scale: float = 0.02) -> Weights:
+def random_weights(
+    config: Config, seed: int = 0, dtype: DTypeLike = "float32", scale: float = 0.02
+) -> Weights:
     """Weights for a config without a checkpoint: normal with deviation `scale`, norms 1, state-space decays as in Mamba."""
     rng = np.random.default_rng(seed)
 
@@ -155,6 +191,10 @@ def random_weights(config: Config, seed: int = 0, dtype: DTypeLike = "float32", 
         return params
 
     def build(c: Config) -> Stack:
-        return Stack(c, fill(stack_shapes(c)), tuple(fill(layer_shapes(c, i)) for i in range(c.layers)))
+        return Stack(
+            c, fill(stack_shapes(c)), tuple(fill(layer_shapes(c, i)) for i in range(c.layers))
+        )
 
-    return Weights(build(config), fill(head_shapes(config)), build(config.encoder) if config.encoder else None)
+    return Weights(
+        build(config), fill(head_shapes(config)), build(config.encoder) if config.encoder else None
+    )

@@ -183,10 +183,11 @@ def load(path: str | os.PathLike[str]) -> Counts:
 
 def _settings_of(metadata: dict[bytes, bytes] | None) -> Settings | None:
     """The settings in a schema's metadata, or `None` for a table that is not bpetok's own."""
+    # Other tools keep things of their own there, which need not be text.
     kept = {
-        key.decode(): value.decode()
-        for key, value in (metadata or {}).items()
-        if key != b"ARROW:schema"
+        key: metadata[key.encode()].decode(errors="replace")
+        for key in Settings("", (), "").to_metadata()
+        if metadata and key.encode() in metadata
     }
     if "bpetok.counts" not in kept:
         return None

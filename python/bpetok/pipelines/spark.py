@@ -68,7 +68,8 @@ def count_dataframe(
     }
     Counts(**options)  # an invalid pattern fails here, and not in every task
     run = partial(count_batches_int64, field=field, max_pretokens=max_pretokens, **options)
-    counted = dataframe.select(field).mapInArrow(run, SCHEMA)
+    column = functions.col(f"`{field.replace('`', '``')}`")  # in quotes, since a name may hold dots
+    counted = dataframe.select(column).mapInArrow(run, SCHEMA)
     # try_sum gives null where a sum passes 2^63 - 1; sum would wrap with ANSI mode off.
     summed = counted.groupBy("pretoken").agg(functions.try_sum("count").alias("count")).toArrow()
     if nulls := summed.column("count").null_count:

@@ -8,7 +8,7 @@ be restored; what follows the start of a word is marked with `##`; a word with a
 >>> from bpetok import wordpiece
 >>> tok = wordpiece.train(["low lower lowest newer newest"] * 3, vocab_size=40)
 >>> tok.tokenize("The LOWEST newt")
-['[UNK]', 'lowest', 'new', '##t']
+['[UNK]', 'lowest', 'ne', '##w', '##t']
 
 Pure Python, for reading and for vocabularies of BERT's kind. `WordPiece.load` reads a `vocab.txt`.
 """

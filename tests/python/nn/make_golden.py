@@ -25,16 +25,48 @@ from torch.overrides import TorchFunctionMode
 VOCAB = 48
 IDS = {"vocab_size": VOCAB, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
 GPT = {**IDS, "n_embd": 12, "n_layer": 2, "n_head": 3, "n_positions": 32}
-LLAMA = {**IDS, "hidden_size": 12, "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 4}
+LLAMA = {
+    **IDS,
+    "hidden_size": 12,
+    "intermediate_size": 20,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
 LLAMA |= {"num_key_value_heads": 2, "max_position_embeddings": 32, "head_dim": 8}
-BERT = {"vocab_size": VOCAB, "pad_token_id": 0, "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3}
+BERT = {
+    "vocab_size": VOCAB,
+    "pad_token_id": 0,
+    "hidden_size": 12,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+}
 BERT |= {"intermediate_size": 20, "max_position_embeddings": 32}
-PAIR = {**IDS, "d_model": 12, "encoder_layers": 2, "decoder_layers": 2, "encoder_attention_heads": 3}
-PAIR |= {"decoder_attention_heads": 3, "encoder_ffn_dim": 20, "decoder_ffn_dim": 20, "max_position_embeddings": 32}
+PAIR = {
+    **IDS,
+    "d_model": 12,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 3,
+}
+PAIR |= {
+    "decoder_attention_heads": 3,
+    "encoder_ffn_dim": 20,
+    "decoder_ffn_dim": 20,
+    "max_position_embeddings": 32,
+}
 PAIR |= {"decoder_start_token_id": 0, "forced_eos_token_id": None}
 MAMBA = {**IDS, "hidden_size": 12, "num_hidden_layers": 2, "state_size": 4}
-JAMBA = {**{k: v for k, v in LLAMA.items() if k != "head_dim"}, "num_hidden_layers": 4, "mamba_d_state": 4}
-JAMBA |= {"attn_layer_period": 3, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1}
+JAMBA = {
+    **{k: v for k, v in LLAMA.items() if k != "head_dim"},
+    "num_hidden_layers": 4,
+    "mamba_d_state": 4,
+}
+JAMBA |= {
+    "attn_layer_period": 3,
+    "attn_layer_offset": 1,
+    "expert_layer_period": 2,
+    "expert_layer_offset": 1,
+}
 JAMBA |= {"num_experts": 4, "mamba_dt_rank": 3}
 
 
@@ -127,9 +159,14 @@ def build(cls: str, settings: dict[str, Any], seed: int) -> Any:
             elif name.endswith("embed_positions.weight") and cls.startswith("Marian"):
                 continue
             elif p.ndim == 1:
-                p.normal_(1.0 if "norm" in name.lower() or "ln_" in name or name.endswith("D") else 0.0, 0.3)
+                p.normal_(
+                    1.0 if "norm" in name.lower() or "ln_" in name or name.endswith("D") else 0.0,
+                    0.3,
+                )
             else:
-                p.normal_(0.0, 1.0 if "embed" in name or "wte" in name else 1.3 * p.shape[-1] ** -0.5)
+                p.normal_(
+                    0.0, 1.0 if "embed" in name or "wte" in name else 1.3 * p.shape[-1] ** -0.5
+                )
         for name, buffer in model.named_buffers():
             if name == "final_logits_bias":
                 buffer.normal_(0.0, 0.5)
@@ -138,7 +175,10 @@ def build(cls: str, settings: dict[str, Any], seed: int) -> Any:
 
 def widen(folder: Path, cls: str) -> Any:
     """The saved model in real float64."""
-    single, torch.FloatTensor = torch.FloatTensor, torch.DoubleTensor  # Marian rounds its sinusoids with it
+    single, torch.FloatTensor = (
+        torch.FloatTensor,
+        torch.DoubleTensor,
+    )  # Marian rounds its sinusoids with it
     try:
         kind = getattr(transformers, cls)
         plain = {"attn_implementation": "eager"}
@@ -164,13 +204,21 @@ def decoder(model: Any, seed: int) -> dict[str, Any]:
     found = {"ids": ids, "mask": mask, "hidden": torch.stack(full.hidden_states)[:, 0]}
     if "DoubleHeads" in type(model).__name__:
         at = mask.sum(1) - 1
-        rows = [model(ids[None, i : i + 1, : at[i] + 1], mc_token_ids=at[None, i : i + 1]).mc_logits for i in range(2)]
+        rows = [
+            model(ids[None, i : i + 1, : at[i] + 1], mc_token_ids=at[None, i : i + 1]).mc_logits
+            for i in range(2)
+        ]
         found["labels"] = torch.cat(rows)
     if "Classification" in type(model).__name__:
-        return found | {"labels": full.logits if len(ids) == 1 else model(ids, attention_mask=mask).logits}
+        return found | {
+            "labels": full.logits if len(ids) == 1 else model(ids, attention_mask=mask).logits
+        }
     if hasattr(full, "logits"):
         found["logits"] = full.logits[0]
-    if getattr(model.config, "router_aux_loss_coef", None) is not None and "Mixtral" in type(model).__name__:
+    if (
+        getattr(model.config, "router_aux_loss_coef", None) is not None
+        and "Mixtral" in type(model).__name__
+    ):
         found["aux"] = model(ids[:1], output_router_logits=True).aux_loss
     if "LM" in type(model).__name__ and "GPT" not in type(model).__name__[:6]:
         greedy = {"do_sample": False, "max_new_tokens": 8, "eos_token_id": None}
@@ -178,7 +226,12 @@ def decoder(model: Any, seed: int) -> dict[str, Any]:
             greedy["use_cache"] = False  # transformers' one-step form of Mamba-2 forgets the limit
         found["greedy"] = model.generate(ids[:1, :5], **greedy)
         for k, penalty in ((3, 1.0), (4, 0.2)):
-            ended = {**greedy, "eos_token_id": list(range(2, 9)), "num_beams": k, "length_penalty": penalty}
+            ended = {
+                **greedy,
+                "eos_token_id": list(range(2, 9)),
+                "num_beams": k,
+                "length_penalty": penalty,
+            }
             found[f"beams{k}"] = model.generate(ids[:1, :5], **ended)
     return found
 
@@ -186,13 +239,21 @@ def decoder(model: Any, seed: int) -> dict[str, Any]:
 def encoder(model: Any, seed: int) -> dict[str, Any]:
     """Hidden vectors and whatever heads there are, with padding and token types."""
     ids, mask = inputs(seed)
-    types = torch.randint(0, model.config.type_vocab_size, ids.shape, generator=torch.Generator().manual_seed(seed))
+    types = torch.randint(
+        0, model.config.type_vocab_size, ids.shape, generator=torch.Generator().manual_seed(seed)
+    )
     out = model(ids, attention_mask=mask, token_type_ids=types, output_hidden_states=True)
     found = {"ids": ids, "mask": mask, "types": types, "hidden": torch.stack(out.hidden_states)}
-    heads = {"prediction_logits": "mlm", "seq_relationship_logits": "nsp", "pooler_output": "pooled"}
+    heads = {
+        "prediction_logits": "mlm",
+        "seq_relationship_logits": "nsp",
+        "pooler_output": "pooled",
+    }
     found |= {ours: out[theirs] for theirs, ours in heads.items() if theirs in out}
     last = {"MaskedLM": "mlm", "NextSentencePrediction": "nsp", "SequenceClassification": "labels"}
-    return found | {ours: out["logits"] for end, ours in last.items() if type(model).__name__.endswith(end)}
+    return found | {
+        ours: out["logits"] for end, ours in last.items() if type(model).__name__.endswith(end)
+    }
 
 
 def seq2seq(model: Any, seed: int) -> dict[str, Any]:
@@ -201,12 +262,27 @@ def seq2seq(model: Any, seed: int) -> dict[str, Any]:
     if "Classification" in type(model).__name__:
         ids[0, -1] = ids[1, 8] = 2
         return {"ids": ids, "mask": mask, "labels": model(ids, attention_mask=mask).logits}
-    target = inputs(seed + 1, min(VOCAB, getattr(model.config, "decoder_vocab_size", None) or VOCAB))[0][:, :9]
+    target = inputs(
+        seed + 1, min(VOCAB, getattr(model.config, "decoder_vocab_size", None) or VOCAB)
+    )[0][:, :9]
     out = model(ids, attention_mask=mask, decoder_input_ids=target, output_hidden_states=True)
-    found = {"ids": ids, "mask": mask, "target": target, "logits": out.logits, "memory": out.encoder_last_hidden_state}
-    wanted = {"attention_mask": mask, "do_sample": False, "max_new_tokens": 8, "decoder_start_token_id": 0}
+    found = {
+        "ids": ids,
+        "mask": mask,
+        "target": target,
+        "logits": out.logits,
+        "memory": out.encoder_last_hidden_state,
+    }
+    wanted = {
+        "attention_mask": mask,
+        "do_sample": False,
+        "max_new_tokens": 8,
+        "decoder_start_token_id": 0,
+    }
     found["greedy"] = model.generate(ids, **wanted, eos_token_id=None, num_beams=1)
-    found["beams"] = model.generate(ids, **wanted, eos_token_id=list(range(2, 9)), num_beams=3, early_stopping=False)
+    found["beams"] = model.generate(
+        ids, **wanted, eos_token_id=list(range(2, 9)), num_beams=3, early_stopping=False
+    )
     return found
 
 
@@ -231,7 +307,9 @@ def make(name: str, folder: Path) -> None:
         run = encoder
     with torch.no_grad(), InFloat64():
         found = arrays(run(widen(folder, cls), seed))
-    assert not any(v.dtype == np.float32 for v in found.values()), f"{name}: something was computed in float32"
+    assert not any(v.dtype == np.float32 for v in found.values()), (
+        f"{name}: something was computed in float32"
+    )
     np.savez_compressed(folder / "oracle.npz", **found)
 
 
@@ -249,10 +327,15 @@ def old_dialect(folder: Path, name: str) -> None:
 
 def main() -> None:
     """Write all cases."""
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "golden" / "nn" / "made")
+    target = Path(
+        sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "golden" / "nn" / "made"
+    )
     for name in CASES:
         make(name, target / name)
-        print(f"{name:20s} {sum(f.stat().st_size for f in (target / name).iterdir()):8d} bytes", flush=True)
+        print(
+            f"{name:20s} {sum(f.stat().st_size for f in (target / name).iterdir()):8d} bytes",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nn.oracles import GOLDEN, close, distance, vectors
 
 from bpetok import nn
+from nn.oracles import GOLDEN, close, distance, vectors
 
 DECODERS = ("gpt2_tied", "llama_gqa", "mistral_swa", "mixtral_moe", "mamba1")
 DTYPES = ("float64", "float32")
@@ -39,7 +39,9 @@ def test_losses(name: str, dtype: str) -> None:
 def test_trace(name: str, dtype: str) -> None:
     o, model = vectors(name), nn.load(GOLDEN / name, dtype)
     trace = model.trace(o["full.input_ids"])
-    assert {array.dtype for key, array in trace.items() if not key.endswith("router_choice")} == {np.dtype(dtype)}
+    assert {array.dtype for key, array in trace.items() if not key.endswith("router_choice")} == {
+        np.dtype(dtype)
+    }
     close(trace["hidden"][:, 0], o["full.hidden"], dtype)
     if "full.attn16" in o:
         close(trace["attention"][:, 0, :, :16, :16], o["full.attn16"], dtype)
@@ -48,7 +50,10 @@ def test_trace(name: str, dtype: str) -> None:
         close(logits.reshape(len(logits), -1, logits.shape[-1]), o["moe.router_logits"], dtype)
         aux = nn.balance_loss(logits, model.config.top_k)
         close(aux, o["moe.aux_loss"], dtype)
-        total = nn.next_token_loss(trace["logits"], o["loss.labels"]) + model.config.aux_coefficient * aux
+        total = (
+            nn.next_token_loss(trace["logits"], o["loss.labels"])
+            + model.config.aux_coefficient * aux
+        )
         close(total, o["moe.loss_with_aux"], dtype)
 
 
@@ -77,9 +82,13 @@ def test_chunks_give_the_full_pass(name: str) -> None:
 def test_mamba_state() -> None:
     o, model = vectors("mamba1"), nn.load(GOLDEN / "mamba1", "float64")
     _, state = model(o["full.input_ids"])
-    for layer, conv, ssm in zip(state.layers, o["state.conv_states"], o["state.recurrent_states"], strict=True):
+    for layer, conv, ssm in zip(
+        state.layers, o["state.conv_states"], o["state.recurrent_states"], strict=True
+    ):
         close(layer.ssm[0].T, ssm)
-        close(layer.conv[0].T, conv[:, 1:])  # the oldest input that transformers keeps is never read again
+        close(
+            layer.conv[0].T, conv[:, 1:]
+        )  # the oldest input that transformers keeps is never read again
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -94,7 +103,9 @@ def test_greedy(name: str, dtype: str) -> None:
     assert got[:, prompt.shape[1] :].tolist() == o["greedy_eos.ids"].tolist()
     if "greedy_leftpad.ids" in o:
         want = o["greedy_leftpad.ids"]
-        got = nn.generate(model, o["greedy_leftpad.prompt"], want.shape[1], mask=o["greedy_leftpad.mask"])
+        got = nn.generate(
+            model, o["greedy_leftpad.prompt"], want.shape[1], mask=o["greedy_leftpad.mask"]
+        )
         assert got[:, -want.shape[1] :].tolist() == want.tolist()
 
 
@@ -108,7 +119,11 @@ def test_bert(dtype: str) -> None:
     close(mlm[o["mlm_labels"] != -100], o["mlm_logits_at_masks"], dtype)
     close(nsp, o["nsp_logits"], dtype)
     close(model.pool(hidden), o["pooled"], dtype)
-    close(nn.mlm_loss(mlm, o["mlm_labels"]) + nn.nsp_loss(nsp, o["nsp_label"]), o["loss_mlm_plus_nsp"], dtype)
+    close(
+        nn.mlm_loss(mlm, o["mlm_labels"]) + nn.nsp_loss(nsp, o["nsp_label"]),
+        o["loss_mlm_plus_nsp"],
+        dtype,
+    )
     close(model.mlm(model.encode(o["input_ids"][:1]))[0], o["nomask_mlm_logits_row0"], dtype)
     trace = model.trace(o["input_ids"], o["mask"], o["token_type_ids"])
     close(trace["hidden"][:, 1, :14], o["hidden_row1"], dtype)
@@ -125,7 +140,10 @@ def test_transformer2017(dtype: str) -> None:
     close(logits[1], o["logits_row1"], dtype)
     close(logits[0, -1], o["last_logits_row0"], dtype)
     close(nn.sequence_loss(logits, o["labels"]), o["loss"], dtype)
-    limit: dict[str, Any] = {"float64": 1e-7, "float32": 1e-5}  # float32 maps: scores of 50 carry 3e-6 of noise
+    limit: dict[str, Any] = {
+        "float64": 1e-7,
+        "float32": 1e-5,
+    }  # float32 maps: scores of 50 carry 3e-6 of noise
     trace = model.trace(o["input_ids"], o["decoder_input_ids"], o["mask"])
     assert distance(trace["hidden"][:, 1], o["decoder_hidden_row1"]) < limit[dtype]
     assert distance(trace["cross_attention"][:, 1], o["cross_attn_row1"]) < limit[dtype]
@@ -144,4 +162,6 @@ def test_translation(dtype: str) -> None:
     logits, state = model.decode(o["decoder_input_ids"][:, :4], memory)
     rest, _ = model.decode(o["decoder_input_ids"][:, 4:], memory, state)
     full, _ = model.decode(o["decoder_input_ids"], memory)
-    assert distance(np.concatenate([logits, rest], 1), full) < (1e-12 if dtype == "float64" else 5e-6)
+    assert distance(np.concatenate([logits, rest], 1), full) < (
+        1e-12 if dtype == "float64" else 5e-6
+    )

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nn.oracles import GOLDEN, close, distance, vectors
 
 from bpetok import nn
+from nn.oracles import GOLDEN, close, distance, vectors
 
 CASES = sorted(path.parent.name for path in (GOLDEN / "made").glob("*/config.json"))
 ENDS = range(2, 9)
@@ -18,7 +18,9 @@ def check_decoder(model: nn.Decoder, o: dict[str, Any], dtype: str) -> None:
     ids, mask = o["ids"], o["mask"].astype(bool)
     if "labels" in o:
         close(model.classify(ids, mask), o["labels"], dtype)
-        shifted = np.stack([np.roll(row, (~real).sum()) for row, real in zip(ids, mask, strict=True)])
+        shifted = np.stack(
+            [np.roll(row, (~real).sum()) for row, real in zip(ids, mask, strict=True)]
+        )
         close(model.classify(shifted, np.sort(mask, axis=1)), o["labels"], dtype)
     if "hidden" in o:
         close(model.trace(ids[:1])["hidden"][:, 0], o["hidden"], dtype)
@@ -38,7 +40,9 @@ def check_decoder(model: nn.Decoder, o: dict[str, Any], dtype: str) -> None:
         assert nn.generate(model, ids[:1, :5], 8).tolist() == o["greedy"].tolist()
     for k, penalty in ((3, 1.0), (4, 0.2)):
         if f"beams{k}" in o:
-            got = nn.generate(model, ids[:1, :5], 8, eos=list(ENDS), beams=k, length_penalty=penalty)
+            got = nn.generate(
+                model, ids[:1, :5], 8, eos=list(ENDS), beams=k, length_penalty=penalty
+            )
             same_text(got, o[f"beams{k}"])
 
 
@@ -95,5 +99,8 @@ def test_made(name: str, dtype: str) -> None:
 
 
 def test_there_are_cases_of_every_family() -> None:
-    families = {json.loads((GOLDEN / "made" / name / "config.json").read_text())["model_type"] for name in CASES}
+    families = {
+        json.loads((GOLDEN / "made" / name / "config.json").read_text())["model_type"]
+        for name in CASES
+    }
     assert families == set(nn.FAMILIES) - {"linear_ssm", "transformer"}

@@ -52,11 +52,15 @@ class Family:
     names: Names
     reads: Reads  # setting -> (JSON field, default when the field is missing)
     fixed: Mapping[str, Any] = field(default_factory=dict)
-    only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # field -> the values that work
+    only: Mapping[str, tuple[Any, ...]] = field(
+        default_factory=dict
+    )  # field -> the values that work
     inert: frozenset[str] = frozenset()  # fields that do not change the result
     alias: Mapping[str, str] = field(default_factory=dict)  # other spelling -> field
     encoder: Reads = field(default_factory=dict)  # seq2seq: what the encoder reads differently
-    activations: Mapping[str, str] = field(default_factory=dict)  # theirs -> ours, where they differ
+    activations: Mapping[str, str] = field(
+        default_factory=dict
+    )  # theirs -> ours, where they differ
     traces_outputs: bool = False  # `transformers` lists a Mamba's hidden states after its blocks
 
 

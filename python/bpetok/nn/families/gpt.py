@@ -21,7 +21,13 @@ _ALIAS = {
     "max_position_embeddings": "n_positions",
     "n_ctx": "n_positions",
 }
-_FIXED = {"norm": "layer", "qkv_bias": True, "out_bias": True, "mlp_bias": True, "positions": "learned"}
+_FIXED = {
+    "norm": "layer",
+    "qkv_bias": True,
+    "out_bias": True,
+    "mlp_bias": True,
+    "positions": "learned",
+}
 _ONLY = {
     "summary_type": ("cls_index",),
     "summary_use_proj": (True,),

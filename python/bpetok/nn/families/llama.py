@@ -4,7 +4,16 @@ from dataclasses import replace
 
 from bpetok.nn.families.family import TOKENS, Family, Names, Reads, classes, under, with_bias
 
-__all__ = ["EXPERTS", "GATED", "LLAMA", "LLAMA_NAMES", "MISTRAL", "MISTRAL_READS", "MIXTRAL", "NO_BIAS"]
+__all__ = [
+    "EXPERTS",
+    "GATED",
+    "LLAMA",
+    "LLAMA_NAMES",
+    "MISTRAL",
+    "MISTRAL_READS",
+    "MIXTRAL",
+    "NO_BIAS",
+]
 
 _HEADS = ("ForCausalLM", "ForSequenceClassification")
 NO_BIAS = {"attention_bias": (False,), "mlp_bias": (False,)}

@@ -39,7 +39,11 @@ _ALIAS = {
     "num_attention_heads": "encoder_attention_heads",
 }
 # Fields of older checkpoints that `transformers` no longer reads: only what they said for these models works.
-_ONLY = {"normalize_before": (False,), "add_final_layer_norm": (False,), "add_bias_logits": (False,)}
+_ONLY = {
+    "normalize_before": (False,),
+    "add_final_layer_norm": (False,),
+    "add_bias_logits": (False,),
+}
 _INERT = frozenset({"classif_dropout", "extra_pos_embeddings"})
 
 _LAYER = with_bias(

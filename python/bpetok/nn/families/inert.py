@@ -1,0 +1,93 @@
+"""JSON fields that any `config.json` may carry and that do not change a forward pass, or must not.
+
+>>> "attention_dropout" in INERT, ONLY["is_decoder"]
+(True, (False,))
+"""
+
+from typing import Any
+
+__all__ = ["INERT", "ONLY"]
+
+# Training, dropout, bookkeeping and generation defaults: none of them changes a forward pass.
+INERT = frozenset(
+    {
+        "model_type",
+        "architectures",
+        "dtype",
+        "torch_dtype",
+        "transformers_version",
+        "_name_or_path",
+        "name_or_path",
+        "_commit_hash",
+        "use_cache",
+        "return_dict",
+        "output_attentions",
+        "output_hidden_states",
+        "output_scores",
+        "torchscript",
+        "use_bfloat16",
+        "problem_type",
+        "id2label",
+        "label2id",
+        "num_labels",
+        "finetuning_task",
+        "task_specific_params",
+        "tokenizer_class",
+        "prefix",
+        "chunk_size_feed_forward",
+        "gradient_checkpointing",
+        "initializer_range",
+        "init_std",
+        "init_factor",
+        "initializer_factor",
+        "attn_implementation",
+        "_attn_implementation",
+        "_attn_implementation_autoset",
+        "experts_implementation",
+        "sep_token_id",
+        "cls_token_id",
+        "forced_bos_token_id",
+        "forced_eos_token_id",
+        "max_length",
+        "min_length",
+        "do_sample",
+        "early_stopping",
+        "num_beams",
+        "num_beam_groups",
+        "diversity_penalty",
+        "temperature",
+        "top_k",
+        "top_p",
+        "typical_p",
+        "repetition_penalty",
+        "length_penalty",
+        "no_repeat_ngram_size",
+        "encoder_no_repeat_ngram_size",
+        "bad_words_ids",
+        "num_return_sequences",
+        "return_dict_in_generate",
+        "remove_invalid_values",
+        "exponential_decay_length_penalty",
+        "suppress_tokens",
+        "begin_suppress_tokens",
+        "dropout",
+        "attention_dropout",
+        "activation_dropout",
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+        "resid_pdrop",
+        "embd_pdrop",
+        "attn_pdrop",
+        "clf_pdrop",
+        "classifier_dropout",
+        "encoder_layerdrop",
+        "decoder_layerdrop",
+    }
+)
+ONLY: dict[str, tuple[Any, ...]] = {
+    "is_decoder": (False,),
+    "add_cross_attention": (False,),
+    "tie_encoder_decoder": (False,),
+    "cross_attention_hidden_size": (None,),
+    "pruned_heads": ({},),
+}

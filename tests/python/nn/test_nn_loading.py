@@ -1,0 +1,340 @@
+"""Files and configs: what is read, and what is refused by name."""
+
+import json
+import shutil
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bpetok import nn
+from bpetok.errors import Error
+from bpetok.nn.shapes import layer_shapes
+from bpetok.nn.weights import random_weights
+from nn.models import CONFIGS, tiny
+from nn.oracles import GOLDEN, close, distance, vectors
+
+BASE: dict[str, dict[str, Any]] = {
+    **CONFIGS,
+    "bert": {
+        "model_type": "bert",
+        "hidden_size": 16,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 1,
+    },
+    "bart": {
+        "model_type": "bart",
+        "d_model": 16,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 2,
+    },
+    "marian": {
+        "model_type": "marian",
+        "d_model": 16,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 2,
+    },
+}
+REFUSED = [
+    ("gpt2", {"activation_function": "quick_gelu"}, "activation_function='quick_gelu'"),
+    ("gpt2", {"add_cross_attention": True}, "add_cross_attention=True"),
+    ("gpt2", {"summary_type": "mean"}, "summary_type='mean'"),
+    ("gpt2", {"n_embd": 16, "hidden_size": 32}, "hidden_size=32"),
+    ("gpt1", {"afn": "gelu_pytorch_tanh"}, "afn='gelu_pytorch_tanh'"),
+    ("llama", {"sliding_window": 4}, "sliding_window=4"),
+    ("llama", {"attn_logit_softcapping": 30.0}, "attn_logit_softcapping=30.0"),
+    ("llama", {"layer_types": ["full_attention"]}, "layer_types"),
+    ("llama", {"quantization_config": {"bits": 4}}, "quantization_config"),
+    ("llama", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "rope_type='dynamic'"),
+    ("llama", {"rope_parameters": {"rope_type": "longrope"}}, "rope_parameters.rope_type='longrope'"),
+    ("llama", {"rope_parameters": {"rope_type": "linear"}}, "rope_parameters.factor"),
+    ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "beta_fast": 3}}, "beta_fast=3"),
+    ("llama", {"partial_rotary_factor": 0.5}, "partial_rotary_factor=0.5"),
+    ("llama", {"num_key_value_heads": 3}, "3 key/value heads"),
+    ("llama", {"hidden_size": 18}, "18"),
+    ("llama", {"head_dim": 5}, "head_dim=5"),
+    ("llama", {"architectures": ["LlamaForTokenClassification"]}, "LlamaForTokenClassification"),
+    ("llama", {"is_decoder": True}, "is_decoder=True"),
+    ("mistral", {"attention_bias": True}, "attention_bias=True"),
+    ("mistral", {"sliding_window": 0}, "sliding_window=0"),
+    ("mixtral", {"num_experts_per_tok": 9}, "num_experts_per_tok=9"),
+    ("mixtral", {"shared_expert_intermediate_size": 8}, "shared_expert_intermediate_size=8"),
+    ("bert", {"position_embedding_type": "relative_key"}, "position_embedding_type='relative_key'"),
+    ("bert", {"is_decoder": True}, "is_decoder=True"),
+    ("bart", {"normalize_before": True}, "normalize_before=True"),
+    ("bart", {"is_encoder_decoder": False}, "is_encoder_decoder=False"),
+    ("marian", {"static_position_embeddings": False}, "static_position_embeddings=False"),
+    ("mamba", {"intermediate_size": 40}, "intermediate_size=40"),
+    ("mamba", {"hidden_act": "tanh"}, "hidden_act='tanh'"),
+    ("mamba2", {"norm_before_gate": True}, "norm_before_gate=True"),
+    ("mamba2", {"num_heads": 5}, "num_heads=5"),
+    ("jamba", {"attn_layer_offset": 3}, "attn_layer_offset=3"),
+    ("jamba", {"rope_theta": 10000.0}, "rope_theta=10000.0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "change", "words"), REFUSED)
+def test_what_is_not_supported_is_refused_by_name(
+    family: str, change: dict[str, Any], words: str
+) -> None:
+    nn.config_from_json(BASE[family])
+    with pytest.raises(nn.ConfigError) as error:
+        nn.config_from_json({**BASE[family], **change})
+    assert words in str(error.value)
+
+
+def test_unknown_families_and_bad_files() -> None:
+    with pytest.raises(nn.ConfigError, match="model_type='t5'"):
+        nn.config_from_json({"model_type": "t5"})
+    assert issubclass(nn.ConfigError, Error)
+
+
+def test_harmless_fields_pass() -> None:
+    harmless = {
+        "torch_dtype": "float16",
+        "use_cache": False,
+        "attention_dropout": 0.5,
+        "unheard_of": None,
+    }
+    assert nn.config_from_json({**BASE["llama"], **harmless}) == nn.config_from_json(BASE["llama"])
+
+
+def test_both_rope_dialects_say_the_same() -> None:
+    parts = {"factor": 4.0, "original_max_position_embeddings": 8}
+    new = {"rope_parameters": {"rope_type": "yarn", "rope_theta": 50.0, **parts}}
+    old = {"rope_theta": 50.0, "rope_scaling": {"type": "yarn", **parts}}
+    assert nn.config_from_json({**BASE["llama"], **new}) == nn.config_from_json(
+        {**BASE["llama"], **old}
+    )
+    plain = {"rope_theta": 50.0, "rope_scaling": None}
+    assert nn.config_from_json({**BASE["llama"], **plain}).rope == nn.Rope(
+        theta=50.0, original_max_positions=2048
+    )
+
+
+def test_windows_and_experts_by_default() -> None:
+    assert nn.config_from_json({"model_type": "mistral"}).window == 4096
+    assert nn.config_from_json({"model_type": "mistral", "sliding_window": None}).window is None
+    jamba = nn.config_from_json({"model_type": "jamba", "num_hidden_layers": 8})
+    assert [i for i, mixer in enumerate(jamba.mixers) if mixer == "attention"] == [4]
+    assert jamba.experts == (1, 16) * 4
+
+
+def test_infinity_in_any_spelling() -> None:
+    for spelled in (float("inf"), "inf", {"__float__": "Infinity"}):
+        c = nn.config_from_json({**BASE["mamba2"], "time_step_limit": [0.0, spelled]})
+        assert c.ssm is not None
+        assert c.ssm.time_step_limit == (0.0, float("inf"))
+
+
+def test_dtypes_of_models(tmp_path: Path) -> None:
+    with pytest.raises(nn.ConfigError, match="float16"):
+        nn.load(GOLDEN / "gpt2_tied", "float16")
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(nn.ConfigError, match="object"):
+        nn.load(tmp_path)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(nn.ConfigError, match="JSON"):
+        nn.load(tmp_path)
+    shutil.copy(GOLDEN / "gpt2_tied" / "config.json", tmp_path)
+    with pytest.raises(FileNotFoundError):
+        nn.load(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64", "bool"])
+def test_safetensors_round_trip(tmp_path: Path, dtype: str) -> None:
+    arrays = {
+        "a": np.arange(6).reshape(2, 3).astype(dtype),
+        "b": np.ones((), dtype),
+        "c": np.zeros((0, 4), dtype),
+    }
+    nn.write_safetensors(tmp_path / "x.safetensors", arrays)
+    back = nn.read_safetensors(tmp_path / "x.safetensors")
+    assert list(back) == list(arrays)
+    for name, array in arrays.items():
+        assert back[name].dtype == dtype
+        assert (back[name] == array).all()
+        assert back[name].shape == array.shape
+    with pytest.raises(ValueError, match="read-only"):
+        back["a"][0, 0] = 1
+
+
+def header(text: str | bytes, data: bytes = b"") -> bytes:
+    text = text.encode() if isinstance(text, str) else text
+    return struct.pack("<Q", len(text)) + text + data
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"1234", "too few"),
+        (struct.pack("<Q", 1 << 60) + b"{}", "claims"),
+        (header("nonsense"), "header"),
+        (header("[1]"), "header"),
+        (header('{"a": 3}'), "header"),
+        (header(b"\xff\xfe"), "header"),
+        (header('{"a": {"dtype": "F8", "shape": [1], "data_offsets": [0, 1]}}', b"1"), "'F8'"),
+        (
+            header('{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}', b"1234"),
+            "8 bytes",
+        ),
+        (
+            header('{"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}', b"1234"),
+            "do not fit",
+        ),
+        (
+            header('{"a": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}', b"1234"),
+            "no size",
+        ),
+        (
+            header('{"a": {"dtype": "F32", "shape": [1.5], "data_offsets": [0, 4]}}', b"1234"),
+            "no size",
+        ),
+        (
+            header('{"a": {"dtype": "I8", "shape": [4], "data_offsets": [-4, 0]}}', b"1234"),
+            "no size",
+        ),
+    ],
+)
+def test_damaged_files_are_errors(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "x.safetensors").write_bytes(content)
+    with pytest.raises(nn.WeightsError) as error:
+        nn.read_safetensors(tmp_path / "x.safetensors")
+    assert words in str(error.value)
+
+
+def rewritten(tmp_path: Path, name: str, **changes: Any) -> Path:
+    """A copy of a golden model with tensors replaced, added, or (None) removed."""
+    tensors = dict(nn.read_safetensors(GOLDEN / name / "model.safetensors")) | changes
+    nn.write_safetensors(
+        tmp_path / "model.safetensors", {k: v for k, v in tensors.items() if v is not None}
+    )
+    shutil.copy(GOLDEN / name / "config.json", tmp_path)
+    return tmp_path
+
+
+def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    norm = "model.norm.weight"
+    with pytest.raises(nn.WeightsError, match=norm + " is missing"):
+        nn.load(rewritten(tmp_path, "llama_gqa", **{norm: None}))
+    with pytest.raises(nn.WeightsError, match=r"model.norm.weight has shape \[31\]"):
+        nn.load(rewritten(tmp_path, "llama_gqa", **{norm: np.ones(31, np.float32)}))
+    extra = "model.layers.0.self_attn.q_norm.weight"
+    with pytest.raises(nn.WeightsError, match=extra):
+        nn.load(rewritten(tmp_path, "llama_gqa", **{extra: np.ones(8, np.float32)}))
+    with pytest.raises(nn.WeightsError, match="output classifier"):
+        nn.load(rewritten(tmp_path, "llama_gqa", **{"lm_head.weight": None}))([[1]])
+
+
+def test_old_buffers_and_tied_copies_are_skipped(tmp_path: Path) -> None:
+    o = vectors("gpt2_tied")
+    buffers = {
+        "transformer.h.0.attn.bias": np.ones((1, 1, 64, 64), np.float32),
+        "transformer.h.0.attn.masked_bias": np.ones((), np.float32),
+        "lm_head.weight": np.zeros((300, 32), np.float32),
+    }
+    logits, _ = nn.load(rewritten(tmp_path, "gpt2_tied", **buffers), "float64")(o["full.input_ids"])
+    close(logits[0], o["full.logits"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_weights_of_other_widths(tmp_path: Path, dtype: str) -> None:
+    tensors = {
+        k: v.astype(dtype)
+        for k, v in nn.read_safetensors(GOLDEN / "llama_gqa" / "model.safetensors").items()
+    }
+    logits, _ = nn.load(rewritten(tmp_path, "llama_gqa", **tensors), "float32")([[1, 2, 3]])
+    want, _ = nn.load(GOLDEN / "llama_gqa", "float64")([[1, 2, 3]])
+    assert logits.dtype == np.float32
+    assert distance(logits, want) < (0.01 if dtype == "float16" else 5e-6)
+
+
+def test_bare_names_without_the_prefix(tmp_path: Path) -> None:
+    tensors = nn.read_safetensors(GOLDEN / "gpt2_tied" / "model.safetensors")
+    nn.write_safetensors(
+        tmp_path / "model.safetensors",
+        {k.removeprefix("transformer."): v for k, v in tensors.items()},
+    )
+    shutil.copy(GOLDEN / "gpt2_tied" / "config.json", tmp_path)
+    o = vectors("gpt2_tied")
+    close(nn.load(tmp_path, "float64")(o["full.input_ids"])[0][0], o["full.logits"])
+
+
+def test_bad_indexes(tmp_path: Path) -> None:
+    folder = GOLDEN / "llama_bf16_shards"
+    for file in folder.iterdir():
+        shutil.copy(file, tmp_path)
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
+    for shard, words in (
+        ("../model-00001-of-00002.safetensors", "plain file name"),
+        ("model-00001-of-00002.safetensors", "not in"),
+    ):
+        changed = {**index, "weight_map": {**index["weight_map"], "model.norm.weight": shard}}
+        (tmp_path / "model.safetensors.index.json").write_text(json.dumps(changed))
+        with pytest.raises(nn.WeightsError, match=words):
+            nn.load(tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    with pytest.raises(nn.WeightsError, match="weight_map"):
+        nn.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_random_models_run(name: str) -> None:
+    model = tiny(name, "float32")
+    assert model([[1, 2]])[0].shape == (1, 2, 50)
+    assert "layers" in repr(model)
+    assert model.nbytes > 0
+    assert set(model.weights.stack.layers[0]) == set(layer_shapes(model.config, 0))
+
+
+def test_the_paper_s_transformer() -> None:
+    sizes = {
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "encoder_ffn_dim": 20,
+        "decoder_ffn_dim": 20,
+        "vocab_size": 30,
+    }
+    settings = {
+        **BASE["marian"],
+        **sizes,
+        "model_type": "transformer",
+        "pad_token_id": 0,
+        "decoder_start_token_id": 0,
+        "max_position_embeddings": 16,
+    }
+    c = nn.config_from_json(settings)
+    assert (c.activation, c.embed_scale, c.positions, c.tied) == ("relu", 4.0, "sinusoid", True)
+    model = nn.from_weights(random_weights(c, 0, "float64", 0.3), "float64")
+    memory = model.encode([[3, 4, 5, 0]], [[1, 1, 1, 0]])
+    short = model.encode([[3, 4, 5]])
+    assert distance(memory[:, :3], short) < 1e-14
+    logits, _ = model.decode([[0, 6]], memory)
+    assert distance(model.decode([[0, 6]], short)[0], logits) < 1e-14
+    assert distance(model.decode([[0, 6]], np.asarray(short))[0], logits) < 1e-14
+    assert set(model.trace([[3, 4]])) >= {
+        "memory",
+        "logits",
+        "encoder.hidden",
+        "hidden",
+        "cross_attention",
+    }
+
+
+def test_a_linear_ssm_from_disk(tmp_path: Path) -> None:
+    model = tiny("linear_ssm")
+    tensors = {
+        "embed.weight": model.weights.stack.top["embed"],
+        "final_norm.weight": model.weights.stack.top["final_norm.w"],
+    }
+    for i, p in enumerate(model.weights.stack.layers):
+        tensors |= {f"layers.{i}.mixer.{name}": p[f"mix.{name}"] for name in "ABCD"}
+        tensors |= {
+            f"layers.{i}.norm.weight": p["mix.norm.w"],
+            f"layers.{i}.mixer.out.weight": p["mix.out.w"],
+        }
+    nn.write_safetensors(tmp_path / "model.safetensors", tensors)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIGS["linear_ssm"]))
+    assert distance(nn.load(tmp_path, "float64")([[1, 2, 3]])[0], model([[1, 2, 3]])[0]) == 0
