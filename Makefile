@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DIST_VENV := .venv-dist
 BENCH_VENV := .venv-bench
+ENGINES_VENV := .venv-engines
 # Clippy compiles the Python binding too, and asks this interpreter for its version.
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 # Arguments for pytest, as in `make test PYTEST="-k stream"`.
@@ -15,7 +16,7 @@ DEMO ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv build demo test lint types rust-test python-test fmt bench dist docs golden clean
+.PHONY: help venv build demo test lint types rust-test python-test test-engines fmt bench dist docs golden clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +59,15 @@ rust-test: ## all Rust tests (nextest if it is installed)
 python-test: $(VENV)/installed-all build ## all Python tests and docstring examples
 	$(BIN)/python -m pytest $(PYTEST)
 
+test-engines: $(VENV)/installed-build ## counting on real local Ray and Spark processes (installs both)
+	rm -rf $(ENGINES_VENV)/dist
+	$(BIN)/python -m venv $(ENGINES_VENV)
+	$(ENGINES_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/maturin build --release --quiet --out $(ENGINES_VENV)/dist
+	$(ENGINES_VENV)/bin/python -m pip install --quiet --group engines
+	$(ENGINES_VENV)/bin/python -m pip install --quiet --force-reinstall --no-deps $(ENGINES_VENV)/dist/*.whl
+	$(ENGINES_VENV)/bin/python -m pytest tests/engines -W default $(PYTEST)
+
 fmt: $(VENV)/installed-all ## format Rust and Python
 	cargo fmt
 	$(BIN)/ruff check --fix --quiet
@@ -88,4 +98,4 @@ golden: $(VENV)/installed-all ## rewrite tests/vectors from the peers (read the 
 	$(BIN)/python tests/vectors/make.py
 
 clean: ## remove what was built; .venv too
-	rm -rf $(VENV) $(DIST_VENV) $(BENCH_VENV) target dist site demo.bpetok
+	rm -rf $(VENV) $(DIST_VENV) $(BENCH_VENV) $(ENGINES_VENV) target dist site demo.bpetok

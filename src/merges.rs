@@ -9,16 +9,20 @@ use crate::vocab::Vocabulary;
 pub struct Merges(Vec<Pair>);
 
 impl Merges {
-    /// Checks that both sides of each merge are tokens and that together they are one. `lookup` finds a token.
+    /// Checks that both sides of each merge are tokens, that together they are one, that tokens are first made in the order
+    /// of their ids, and that each token of two bytes or more is made. Then, and only then, merging by the list
+    /// and merging by id are the same (`tests/rust/encode.rs` tries it), and this crate merges by id.
+    /// `lookup` finds a token.
     ///
     /// # Errors
-    /// The first merge that is not so.
+    /// The first merge that is not so, or a token that none makes.
     pub fn new(
         pairs: Vec<Pair>,
         vocabulary: &Vocabulary,
         lookup: impl Fn(&[u8]) -> Option<TokenId>,
     ) -> Result<Self> {
         let mut joined = Vec::new();
+        let (mut newest, mut made) = (None, 0);
         for (index, pair) in pairs.iter().enumerate() {
             let (Some(left), Some(right)) = (vocabulary.get(pair.left), vocabulary.get(pair.right)) else {
                 let reason = format!("ids {} and {} are not both in the vocabulary", pair.left, pair.right);
@@ -27,10 +31,22 @@ impl Merges {
             joined.clear();
             joined.extend_from_slice(left);
             joined.extend_from_slice(right);
-            if lookup(&joined).is_none() {
+            let Some(id) = lookup(&joined) else {
                 let reason = format!("ids {} and {} do not join to a token of the vocabulary", pair.left, pair.right);
                 return Err(Error::BadMerge { index, reason });
+            };
+            if newest.is_none_or(|newest| id > newest) {
+                newest = Some(id);
+                made += 1;
+            } else if pairs[..index].iter().rev().all(|p| !makes(vocabulary, *p, &joined)) {
+                let reason = format!("it makes id {id} after id {}; tokens must be numbered in the order of their merges", newest.unwrap_or(id));
+                return Err(Error::BadMerge { index, reason });
             }
+        }
+        let wanted = vocabulary.iter().filter(|t| t.1.len() > 1).count();
+        if made < wanted {
+            let reason = format!("the list ends with {made} tokens made of the {wanted} that are longer than a byte; it must make each");
+            return Err(Error::BadMerge { index: pairs.len(), reason });
         }
         Ok(Self(pairs))
     }
@@ -40,4 +56,9 @@ impl Merges {
     pub fn pairs(&self) -> &[Pair] {
         &self.0
     }
+}
+
+fn makes(vocabulary: &Vocabulary, pair: Pair, token: &[u8]) -> bool {
+    let sides = (vocabulary.get(pair.left), vocabulary.get(pair.right));
+    matches!(sides, (Some(left), Some(right)) if token.strip_prefix(left) == Some(right))
 }

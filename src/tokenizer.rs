@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock};
 
 use crate::decode::Decoder;
 use crate::encode::{Encoder, Scratch};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::merges::Merges;
 use crate::pretokenize::{Ends, Pretokenizer, classes, regex::RegexCache};
@@ -62,9 +62,12 @@ impl Tokenizer {
         let vocabulary = Vocabulary::new(&parts.tokens)?;
         let specials = Specials::new(parts.specials)?;
         if let Some((text, id)) = specials.tokens().iter().find(|t| vocabulary.get(t.1).is_some()) {
-            return Err(crate::error::Error::BadSpecials(format!(
+            return Err(Error::BadSpecials(format!(
                 "special token {text:?} has the id {id} of an ordinary token; give it a free id"
             )));
+        }
+        if parts.digits != "none" {
+            return Err(Error::Format(format!("digit rule {:?} is not known; this version knows \"none\"", parts.digits)));
         }
         let encoder = Encoder::new(vocabulary)?;
         let merges = parts

@@ -40,6 +40,9 @@ impl Regex {
         let refuse = |reason: String| Error::Pattern { pattern: pattern.to_owned(), reason };
         let tree = Expr::parse_tree(pattern).map_err(|e| refuse(e.to_string()))?;
         refuse_ambiguous(pattern).map_err(|e| refuse(e.to_owned()))?;
+        if let Some(wrong) = wrong_repeat(&tree.expr) {
+            return Err(refuse(wrong));
+        }
         let engine = match linear_alternatives(&tree.expr) {
             Some(alternatives) => {
                 let (texts, gives_back): (Vec<String>, Vec<bool>) = alternatives.into_iter().unzip();
@@ -137,6 +140,7 @@ fn refuse_ambiguous(pattern: &str) -> std::result::Result<(), &'static str> {
     while at < bytes.len() {
         match bytes[at] {
             b'\\' => at += 1,
+            b'[' if pattern[at..].starts_with("[:") && depth > 0 => return Err(POSIX),
             b'[' => depth += 1,
             b']' => depth = depth.saturating_sub(1),
             b'^' if depth == 0 && !pattern[..at].ends_with("(?m:") => return Err(LINE_START),
@@ -161,8 +165,20 @@ fn refuse_ambiguous(pattern: &str) -> std::result::Result<(), &'static str> {
     Ok(())
 }
 
+const POSIX: &str =
+    "POSIX classes such as [:digit:] are ASCII in some engines and Unicode in others; write \\p{Nd}, \\s or ranges";
 const LINE_START: &str =
     "a bare ^ means start of text in some engines and start of line in others; write \\A or (?m:^)";
+
+/// A repetition that can never be: the engines differ in whether it is an error.
+fn wrong_repeat(tree: &Expr) -> Option<String> {
+    if let Expr::Repeat { lo, hi, .. } = tree
+        && lo > hi
+    {
+        return Some(format!("a repetition of at least {lo} and at most {hi} matches nothing; swap the numbers"));
+    }
+    tree.children_iter().find_map(wrong_repeat)
+}
 
 /// The alternatives as `(pattern, gives back)` for the linear engine; `None` where one of them needs the other.
 fn linear_alternatives(tree: &Expr) -> Option<Vec<(String, bool)>> {

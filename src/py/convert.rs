@@ -3,9 +3,10 @@
 use numpy::PyArrayMethods;
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use super::errors::{SpecialTokenError, TextError, TokenIdError};
+use crate::batch;
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::special::{Choice, Specials};
@@ -113,7 +114,9 @@ pub fn special_tokens(value: Option<&Bound<'_, PyAny>>, mut next: usize) -> PyRe
 
 /// Token ids: a list, a NumPy array, or anything that gives ints.
 pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<TokenId>> {
-    if let Ok(array) = ids.cast::<numpy::PyArray1<u32>>() {
+    // Asking for an array imports NumPy, which a plain list must not.
+    let is_plain = ids.is_instance_of::<PyList>() || ids.is_instance_of::<PyTuple>();
+    if !is_plain && let Ok(array) = ids.cast::<numpy::PyArray1<u32>>() {
         return Ok(array.try_readonly()?.as_array().to_vec());
     }
     let length = ids.len().unwrap_or(0);
@@ -135,6 +138,18 @@ pub fn token_id(id: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyRes
         return Err(TokenIdError::new_err(message));
     }
     Err(PyTypeError::new_err(format!("token ids must be int, not {} (at index {index})", type_name(id))))
+}
+
+/// Number of threads; fewer than one is an error that says so.
+pub fn threads(wanted: Option<i64>) -> PyResult<usize> {
+    match wanted.map(usize::try_from) {
+        Some(Err(_)) => {
+            let value = wanted.unwrap_or_default();
+            Err(Error::Argument(format!("threads is {value}; give 1 or more, or None for all")).into())
+        }
+        Some(Ok(count)) => Ok(batch::threads(Some(count))?),
+        None => Ok(batch::threads(None)?),
+    }
 }
 
 /// Keeps the Python exception behind an interrupted piece of work, and asks for Ctrl-C.

@@ -1,15 +1,14 @@
 //! `Counts` and training from them.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use super::convert::{Pause, text, type_name};
+use super::convert::{self, Pause, text, type_name};
 use super::tokenizer::Tokenizer;
-use crate::batch;
 use crate::count;
 use crate::error::Error;
 use crate::pretokenize::classes::UNICODE_VERSION;
@@ -25,13 +24,35 @@ const REPORT: usize = 64;
 /// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k", special_tokens=())`.
 #[pyclass(frozen, module = "bpetok")]
 pub struct Counts {
-    inner: Mutex<count::Counts>,
+    /// Taken out while a call adds to it. The lock is never held while Python runs, or a progress function that looks at
+    /// the counts would wait for itself.
+    inner: Mutex<Option<Arc<count::Counts>>>,
 }
 
 impl Counts {
-    fn lock(&self) -> std::sync::MutexGuard<'_, count::Counts> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<count::Counts>>> {
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+
+    /// The counts, to read.
+    fn get(&self) -> crate::error::Result<Arc<count::Counts>> {
+        self.lock().clone().ok_or_else(busy)
+    }
+
+    /// Adds to the counts; others find them busy meanwhile.
+    fn change<R>(&self, work: impl FnOnce(&mut count::Counts) -> R) -> crate::error::Result<R> {
+        let mut counts = self.lock().take().ok_or_else(busy)?;
+        let result = match Arc::get_mut(&mut counts) {
+            Some(counts) => Ok(work(counts)),
+            None => Err(busy()),
+        };
+        *self.lock() = Some(counts);
+        result
+    }
+}
+
+fn busy() -> Error {
+    Error::Argument("these counts are in use by another call; wait for it, or give each thread its own and merge them".to_owned())
 }
 
 /// What a source turned out to be.
@@ -90,21 +111,22 @@ impl Counts {
         if digits != "none" {
             return Err(Error::Argument(format!("digits is {digits:?}; this version knows \"none\"")).into());
         }
-        Ok(Self { inner: Mutex::new(count::Counts::new(pattern, &special_tokens)?) })
+        Ok(Self { inner: Mutex::new(Some(Arc::new(count::Counts::new(pattern, &special_tokens)?))) })
     }
 
     /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
     ///
-    /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes.
+    /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
+    /// fails half-way, what came before stays counted; count into fresh Counts and merge them to have all or nothing.
     #[pyo3(signature = (source, threads=None, progress=None))]
     fn update(
         &self,
         py: Python<'_>,
         source: &Bound<'_, PyAny>,
-        threads: Option<usize>,
+        threads: Option<i64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<()> {
-        let threads = batch::threads(threads)?;
+        let threads = convert::threads(threads)?;
         if let Ok(other) = source.cast::<Self>() {
             return self.merge(py, other);
         }
@@ -119,47 +141,37 @@ impl Counts {
         if std::ptr::eq(self, other.get()) {
             return Err(Error::Train("counts cannot be added to themselves; double them in another Counts".to_owned()).into());
         }
-        let theirs = other.get();
-        Ok(py.detach(|| {
-            // Two threads that merge in opposite directions must not wait for each other.
-            let (mut mine, theirs) = if std::ptr::from_ref(self) < std::ptr::from_ref(theirs) {
-                let mine = self.lock();
-                (mine, theirs.lock())
-            } else {
-                let theirs = theirs.lock();
-                (self.lock(), theirs)
-            };
-            mine.merge(&theirs)
-        })?)
+        let theirs = other.get().get()?;
+        Ok(py.detach(|| self.change(|mine| mine.merge(&theirs)))??)
     }
 
     /// Number of different pretokens.
-    fn __len__(&self) -> usize {
-        self.lock().table().len()
+    fn __len__(&self) -> PyResult<usize> {
+        Ok(self.get()?.table().len())
     }
 
     /// Sum of all counts.
     #[getter]
-    fn total(&self) -> u128 {
-        self.lock().table().total()
+    fn total(&self) -> PyResult<u128> {
+        Ok(self.get()?.table().total())
     }
 
     /// Bytes of text counted.
     #[getter]
-    fn bytes(&self) -> u64 {
-        self.lock().bytes()
+    fn bytes(&self) -> PyResult<u64> {
+        Ok(self.get()?.bytes())
     }
 
     /// The regex.
     #[getter]
-    fn pattern(&self) -> String {
-        self.lock().pretokenizer().pattern().to_owned()
+    fn pattern(&self) -> PyResult<String> {
+        Ok(self.get()?.pretokenizer().pattern().to_owned())
     }
 
     /// The special tokens that bound documents.
     #[getter]
-    fn special_tokens(&self) -> Vec<String> {
-        self.lock().special_texts()
+    fn special_tokens(&self) -> PyResult<Vec<String>> {
+        Ok(self.get()?.special_texts())
     }
 
     /// The digit rule.
@@ -170,14 +182,17 @@ impl Counts {
     }
 
     /// list[tuple[bytes, int]] sorted by pretoken.
-    fn items<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, u64)> {
-        let items = py.detach(|| self.lock().table().sorted());
-        items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect()
+    fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyBytes>, u64)>> {
+        let counts = self.get()?;
+        let items = py.detach(|| counts.table().sorted());
+        Ok(items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect())
     }
 
     fn __repr__(&self) -> String {
-        let inner = self.lock();
-        format!("Counts({} different pretokens, {} in all)", inner.table().len(), inner.table().total())
+        match self.get() {
+            Ok(counts) => format!("Counts({} different pretokens, {} in all)", counts.table().len(), counts.table().total()),
+            Err(_) => "Counts(in use)".to_owned(),
+        }
     }
 }
 
@@ -192,11 +207,12 @@ impl Counts {
         let total: u64 = paths.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum();
         let mut pause = Pause::default();
         let result = py.detach(|| {
-            let mut inner = self.lock();
-            let before = inner.bytes();
-            paths.iter().try_for_each(|path| {
-                inner.add_file(path, threads, &mut |done| report(&mut pause, progress, "count", done - before, total))
-            })
+            self.change(|inner| {
+                let before = inner.bytes();
+                paths.iter().try_for_each(|path| {
+                    inner.add_file(path, threads, &mut |done| report(&mut pause, progress, "count", done - before, total))
+                })
+            })?
         });
         pause.settle(result)
     }
@@ -209,7 +225,7 @@ impl Counts {
         progress: Option<&Py<PyAny>>,
     ) -> PyResult<()> {
         let mut items = items.fuse();
-        let before = self.lock().bytes();
+        let before = self.get()?.bytes();
         loop {
             let (mut gathered, mut bytes) = (Vec::new(), 0);
             for item in items.by_ref() {
@@ -229,9 +245,11 @@ impl Counts {
             let documents: Vec<Text<'_>> = gathered.iter().map(text).collect::<PyResult<_>>()?;
             let mut pause = Pause::default();
             let result = py.detach(|| {
-                self.lock().add_documents(&documents, threads, &mut |done| {
-                    report(&mut pause, progress, "count", done - before, 0)
-                })
+                self.change(|inner| {
+                    inner.add_documents(&documents, threads, &mut |done| {
+                        report(&mut pause, progress, "count", done - before, 0)
+                    })
+                })?
             });
             pause.settle(result)?;
         }
@@ -257,22 +275,21 @@ fn report(
 pub fn train_counts(
     py: Python<'_>,
     counts: &Bound<'_, Counts>,
-    vocab_size: usize,
+    vocab_size: i64,
     min_frequency: u64,
     max_token_bytes: Option<usize>,
-    threads: Option<usize>,
+    threads: Option<i64>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Tokenizer> {
-    batch::threads(threads)?;
+    convert::threads(threads)?;
     if max_token_bytes == Some(0) {
         return Err(Error::Train("max_token_bytes is 0; single bytes are tokens, so give 1 or more".to_owned()).into());
     }
     let mut pause = Pause::default();
-    let counts = counts.get();
+    let inner = counts.get().get()?;
     let result = py.detach(|| {
-        let inner = counts.lock();
         let specials = inner.special_texts();
-        let tokens = vocab_size.checked_sub(specials.len()).filter(|&t| t >= 256).ok_or_else(|| {
+        let tokens = usize::try_from(vocab_size).ok().and_then(|size| size.checked_sub(specials.len())).filter(|&t| t >= 256).ok_or_else(|| {
             Error::Train(format!(
                 "vocab_size is {vocab_size}; it must be at least {}: 256 single bytes and {} special tokens",
                 256 + specials.len(),
@@ -281,12 +298,14 @@ pub fn train_counts(
         })?;
         let options = train::Options { tokens, min_frequency, max_token_bytes };
         let goal = (tokens - 256) as u64;
+        report(&mut pause, progress.as_ref(), "merge", 0, goal)?;
         let trained = train::train(inner.table(), &options, &mut |done| {
             if done.is_multiple_of(REPORT) {
                 report(&mut pause, progress.as_ref(), "merge", done as u64, goal)?;
             }
             Ok(())
         })?;
+        report(&mut pause, progress.as_ref(), "merge", trained.merges.len() as u64, goal)?;
         let tokens: Vec<(u32, &[u8])> = (0u32..).zip(trained.tokens.iter().map(Vec::as_slice)).collect();
         let specials = (0u32..).skip(tokens.len()).zip(specials).map(|(id, text)| (text, id)).collect();
         crate::tokenizer::Tokenizer::new(Parts {

@@ -23,8 +23,6 @@ mod _bpetok {
     use crate::pretokenize::{classes, patterns};
 
     #[pymodule_export]
-    const __version__: &str = env!("CARGO_PKG_VERSION");
-    #[pymodule_export]
     const UNICODE_VERSION: &str = classes::UNICODE_VERSION;
 
     #[pymodule_init]
@@ -33,6 +31,7 @@ mod _bpetok {
         for preset in &patterns::PRESETS {
             presets.set_item(preset.name, preset.regex)?;
         }
-        module.add("PRESETS", presets)
+        module.add("PRESETS", presets)?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -149,10 +149,10 @@ impl Tokenizer {
         texts: &Bound<'_, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        threads: Option<usize>,
+        threads: Option<i64>,
     ) -> PyResult<TokenBatch> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
-        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let texts = collected(texts)?;
         let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
         TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?)
@@ -223,10 +223,10 @@ impl Tokenizer {
         texts: &Bound<'_, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        threads: Option<usize>,
+        threads: Option<i64>,
     ) -> PyResult<Vec<i64>> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
-        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let texts = collected(texts)?;
         let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
         let batch = self.run_batch(py, &documents, &options)?;
@@ -243,10 +243,12 @@ impl Tokenizer {
         &self,
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
-        max_tokens: usize,
+        max_tokens: i64,
         allowed_special: Option<&Bound<'py, PyAny>>,
         disallowed_special: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let max_tokens = usize::try_from(max_tokens)
+            .map_err(|_| Error::Argument(format!("max_tokens is {max_tokens}; give 0 or more")))?;
         let input = convert::text(text)?;
         let bytes = input.bytes();
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
@@ -477,6 +479,17 @@ impl Tokenizer {
         let words = |bytes: &[u8]| -> Vec<u32> { bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect() };
         let (ids, lengths) = (words(token_ids), words(token_lengths));
         let total: u64 = lengths.iter().map(|&l| u64::from(l)).sum();
+        let whole = token_ids.len().is_multiple_of(4)
+            && token_lengths.len().is_multiple_of(4)
+            && merges.is_none_or(|m| m.len().is_multiple_of(8));
+        if !whole {
+            return Err(FormatError::new_err(format!(
+                "the buffers of ids, lengths and merges have {}, {} and {} bytes; they hold numbers of 4, 4 and pairs of 8",
+                token_ids.len(),
+                token_lengths.len(),
+                merges.map_or(0, <[u8]>::len)
+            )));
+        }
         if ids.len() != lengths.len() || total != tokens.len() as u64 {
             return Err(FormatError::new_err(format!(
                 "the vocabulary has {} ids, {} lengths that add up to {total}, and {} bytes of tokens; they must agree",

@@ -49,13 +49,19 @@ def test_the_vocabulary_is_that_of_a_local_run(
     assert tok._to_bytes() == expected._to_bytes()
 
 
-def test_several_processes_work(dataset: Any) -> None:
-    def process(table: Any) -> Any:
-        time.sleep(0.5)  # long enough for the second worker to be given a block
-        return arrow.table({"process": [os.getpid()]})
+def test_several_processes_work(dataset: Any, tmp_path: pathlib.Path) -> None:
+    folder = str(tmp_path)
 
-    rows = dataset.map_batches(process, batch_format="pyarrow", batch_size=None).take_all()
-    assert len({row["process"] for row in rows} - {os.getpid()}) >= 2
+    def process(table: Any) -> Any:
+        # Waits for a colleague, so that a slow start of the second worker cannot hide it.
+        open(os.path.join(folder, str(os.getpid())), "w").close()
+        deadline = time.monotonic() + 120
+        while len(os.listdir(folder)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return table
+
+    dataset.map_batches(process, batch_format="pyarrow", batch_size=None).count()
+    assert len(set(os.listdir(tmp_path)) - {str(os.getpid())}) >= 2
 
 
 def test_partial_counts_and_empty_blocks_are_added_up(dataset: Any, local: bpetok.Counts) -> None:

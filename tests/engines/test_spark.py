@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,13 +72,19 @@ def test_the_vocabulary_is_that_of_a_local_run(
     assert tok._to_bytes() == expected._to_bytes()
 
 
-def test_several_processes_work(corpus: Any) -> None:
-    def process(batches: Any) -> Any:
-        for _ in batches:
-            yield arrow.record_batch({"process": [os.getpid()]})
+def test_several_processes_work(corpus: Any, tmp_path: pathlib.Path) -> None:
+    folder = str(tmp_path)
 
-    rows = corpus.mapInArrow(process, "process bigint").collect()
-    assert len({row.process for row in rows} - {os.getpid()}) >= 2
+    def process(batches: Any) -> Any:
+        # Waits for a colleague, so that a slow start of the second worker cannot hide it.
+        open(os.path.join(folder, str(os.getpid())), "w").close()
+        deadline = time.monotonic() + 120
+        while len(os.listdir(folder)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield from batches
+
+    corpus.mapInArrow(process, corpus.schema).count()
+    assert len(set(os.listdir(tmp_path)) - {str(os.getpid())}) >= 2
 
 
 def test_partial_counts_empty_partitions_and_bytes_are_added_up(

@@ -83,6 +83,13 @@ def test_train_on_a_file_and_stdin_together(folder: Path) -> None:
     assert bpetok.load(folder / "both.bpetok") == expected
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_train_from_a_named_pipe(folder: Path) -> None:
+    command = f"'{sys.executable}' -m bpetok train <(cat text.txt) -o pipe.bpetok --vocab-size 280"
+    subprocess.run(["bash", "-c", command], cwd=folder, check=True, capture_output=True)
+    assert bpetok.load(folder / "pipe.bpetok") == bpetok.load(folder / "tok.bpetok")
+
+
 def test_train_without_specials(folder: Path) -> None:
     run(
         "train",

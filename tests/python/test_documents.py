@@ -234,6 +234,25 @@ def test_text_without_a_place_to_cut_has_a_limit(tmp_path: pathlib.Path) -> None
     )
 
 
+def test_a_pattern_of_ones_own_is_cut_after_special_tokens_only(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"two words " * 600_000)
+    assert len(list(read_documents(path, pattern="o200k", max_document_bytes=5_000_000))) == 2
+    assert len(list(read_documents(path, pattern=PRESETS["gpt2"]))) == 2
+    own = r"\w+ \w+|."
+    assert len(list(read_documents(path, pattern=own))) == 1
+    fails(
+        FormatError,
+        "without a special token, the only place to cut",
+        path,
+        pattern=own,
+        max_document_bytes=5_000_000,
+    )
+    path.write_bytes((b"two words " * 300_000 + b"<s>") * 3)
+    found = list(read_documents(path, pattern=own, special_tokens=["<s>"]))
+    assert [len(piece) for piece in found] == [3_000_003] * 3
+
+
 def pretokens(text: str, pattern: Any, specials: list[str]) -> list[str]:
     regex = pytest.importorskip("regex")
     separator = "|".join(regex.escape(special) for special in specials) or "(?!)"

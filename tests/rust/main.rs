@@ -1,4 +1,42 @@
 //! All Rust tests in one binary: one link, one run. Files are named like the sources they test.
 #![allow(clippy::unwrap_used)]
 
+mod batch;
+mod count;
+mod encode;
+mod files;
+mod regex;
 mod scanner;
+mod spans;
+mod special;
+mod stream;
+mod train;
+mod utf8;
+
+use bpetok::pretokenize::classes::UNICODE_VERSION;
+use bpetok::tokenizer::{Parts, Tokenizer};
+
+/// A tokenizer over the 256 bytes (ids in the order of the bytes) and then `tokens`.
+pub fn tokenizer(pattern: &str, tokens: &[Vec<u8>], specials: &[(&str, u32)]) -> Tokenizer {
+    let bytes: Vec<[u8; 1]> = (0..=255).map(|b| [b]).collect();
+    let all = bytes.iter().map(<[u8; 1]>::as_slice).chain(tokens.iter().map(Vec::as_slice));
+    let specials = specials.iter().map(|&(text, id)| (text.to_owned(), id)).collect();
+    Tokenizer::new(Parts {
+        tokens: (0..).zip(all).collect(),
+        merges: None,
+        pattern,
+        specials,
+        digits: "none",
+        unicode_version: UNICODE_VERSION,
+    })
+    .unwrap()
+}
+
+/// Ids of a text without special tokens.
+pub fn encode(tokenizer: &Tokenizer, text: &[u8]) -> Vec<u32> {
+    let mut ids = Vec::new();
+    tokenizer
+        .with_work(|work| tokenizer.encode_ordinary_into(work, bpetok::utf8::Text::Raw(text), &mut ids))
+        .unwrap();
+    ids
+}

@@ -104,6 +104,11 @@ def read_bytes(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
+def is_stream(path: str) -> bool:
+    """Whether it can be read only once, as stdin and pipes can."""
+    return path == STDIN or Path(path).is_fifo()
+
+
 def check_one_stdin(files: Sequence[str]) -> None:
     """Stdin can be read only once."""
     if files.count(STDIN) > 1:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok import formats
 from bpetok._bpetok import PRESETS, Counts
 from bpetok.cli import common
-from bpetok.cli.common import STDIN
 from bpetok.progress import ProgressBar
 from bpetok.tokenizer import train
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from bpetok._bpetok import Tokenizer
 
@@ -72,14 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
     formats.format_for(arguments.output)  # a bad suffix is better told before the work than after
     given: list[str] = arguments.special_token or ["<|endoftext|>"]
     specials = [text for text in given if text]
-    paths = [Path(name) for name in arguments.files if name != STDIN]
-    texts = [common.read_bytes(name) for name in arguments.files if name == STDIN]
+    paths = [Path(name) for name in arguments.files if not common.is_stream(name)]
+    texts = [common.read_bytes(name) for name in arguments.files if common.is_stream(name)]
     started = time.perf_counter()
     counts = Counts(arguments.pattern, specials)
-    with ProgressBar.on_terminal() as report:
-        for source in (paths, texts):
-            if source:
-                counts.update(source, threads=arguments.threads, progress=report)
+    for source in (paths, texts):
+        if source:
+            _count(counts, source, arguments)
     tok = _train(arguments, counts)
     seconds = time.perf_counter() - started
     tok.save(arguments.output)
@@ -98,6 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _count(
+    counts: Counts, source: Iterable[bytes] | list[Path], arguments: argparse.Namespace
+) -> None:
+    with ProgressBar.on_terminal() as report:
+        counts.update(source, threads=arguments.threads, progress=report)
+
+
 def _train(arguments: argparse.Namespace, counts: Counts) -> Tokenizer:
     with ProgressBar.on_terminal() as report:
         return train(
@@ -114,42 +119,41 @@ def _held_out_figure(
 ) -> float | None:
     """Bytes per token on the last tenth of each input, trained on the rest; `None` for no text."""
     counts = Counts(arguments.pattern, specials)
-    held: list[bytes] = []
-    for path in paths:
-        size = os.stat(path).st_size
-        counts.update(_blocks(path, size - size // HELD_OUT_SHARE), threads=arguments.threads)
-        held.append(_tail(path, size // HELD_OUT_SHARE))
-    for text in texts:
-        cut = len(text) - len(text) // HELD_OUT_SHARE
-        counts.update([text[:cut]], threads=arguments.threads)
-        held.append(text[cut:])
+    sizes = {path: path.stat().st_size for path in paths}
+    for path, size in sizes.items():
+        _count(counts, _blocks(path, 0, _cut(size)), arguments)
+    _count(counts, [text[: _cut(len(text))] for text in texts], arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a smaller vocabulary has been warned of once already
         tok = _train(arguments, counts)
-    tokens = sum(tok.count(text, allowed_special="all") for text in held)
-    return round(common.per_token(sum(map(len, held)), tokens), 4) if tokens else None
+    held = [text[_cut(len(text)) :] for text in texts]
+    blocks = chain(held, *(_blocks(path, _cut(size), size) for path, size in sizes.items()))
+    byte_count = token_count = 0
+    for block in blocks:
+        byte_count += len(block)
+        token_count += tok.count(block, allowed_special="all")
+    return round(common.per_token(byte_count, token_count), 4) if token_count else None
 
 
-def _blocks(path: Path, size: int) -> Iterator[bytes]:
-    """The first `size` bytes in blocks, so that memory stays bounded; cuts follow a line's end.
+def _cut(size: int) -> int:
+    return size - size // HELD_OUT_SHARE
+
+
+def _blocks(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """Part of a file in blocks, so that memory stays bounded; cuts follow a line's end.
 
     A cut may split a pretoken in two, one in some 4 MB: enough for a figure, and the reason why the
     vocabulary that is kept is not trained on blocks.
     """
     rest = b""
     with path.open("rb") as file:
-        while size > 0 and (block := file.read(min(BLOCK_BYTES, size))):
-            size -= len(block)
+        file.seek(start)
+        while start < end and (block := file.read(min(BLOCK_BYTES, end - start))):
+            start += len(block)
             whole, newline, rest_of_line = (rest + block).rpartition(b"\n")
             yield whole + newline
             rest = rest_of_line
     yield rest
-
-
-def _tail(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(-size, os.SEEK_END)
-        return file.read()
 
 
 def _print_report(arguments: argparse.Namespace, report: dict[str, Any]) -> None:

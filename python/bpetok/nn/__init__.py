@@ -33,6 +33,9 @@ Shapes in docstrings: b batch, t new ids, s keys seen, m memory, d width, h head
 l layers, e experts, n state size, c channels, k kernel.
 """
 
+from importlib import import_module
+from types import ModuleType
+
 from bpetok.nn.bits import bits_per_byte, text_nll
 from bpetok.nn.config import Config, Rope, Ssm
 from bpetok.nn.decoder import Decoder
@@ -100,3 +103,12 @@ __all__ = [
     "utf8_valid",
     "write_safetensors",
 ]
+
+_ON_DEMAND = frozenset({"counters", "operations", "pictures", "quant", "quant_model", "tasks"})
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Bring in the side rooms when they are first named: `nn.counters`, `nn.pictures`, `nn.quant`, ..."""
+    if name in _ON_DEMAND:
+        return import_module(f"bpetok.nn.{name}")
+    raise AttributeError(f"module 'bpetok.nn' has no attribute {name!r}")

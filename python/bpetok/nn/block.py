@@ -21,8 +21,9 @@ from bpetok.nn.embedding import linear
 from bpetok.nn.feedforward import feed_forward
 from bpetok.nn.mixers import mix
 from bpetok.nn.norms import norm
+from bpetok.nn.plan import Plan
 from bpetok.nn.positions import rotate
-from bpetok.nn.state import KeyValues, Plan, Recurrent
+from bpetok.nn.state import KeyValues, Recurrent
 from bpetok.nn.trace import SILENT, Recorder
 
 __all__ = ["Here", "block", "memory_keys"]

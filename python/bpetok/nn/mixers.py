@@ -19,7 +19,7 @@ from bpetok.nn.embedding import linear
 from bpetok.nn.norms import gated_rms_norm, rms_norm
 from bpetok.nn.selective_scan import chunked_scan, selective_scan
 from bpetok.nn.ssm import recurrence
-from bpetok.nn.state import Recurrent
+from bpetok.nn.state import Recurrent, sealed
 from bpetok.nn.trace import Recorder
 
 __all__ = ["causal_convolution", "empty_memory", "mix"]
@@ -109,7 +109,7 @@ def _mamba(
     y += u
     gate = in_blocks(silu, both[..., s.inner :].reshape(-1, s.inner))
     y *= gate.reshape(y.shape)
-    return linear(y, p["mix.out.w"], p.get("mix.out.b")), Recurrent(conv, h)
+    return linear(y, p["mix.out.w"], p.get("mix.out.b")), Recurrent(sealed(conv), sealed(h))
 
 
 def _mamba2(
@@ -134,7 +134,7 @@ def _mamba2(
     y, h = chunked_scan(u * dt[..., None], dt * p["mix.decay"], B, C, memory.ssm)
     y += u * p["mix.D"][:, None]
     y = gated_rms_norm(y.reshape(b, t, s.inner), gate, p["mix.gate_norm.w"], c.norm_eps, s.groups)
-    return linear(y, p["mix.out.w"], p.get("mix.out.b")), Recurrent(conv, h)
+    return linear(y, p["mix.out.w"], p.get("mix.out.b")), Recurrent(sealed(conv), sealed(h))
 
 
 def _linear_ssm(
@@ -151,7 +151,7 @@ def _linear_ssm(
         for i, n in enumerate(counts):
             y[i, :n], h[i] = recurrence(A, B, p["mix.C"], x[i, :n], h=h[i])
     y += x * p["mix.D"]
-    return linear(ACTIVATIONS[s.activation](y), p["mix.out.w"]), Recurrent(memory.conv, h)
+    return linear(ACTIVATIONS[s.activation](y), p["mix.out.w"]), Recurrent(memory.conv, sealed(h))
 
 
 _MIXERS = {"mamba": _mamba, "mamba2": _mamba2, "linear_ssm": _linear_ssm}

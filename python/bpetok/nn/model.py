@@ -16,8 +16,9 @@ from bpetok.nn.attention import HIDDEN, LAST
 from bpetok.nn.block import Here
 from bpetok.nn.config import Config
 from bpetok.nn.errors import InputError
+from bpetok.nn.plan import make_plan
 from bpetok.nn.run import Net, Packed
-from bpetok.nn.state import State, make_plan
+from bpetok.nn.state import State
 from bpetok.nn.trace import Recorder
 from bpetok.nn.weights import Stack, Weights
 

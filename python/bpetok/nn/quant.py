@@ -42,7 +42,8 @@ BLOCK_BYTES = {"q8_0": 34, "q5_0": 22, "q4_1": 20, "q4_0": 18}
 # Up to so many rows of x it is faster to multiply from the blocks than to unpack them for BLAS: at 3072 x 768 one
 # row takes 0.13 ms against 1.1, sixteen take 2.2 against 3.2, and at 32 they are even (one thread, 2026-11-24).
 FEW = 16
-TILE = 1 << 22  # weights that are unpacked at a time for BLAS: 16 MB; all of a layer's matrix in small models
+# Weights that are unpacked at a time for BLAS: 16 MB, in small models all of a matrix but the classifier.
+TILE = 1 << 22
 
 
 class QuantizedMatrix:

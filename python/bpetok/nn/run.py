@@ -54,8 +54,9 @@ class Packed:
         return out
 
     def last(self, x: Array) -> Array:
-        """The vector at each row's last real id: `[b, t', d] -> [b, d]`."""
+        """The vector at each row's last real id, zeros if it has none: `[b, t', d] -> [b, d]`."""
         rows: Array = x[np.arange(len(x)), np.maximum(self.counts - 1, 0)]
+        rows[self.counts == 0] = 0
         return rows
 
 

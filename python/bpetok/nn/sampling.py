@@ -145,7 +145,10 @@ def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
         start = max(len(tail) - 4, 0)
         while start < len(tail) and tail[start] & 0xC0 == 0x80:
             start += 1
-        return utf8.State().advance(tail[start:])
+        now = utf8.State(tail[start:])
+        if not now.valid:
+            raise InputError(f"the text so far ends in {tail!r}, which is no UTF-8: nothing after it could be valid")
+        return now
 
     def choose(
         logits: Array, ids: NDArray[np.int64], rng: np.random.Generator

@@ -22,9 +22,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KeyValues", "Plan", "Recurrent", "State", "make_plan"]
+__all__ = ["KeyValues", "Recurrent", "State", "sealed", "unsealed"]
 
 Array = NDArray[Any]
+
+
+def sealed(array: Array) -> Array:
+    """A view through which nothing can be written."""
+    view = array.view()
+    view.setflags(write=False)
+    return view
+
+
+def unsealed(view: Array) -> Array:
+    """The buffer under a sealed view; a copy where it was lost (to pickling, say)."""
+    under = view.base
+    if isinstance(under, np.ndarray) and under.shape == view.shape and under.flags.writeable:
+        return under
+    return view.copy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,112 +89,7 @@ class State:
         layers: list[KeyValues | Recurrent] = []
         for layer in self.layers:
             if isinstance(layer, Recurrent):
-                layers.append(Recurrent(layer.conv[rows], layer.ssm[rows]))
+                layers.append(Recurrent(sealed(layer.conv[rows]), sealed(layer.ssm[rows])))
             else:
-                layers.append(KeyValues(layer.keys[rows], layer.values[rows]))
+                layers.append(KeyValues(sealed(layer.keys[rows]), sealed(layer.values[rows])))
         return State(self.lengths[rows], self.base[rows], tuple(layers), self.window)
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Where one forward pass reads and writes the buffers; the same for every attention layer."""
-
-    lengths: NDArray[np.int64]  # real tokens before the new ids, [b]
-    counts: NDArray[np.int64]  # real tokens among the new ids, [b]
-    base: NDArray[np.int64]  # position of slot 0 while the pass runs, [b]
-    start: NDArray[np.int64]  # slot of the first new key, [b]
-    source: (
-        NDArray[np.int64] | None
-    )  # None: write in place; else the old slot that becomes slot 0, [b]
-    capacity: int
-    first: int  # slots before this one no new query can see
-    used: int  # slots from this one on no row has filled
-    even: bool  # every row has the same length and count: one slice instead of a loop
-    window: int | None  # set when only this many keys are to be kept after the pass
-
-    def extend(self, old: KeyValues, keys: Array, values: Array) -> tuple[KeyValues, Array, Array]:
-        """Add new keys and values `[b, g, t, d]`; gives what to keep and views of what may be seen `[b, g, s, d]`."""
-        now = self._extend(old.keys, keys), self._extend(old.values, values)
-        seen = now[0][:, :, self.first : self.used], now[1][:, :, self.first : self.used]
-        return KeyValues(*(now if self.window is None else map(self._trim, now))), *seen
-
-    def _extend(self, old: Array, new: Array) -> Array:
-        buffer = old
-        if self.source is not None:
-            buffer = np.zeros((*new.shape[:2], self.capacity, new.shape[3]), new.dtype)
-            self._move(old, self.source, buffer, self.start)
-        counts, start = self.counts.tolist(), self.start.tolist()
-        for row, at, n in zip(self._rows(), start, counts, strict=False):
-            buffer[row, :, at : at + n] = new[row, :, :n]
-        return buffer
-
-    def _trim(self, full: Array) -> Array:
-        """The last keys of each row at the front of a buffer with room for as many again."""
-        assert self.window is not None
-        kept = self.end - self.base_after
-        small = np.zeros((*full.shape[:2], 2 * self.window, full.shape[3]), full.dtype)
-        self._move(full, self.base_after - self.base, small, kept)
-        return small
-
-    def _move(
-        self, old: Array, source: NDArray[np.int64], new: Array, count: NDArray[np.int64]
-    ) -> None:
-        for row, at, n in zip(self._rows(), source.tolist(), count.tolist(), strict=False):
-            new[row, :, :n] = old[row, :, at : at + n]
-
-    def _rows(self) -> list[slice]:
-        return [slice(None)] if self.even else [slice(i, i + 1) for i in range(len(self.counts))]
-
-    @property
-    def end(self) -> NDArray[np.int64]:
-        """Real tokens after the new ids, `[b]`."""
-        return self.lengths + self.counts
-
-    @property
-    def base_after(self) -> NDArray[np.int64]:
-        """Position of slot 0 in what is kept, `[b]`."""
-        return (
-            self.base
-            if self.window is None
-            else self.end - np.minimum(self.end - self.base, self.window)
-        )
-
-    @property
-    def key_positions(self) -> NDArray[np.int64]:
-        """Positions of the viewed slots, `[r, s]`; slots past a row's end come after its queries, so are unseen."""
-        base = self.base[:1] if self.even else self.base
-        return base[:, None] + np.arange(self.first, self.used)
-
-    @property
-    def query_positions(self) -> NDArray[np.int64]:
-        """Positions of the new ids, padding last, `[r, t]`."""
-        lengths = self.lengths[:1] if self.even else self.lengths
-        return lengths[:, None] + np.arange(self.used - int(self.start.max(initial=0)))
-
-
-def make_plan(state: State, counts: NDArray[np.int64], new: int) -> Plan:
-    """Decide where `new` ids go, of which the first `counts [b]` are real."""
-    lengths, base, window = state.lengths, state.base, state.window
-    capacity = min(
-        (layer.keys.shape[2] for layer in state.layers if isinstance(layer, KeyValues)), default=0
-    )
-    start = lengths - base
-    even = bool(
-        (counts == new).all() and (lengths == lengths[:1]).all() and (base == base[:1]).all()
-    )
-    source = None
-    try:
-        state.claim.pop()  # one thread wins: list.pop is atomic
-    except IndexError:
-        source = np.zeros_like(start)
-    used, trim = int(start.max(initial=0)) + new, None
-    if used > capacity:
-        kept = start if window is None else np.minimum(start, window)
-        source, start, base = start - kept, kept, lengths - kept
-        used = int(start.max(initial=0)) + new
-        if window is None:
-            capacity = max(64, used + used // 2)
-        else:
-            capacity, trim = max(used, 2 * window), window if used > 2 * window else None
-    first = 0 if window is None else max(0, int(start.min(initial=0)) + 1 - window)
-    return Plan(lengths, counts, base, start, source, capacity, first, used, even, trim)

@@ -17,9 +17,11 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bpetok._bpetok import PRESETS
 from bpetok.errors import FormatError, TextError
 from bpetok.pipelines.files import STDIN, expand, open_parquet, open_plain, split_compression
 from bpetok.pipelines.pieces import text_pieces
+from bpetok.tokenizer import expand_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,8 +40,8 @@ def read_documents(
     *,
     field: str = "text",
     format: str | None = None,
-    special_tokens: Iterable[str] = (),
-    cut_at_spaces: bool = True,
+    pattern: str = "cl100k",
+    special_tokens: Iterable[str] = ("<|endoftext|>",),
     max_document_bytes: int = MAX_DOCUMENT_BYTES,
 ) -> Iterator[bytes]:
     """The documents of files, lazily, as UTF-8 bytes.
@@ -49,9 +51,9 @@ def read_documents(
         field: the field of JSON lines, or column of Parquet, that holds the text.
         format: `"text"`, `"jsonl"` or `"parquet"` for every file; by default each suffix decides, and
             standard input is text.
-        special_tokens: texts that a long text file must not be cut inside.
-        cut_at_spaces: whether long texts may be cut before white space. Right for every preset; pass
-            `False` for a pattern of your own, whose texts are then cut after special tokens only.
+        pattern, special_tokens: what the documents will be counted with, with the defaults of
+            `bpetok.train`. They decide where a long text may be cut: for a preset before white space; for a
+            pattern of your own after special tokens only.
         max_document_bytes: the most memory that one line of JSON, or a text without a place to cut,
             may take.
 
@@ -70,6 +72,7 @@ def read_documents(
     [b'one', b'two']
     """
     specials = [special.encode() for special in special_tokens]
+    cut_at_spaces = expand_pattern(pattern) in PRESETS.values()
     readers: dict[str, Callable[[str], Iterator[bytes]]] = {
         "text": partial(
             _texts, special_tokens=specials, cut_at_spaces=cut_at_spaces, limit=max_document_bytes

@@ -1,5 +1,7 @@
 """States and masks: any split of a text, with any padding, in any order, gives the logits of the whole."""
 
+import copy
+import pickle
 import threading
 import tracemalloc
 from typing import Any
@@ -53,6 +55,21 @@ def test_an_older_state_stays_valid(name: str) -> None:
     again, _ = model(ids[:, 8:], old)
     assert (first == again).all()
     assert old.nbytes == size
+
+
+@pytest.mark.parametrize("name", ["llama", "mistral", "mamba"])
+def test_holders_cannot_write(name: str) -> None:
+    _, state = MODELS[name]([[1, 2, 3]])
+    for layer in state.layers:
+        for array in vars(layer).values():
+            with pytest.raises(ValueError, match="read-only"):
+                array[...] = 0
+    with pytest.raises(AttributeError):
+        state.lengths = np.zeros(1)
+    copied = pickle.loads(pickle.dumps(state))
+    want = MODELS[name]([[4]], state)[0]
+    for other in (copied, copy.deepcopy(state)):
+        assert distance(MODELS[name]([[4]], other)[0], want) < 1e-12
 
 
 def test_threads_may_continue_one_state() -> None:

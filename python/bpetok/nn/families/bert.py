@@ -88,4 +88,14 @@ BERT = Family(
         "mlp_bias": True,
     },
     only={"position_embedding_type": ("absolute",)},
+    inert=frozenset(
+        {
+            "directionality",
+            "pooler_fc_size",
+            "pooler_num_attention_heads",
+            "pooler_num_fc_layers",
+            "pooler_size_per_head",
+            "pooler_type",
+        }
+    ),
 )

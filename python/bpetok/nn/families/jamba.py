@@ -65,6 +65,8 @@ JAMBA = Family(
         "ssm.inner_norms": True,
     },
     only={**NO_BIAS, "sliding_window": (None,), "mamba_inner_layernorms": (True,)},
-    inert=SSM_INERT | {"output_router_logits", "use_mamba_kernels", "num_logits_to_keep"},
+    inert=SSM_INERT
+    | {"output_router_logits", "use_mamba_kernels", "num_logits_to_keep"}
+    | {"calc_logits_for_entire_prompt"},
     alias={"num_local_experts": "num_experts"},
 )

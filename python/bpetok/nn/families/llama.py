@@ -83,7 +83,8 @@ LLAMA = Family(
         "mlp_bias": ("mlp_bias", False),
     },
     fixed=GATED,
-    inert=frozenset({"pretraining_tp"}),
+    only={"rope_interleaved": (False,)},
+    inert=frozenset({"pretraining_tp", "is_llama_config"}),
 )
 MISTRAL = Family(
     "decoder", classes("Mistral", *_HEADS), LLAMA_NAMES, MISTRAL_READS, fixed=GATED, only=NO_BIAS

@@ -101,8 +101,9 @@ MAMBA2 = Family(
         "ssm.time_step_limit": ("time_step_limit", (0.0, float("inf"))),
     },
     fixed={"norm": "rms", "mixer": "mamba2"},
-    only={"rms_norm": (True,), "norm_before_gate": (False,)},
-    inert=SSM_INERT | {"time_step_rank"},
+    only={"rms_norm": (True,)},
+    # Every implementation gates before the norm, whatever `norm_before_gate` says.
+    inert=SSM_INERT | {"time_step_rank", "norm_before_gate"},
     traces_outputs=True,
 )
 LINEAR_SSM = Family(

@@ -1,0 +1,68 @@
+//! Counts: the same from documents, files and any number of threads; exact beyond 32 bits.
+
+use std::collections::BTreeMap;
+
+use bpetok::count::Counts;
+use bpetok::count::table::CountTable;
+use bpetok::utf8::Text;
+use proptest::prelude::*;
+
+fn counted(pattern: &str, documents: &[Text<'_>], threads: usize) -> Vec<(Vec<u8>, u64)> {
+    let mut counts = Counts::new(pattern, &["<|end|>".to_owned()]).unwrap();
+    counts.add_documents(documents, threads, &mut |_| Ok(())).unwrap();
+    counts.table().sorted()
+}
+
+#[test]
+fn files_and_documents_agree() {
+    let line = "One line of text, it's long: 12345 слов 中文. <|end|>\n  Next\n";
+    let text = line.repeat(700_000 / line.len());
+    for pattern in ["gpt2", "cl100k", r"\w+|\W"] {
+        let whole = counted(pattern, &[Text::Valid(&text)], 1);
+        assert_eq!(counted(pattern, &[Text::Raw(text.as_bytes())], 4), whole);
+        let mut counts = Counts::new(pattern, &["<|end|>".to_owned()]).unwrap();
+        counts.add_reader(text.as_bytes(), 1, &mut |_| Ok(())).unwrap();
+        assert_eq!(counts.table().sorted(), whole);
+        assert!(whole.iter().all(|(t, _)| !t.windows(3).any(|w| w == b"end")), "special text is never counted");
+        // Each document on its own: special text is a boundary.
+        let parts: Vec<Text<'_>> = text.split("<|end|>").map(Text::Valid).collect();
+        assert_eq!(counted(pattern, &parts, 2), whole);
+    }
+}
+
+#[test]
+fn counts_add_up_and_refuse_others() {
+    let mut one = Counts::new("gpt2", &[]).unwrap();
+    one.add_documents(&[Text::Valid("a b a")], 1, &mut |_| Ok(())).unwrap();
+    let mut two = Counts::new("gpt2", &[]).unwrap();
+    two.add_documents(&[Text::Valid(" a")], 1, &mut |_| Ok(())).unwrap();
+    one.merge(&two).unwrap();
+    assert_eq!(one.table().sorted(), [(b" a".to_vec(), 2), (b" b".to_vec(), 1), (b"a".to_vec(), 1)]);
+    assert!(one.merge(&Counts::new("cl100k", &[]).unwrap()).is_err());
+    assert!(one.merge(&Counts::new("gpt2", &["x".to_owned()]).unwrap()).is_err());
+}
+
+#[test]
+fn large_counts_are_exact_and_overflow_is_an_error() {
+    let mut table = CountTable::default();
+    table.add(b"ab", 0, 2, u64::from(u32::MAX) + 7).unwrap();
+    table.add(b"ab", 0, 2, 1 << 60).unwrap();
+    assert_eq!(table.sorted(), [(b"ab".to_vec(), u64::from(u32::MAX) + 7 + (1 << 60))]);
+    assert!(table.add(b"ab", 0, 2, u64::MAX).is_err());
+    let long = [b'x'; 40];
+    table.add(&long, 0, 40, u64::MAX).unwrap();
+    assert!(table.add(&long, 0, 40, 1).is_err());
+}
+
+proptest! {
+    #[test]
+    fn table_counts_like_a_map(words in prop::collection::vec("[a-c]{1,4}|[xyz]{14,18}", 0..400)) {
+        let (mut table, mut map) = (CountTable::default(), BTreeMap::new());
+        for word in &words {
+            table.add(word.as_bytes(), 0, word.len(), 1).unwrap();
+            *map.entry(word.as_bytes().to_vec()).or_insert(0u64) += 1;
+        }
+        prop_assert_eq!(table.total(), words.len() as u128);
+        prop_assert_eq!(table.sorted(), map.into_iter().collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,58 @@
+//! Offsets and cuts against their definitions.
+
+use bpetok::special::Choice;
+use bpetok::spans::Unit;
+use bpetok::utf8::Text;
+use proptest::prelude::*;
+
+use crate::{encode, tokenizer};
+
+fn tokens() -> Vec<Vec<u8>> {
+    ["ab", "abc", " a", "  ", "\n\n", "中", "é", "aa", "aaaa", "b\u{301}"].iter().map(|t| t.as_bytes().to_vec()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn offsets_span_characters(text in "[ab é中😀\n]{0,30}") {
+        let tokenizer = tokenizer("cl100k", &tokens(), &[]);
+        let ids = encode(&tokenizer, text.as_bytes());
+        let mut at = 0;
+        let boundaries: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
+        for (unit, width) in [(Unit::Char, 1), (Unit::Utf16, 2)] {
+            at = 0;
+            for (offset, &id) in tokenizer.offsets(&text, &ids, unit).iter().zip(&ids) {
+                let end = at + tokenizer.decoder().get(id).unwrap().len();
+                let first = boundaries.iter().rposition(|&b| b <= at).unwrap();
+                let last = boundaries.iter().position(|&b| b >= end).unwrap();
+                let units = |characters: usize| -> i64 {
+                    text.chars().take(characters).map(|c| if width == 1 { 1 } else { c.len_utf16().cast_signed() as i64 }).sum()
+                };
+                prop_assert_eq!(*offset, [units(first), units(last)]);
+                at = end;
+            }
+        }
+        prop_assert_eq!(at, text.len());
+    }
+
+    /// The definition, tried on every token boundary.
+    #[test]
+    fn cut_is_the_longest_prefix(text in "[ab .é中\n]{0,25}|[a]{0,40}", most in 0usize..12) {
+        for pattern in ["cl100k", "gpt2", "o200k", r"\w+|\s+(?!\S)|\s+|."] {
+            let tokenizer = tokenizer(pattern, &tokens(), &[]);
+            let ends = tokenizer.token_ends(&encode(&tokenizer, text.as_bytes()));
+            let fits = |&end: &usize| text.is_char_boundary(end) && encode(&tokenizer, &text.as_bytes()[..end]).len() <= most;
+            let wanted = ends.iter().copied().filter(fits).max().unwrap_or(0);
+            let got = tokenizer.with_work(|work| tokenizer.cut(work, Text::Valid(&text), most, &Choice::None)).unwrap();
+            prop_assert_eq!(got, wanted, "{} {:?} {}", pattern, text, most);
+        }
+    }
+}
+
+#[test]
+fn cutting_a_giant_is_quick() {
+    let tokenizer = tokenizer("cl100k", &tokens(), &[]);
+    let text = "a".repeat(2_000_000);
+    let cut = tokenizer.with_work(|work| tokenizer.cut(work, Text::Valid(&text), 10, &Choice::None)).unwrap();
+    assert_eq!(cut, 40);
+}

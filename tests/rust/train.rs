@@ -1,0 +1,88 @@
+//! The trainer against the reference that counts every pair anew.
+
+use bpetok::count::table::CountTable;
+use bpetok::error::Error;
+use bpetok::reference;
+use bpetok::train::{Options, Trained, train};
+use proptest::prelude::*;
+
+fn trained(words: &[(&[u8], u64)], merges: usize, min_frequency: u64) -> Trained {
+    let mut table = CountTable::default();
+    for (word, count) in words {
+        table.add(word, 0, word.len(), *count).unwrap();
+    }
+    let options = Options { tokens: 256 + merges, min_frequency, max_token_bytes: None };
+    train(&table, &options, &mut |_| Ok(())).unwrap()
+}
+
+fn check(words: &[(&[u8], u64)], merges: usize, min_frequency: u64) {
+    // The reference takes each word once, as the table does.
+    let mut unique: Vec<(&[u8], u64)> = Vec::new();
+    for &(word, count) in words {
+        match unique.iter_mut().find(|u| u.0 == word) {
+            Some(known) => known.1 += count,
+            None => unique.push((word, count)),
+        }
+    }
+    let (tokens, pairs) = reference::train(&unique, merges, min_frequency);
+    let ours = trained(words, merges, min_frequency);
+    let our_pairs: Vec<(u32, u32)> = ours.merges.iter().map(|p| (p.left, p.right)).collect();
+    assert_eq!(our_pairs, pairs, "{words:?}");
+    assert_eq!(ours.tokens, tokens);
+}
+
+#[test]
+fn overlapping_pairs() {
+    check(&[(b"aaaa", 3), (b"aaa", 1), (b"aaaaaaaaaaaaa", 2)], 8, 1);
+    check(&[(b"abababab", 1), (b"baba", 1)], 8, 1);
+}
+
+#[test]
+fn ties_go_to_the_smaller_ids() {
+    // `!` has the smallest byte id; the space comes after all printable bytes.
+    let ours = trained(&[(b" a", 1), (b"!a", 1), (b"ab", 1)], 1, 1);
+    assert_eq!(ours.tokens[256], b"!a");
+}
+
+#[test]
+fn too_small_a_vocabulary_is_refused() {
+    let options = Options { tokens: 255, min_frequency: 1, max_token_bytes: None };
+    let error = train(&CountTable::default(), &options, &mut |_| Ok(())).unwrap_err();
+    assert!(matches!(error, Error::Train(_)) && error.to_string().contains("255"));
+}
+
+#[test]
+fn counts_beyond_32_bits_stay_exact() {
+    check(&[(b"ab", u64::from(u32::MAX) * 5), (b"bc", u64::from(u32::MAX) * 5 + 1), (b"cd", 1 << 54)], 3, 1);
+}
+
+#[test]
+fn long_tokens_are_not_made() {
+    let mut table = CountTable::default();
+    table.add(b"abcdefgh", 0, 8, 5).unwrap();
+    let options = Options { tokens: 300, min_frequency: 1, max_token_bytes: Some(3) };
+    let ours = train(&table, &options, &mut |_| Ok(())).unwrap();
+    assert!(ours.tokens.iter().all(|t| t.len() <= 3) && ours.tokens.len() > 256);
+}
+
+#[test]
+fn the_caller_may_stop() {
+    let mut table = CountTable::default();
+    table.add(b"abcdefgh", 0, 8, 5).unwrap();
+    let options = Options { tokens: 300, min_frequency: 1, max_token_bytes: None };
+    let stopped = train(&table, &options, &mut |_| Err(Error::Interrupted));
+    assert!(matches!(stopped, Err(Error::Interrupted)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #[test]
+    fn random_corpora(
+        words in prop::collection::vec(("[ab c]{1,12}|[a-e]{1,6}|\\PC{1,6}", 1u64..20), 1..20),
+        merges in 0usize..40,
+        min_frequency in 1u64..4,
+    ) {
+        let words: Vec<(&[u8], u64)> = words.iter().map(|(w, c)| (w.as_bytes(), *c)).collect();
+        check(&words, merges, min_frequency);
+    }
+}
