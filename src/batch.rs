@@ -115,7 +115,7 @@ pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[Tex
 }
 
 /// Runs `job` on every item with `threads` threads; `results[i]` is that of `items[i]`. The calling thread works too,
-/// and asks `pause` between items whether to go on.
+/// and asks `pause` before each whether to go on.
 ///
 /// # Errors
 /// The error of the earliest item that failed, or that of `pause`.
@@ -129,6 +129,10 @@ pub fn in_parallel<T: Sync, R: Send>(
     let finished: Mutex<Vec<(usize, Result<R>)>> = Mutex::new(Vec::with_capacity(items.len()));
     let work = |pause: &mut dyn FnMut() -> Result<()>| -> Result<()> {
         while !stop.load(Relaxed) {
+            if let Err(error) = pause() {
+                stop.store(true, Relaxed);
+                return Err(error);
+            }
             let index = next.fetch_add(1, Relaxed);
             let Some(item) = items.get(index) else { break };
             let result = job(item);
@@ -136,10 +140,6 @@ pub fn in_parallel<T: Sync, R: Send>(
                 stop.store(true, Relaxed);
             }
             finished.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
-            if let Err(error) = pause() {
-                stop.store(true, Relaxed);
-                return Err(error);
-            }
         }
         Ok(())
     };

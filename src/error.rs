@@ -134,7 +134,9 @@ impl fmt::Display for Error {
                 write!(f, "token {} stands under two ids, {first} and {second}; give each token one id", shown(token))
             }
             Self::DuplicateId(id) => write!(f, "id {id} is given twice; give each token its own id"),
-            Self::IdTooLarge(id) => write!(f, "token id {id} is above the limit {MAX_TOKEN_ID}; renumber the vocabulary"),
+            Self::IdTooLarge(id) => {
+                write!(f, "token id {id} is above the limit {MAX_TOKEN_ID}; renumber the vocabulary")
+            }
             Self::BadMerge { index, reason } => write!(f, "merge {index}: {reason}"),
             Self::Pattern { pattern, reason } => write!(f, "pattern {pattern:?}: {reason}"),
             Self::PatternSteps { position, limit } => write!(

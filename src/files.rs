@@ -212,14 +212,7 @@ pub fn from_tiktoken(data: &[u8], pattern: &str, specials: Vec<(String, TokenId)
         tokens.push((rank, &flat[start..end]));
         start = end;
     }
-    Tokenizer::new(Parts {
-        tokens,
-        merges: None,
-        pattern,
-        specials,
-        digits: "none",
-        unicode_version: UNICODE_VERSION,
-    })
+    Tokenizer::new(Parts { tokens, merges: None, pattern, specials, digits: "none", unicode_version: UNICODE_VERSION })
 }
 
 /// Writes the ranks of a tokenizer, and only those: neither pattern nor special tokens fit the format.

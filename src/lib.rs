@@ -8,24 +8,26 @@
 //!
 //! The modules, in reading order.
 
-pub mod error;
-pub mod ids;
-pub mod utf8;
-pub mod memory;
-pub mod vocab;
-pub mod merges;
-pub mod special;
-pub mod pretokenize;
-pub mod count;
-pub mod train;
-pub mod encode;
-pub mod decode;
-pub mod stream;
-pub mod files;
-pub mod tokenizer;
 pub mod batch;
-pub mod spans;
+pub mod count;
+pub mod decode;
+pub mod encode;
+pub mod error;
+pub mod files;
+pub mod ids;
+pub mod masks;
+pub mod memory;
+pub mod merges;
+pub mod pretokenize;
+pub mod quant;
 pub mod reference;
+pub mod spans;
+pub mod special;
+pub mod stream;
+pub mod tokenizer;
+pub mod train;
+pub mod utf8;
+pub mod vocab;
 
 #[cfg(feature = "python")]
 mod py;

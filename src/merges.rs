@@ -16,11 +16,7 @@ impl Merges {
     ///
     /// # Errors
     /// The first merge that is not so, or a token that none makes.
-    pub fn new(
-        pairs: Vec<Pair>,
-        vocabulary: &Vocabulary,
-        lookup: impl Fn(&[u8]) -> Option<TokenId>,
-    ) -> Result<Self> {
+    pub fn new(pairs: Vec<Pair>, vocabulary: &Vocabulary, lookup: impl Fn(&[u8]) -> Option<TokenId>) -> Result<Self> {
         let mut joined = Vec::new();
         let (mut newest, mut made) = (None, 0);
         for (index, pair) in pairs.iter().enumerate() {
@@ -39,13 +35,18 @@ impl Merges {
                 newest = Some(id);
                 made += 1;
             } else if pairs[..index].iter().rev().all(|p| !makes(vocabulary, *p, &joined)) {
-                let reason = format!("it makes id {id} after id {}; tokens must be numbered in the order of their merges", newest.unwrap_or(id));
+                let reason = format!(
+                    "it makes id {id} after id {}; tokens must be numbered in the order of their merges",
+                    newest.unwrap_or(id)
+                );
                 return Err(Error::BadMerge { index, reason });
             }
         }
         let wanted = vocabulary.iter().filter(|t| t.1.len() > 1).count();
         if made < wanted {
-            let reason = format!("the list ends with {made} tokens made of the {wanted} that are longer than a byte; it must make each");
+            let reason = format!(
+                "the list ends with {made} tokens made of the {wanted} that are longer than a byte; it must make each"
+            );
             return Err(Error::BadMerge { index: pairs.len(), reason });
         }
         Ok(Self(pairs))

@@ -50,7 +50,10 @@ impl Tokenizer {
         let ends = self.token_ends(ids);
         if unit == Unit::Byte {
             let starts = std::iter::once(0).chain(ends.iter().copied());
-            return starts.zip(&ends).map(|(start, &end)| [start.cast_signed() as i64, end.cast_signed() as i64]).collect();
+            return starts
+                .zip(&ends)
+                .map(|(start, &end)| [start.cast_signed() as i64, end.cast_signed() as i64])
+                .collect();
         }
         let mut characters = text.char_indices().peekable();
         // The character that holds the next byte to look at: where it starts, in bytes and in units, and its end.

@@ -82,7 +82,9 @@ impl Specials {
         let mut begins = vec![false; 256];
         for (i, (text, id)) in tokens.iter().enumerate() {
             let Some(&first) = text.as_bytes().first() else {
-                return Err(Error::BadSpecials("a special token has no text; give it at least one character".to_owned()));
+                return Err(Error::BadSpecials(
+                    "a special token has no text; give it at least one character".to_owned(),
+                ));
             };
             begins[usize::from(first)] = true;
             if *id > MAX_TOKEN_ID {
@@ -144,8 +146,7 @@ impl Specials {
         loop {
             at += self.next_candidate(text.get(at..)?)?;
             let rest = &text[at..];
-            let hit =
-                self.by_length.iter().find(|&&i| choice.has(i) && rest.starts_with(self.tokens[i].0.as_bytes()));
+            let hit = self.by_length.iter().find(|&&i| choice.has(i) && rest.starts_with(self.tokens[i].0.as_bytes()));
             if let Some(&index) = hit {
                 return Some(Found { start: at, end: at + self.tokens[index].0.len(), index });
             }

@@ -67,7 +67,10 @@ impl Tokenizer {
             )));
         }
         if parts.digits != "none" {
-            return Err(Error::Format(format!("digit rule {:?} is not known; this version knows \"none\"", parts.digits)));
+            return Err(Error::Format(format!(
+                "digit rule {:?} is not known; this version knows \"none\"",
+                parts.digits
+            )));
         }
         let encoder = Encoder::new(vocabulary)?;
         let merges = parts

@@ -115,10 +115,7 @@ pub enum Stretch<'a> {
 ///
 /// # Errors
 /// The first error that `visit` returns.
-pub fn stretches<'a, E>(
-    text: Text<'a>,
-    mut visit: impl FnMut(Stretch<'a>) -> Result<(), E>,
-) -> Result<(), E> {
+pub fn stretches<'a, E>(text: Text<'a>, mut visit: impl FnMut(Stretch<'a>) -> Result<(), E>) -> Result<(), E> {
     let bytes = match text {
         Text::Valid("") => return Ok(()),
         Text::Valid(text) => return visit(Stretch::Valid(text)),

@@ -65,9 +65,8 @@ fn short_below(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit:
         starts.copy_within(best + 2..=parts, best + 1);
         joined.copy_within(best + 1..parts, best);
         parts -= 1;
-        let span = |from: usize, to: usize| {
-            table.span(vocabulary, &text, usize::from(starts[from]), usize::from(starts[to]))
-        };
+        let span =
+            |from: usize, to: usize| table.span(vocabulary, &text, usize::from(starts[from]), usize::from(starts[to]));
         joined[best] = if best + 1 < parts { span(best, best + 2) } else { TokenId::MAX };
         if best > 0 {
             joined[best - 1] = span(best - 1, best + 1);
@@ -75,7 +74,11 @@ fn short_below(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit:
     }
     for i in 0..parts {
         let (start, end) = (usize::from(starts[i]), usize::from(starts[i + 1]));
-        ids.push(if end - start == 1 { vocabulary.byte_id(text[start]) } else { table.span(vocabulary, &text, start, end) });
+        ids.push(if end - start == 1 {
+            vocabulary.byte_id(text[start])
+        } else {
+            table.span(vocabulary, &text, start, end)
+        });
     }
 }
 
@@ -136,7 +139,11 @@ impl LongMerge {
         let mut at = 0;
         while at < piece.len() {
             let end = self.ends[at] as usize;
-            ids.push(if end - at == 1 { vocabulary.byte_id(piece[at]) } else { table.span(vocabulary, piece, at, end) });
+            ids.push(if end - at == 1 {
+                vocabulary.byte_id(piece[at])
+            } else {
+                table.span(vocabulary, piece, at, end)
+            });
             at = end;
         }
         // A giant piece must not keep its memory for the life of the thread.
@@ -200,8 +207,7 @@ impl LongMerge {
         self.joined[right as usize] = TokenId::MAX;
         let mut lowest = TokenId::MAX;
         let after = self.ends.get(end as usize).copied();
-        let with_next =
-            after.map_or(TokenId::MAX, |after| table.span(vocabulary, piece, at as usize, after as usize));
+        let with_next = after.map_or(TokenId::MAX, |after| table.span(vocabulary, piece, at as usize, after as usize));
         self.joined[at as usize] = with_next;
         if after.is_some() {
             self.befores[end as usize] = at;

@@ -13,8 +13,8 @@ pub mod table;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use cut::Character;
 use cache::{Cache, Counted, INLINE_IDS, counted};
+use cut::Character;
 use key::{KEY_BYTES, Key, WIDE_BYTES, WideKey};
 use table::TokenTable;
 

@@ -137,8 +137,7 @@ pub(super) mod x86 {
         let join = |i: usize| u64::from(low[i]) | u64::from(high[i]) << 32;
         // Rows of `half`: two rectangles of letters, digits, 09..0D, space, newlines, apostrophe, slash, bit 5, bit 7.
         let letter = join(0) | join(1);
-        let rows =
-            [letter, letter & !join(8), join(2), join(4), join(3) | join(4), join(5), join(6), join(7)];
+        let rows = [letter, letter & !join(8), join(2), join(4), join(3) | join(4), join(5), join(6), join(7)];
         Masks::from_rows(rows, join(9))
     }
 
@@ -153,13 +152,72 @@ pub(super) mod x86 {
         const X: i8 = -128; // slash
         // Bit 0: a letter when the upper half is 4 or 6; bit 1: when it is 5 or 7.
         let lower_table = _mm256_setr_epi8(
-            2 | D | S, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D | Q, 3 | D, 3 | D | C, 3 | C | N, 1 | C, 1 | C,
-            1 | C | N, 1, 1 | X, 2 | D | S, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D, 3 | D | Q, 3 | D, 3 | D | C,
-            3 | C | N, 1 | C, 1 | C, 1 | C | N, 1, 1 | X,
+            2 | D | S,
+            3 | D,
+            3 | D,
+            3 | D,
+            3 | D,
+            3 | D,
+            3 | D,
+            3 | D | Q,
+            3 | D,
+            3 | D | C,
+            3 | C | N,
+            1 | C,
+            1 | C,
+            1 | C | N,
+            1,
+            1 | X,
+            2 | D | S,
+            3 | D,
+            3 | D,
+            3 | D,
+            3 | D,
+            3 | D,
+            3 | D,
+            3 | D | Q,
+            3 | D,
+            3 | D | C,
+            3 | C | N,
+            1 | C,
+            1 | C,
+            1 | C | N,
+            1,
+            1 | X,
         );
         let upper_table = _mm256_setr_epi8(
-            C | N, 0, S | Q | X, D, 1, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, C | N, 0, S | Q | X, D, 1, 2, 1, 2, 0, 0, 0, 0,
-            0, 0, 0, 0,
+            C | N,
+            0,
+            S | Q | X,
+            D,
+            1,
+            2,
+            1,
+            2,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            C | N,
+            0,
+            S | Q | X,
+            D,
+            1,
+            2,
+            1,
+            2,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
         );
         let nibble = _mm256_set1_epi8(0x0F);
         let lower = _mm256_shuffle_epi8(lower_table, _mm256_and_si256(text, nibble));

@@ -59,13 +59,7 @@ impl Pretokenizer {
     /// # Errors
     /// The step limit of patterns that may backtrack.
     #[inline]
-    pub fn scan(
-        &self,
-        cache: &mut regex::RegexCache,
-        text: &str,
-        start: usize,
-        ends: &mut Ends,
-    ) -> Result<usize> {
+    pub fn scan(&self, cache: &mut regex::RegexCache, text: &str, start: usize, ends: &mut Ends) -> Result<usize> {
         match &self.engine {
             Engine::Scanner(scanner) => Ok(scanner.scan(text.as_bytes(), start, ends)),
             Engine::Regex(regex) => regex.scan(cache, text, start, ends),

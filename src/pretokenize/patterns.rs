@@ -83,12 +83,8 @@ const CL100K: Rules = Rules {
     whole_end: true,
 };
 const LLAMA3: Rules = Rules { whole_end: false, ..CL100K };
-const O200K: Rules = Rules {
-    contractions: Contractions::WithWord,
-    words: Words::Cased,
-    tail: Tail::NewlinesSlashes,
-    ..LLAMA3
-};
+const O200K: Rules =
+    Rules { contractions: Contractions::WithWord, words: Words::Cased, tail: Tail::NewlinesSlashes, ..LLAMA3 };
 
 /// The presets.
 pub const PRESETS: [Preset; 5] = [
@@ -120,10 +116,8 @@ pub const PRESETS: [Preset; 5] = [
 ];
 
 /// Other spellings of a preset that split every text alike.
-const SPELLINGS: [(&str, &str); 1] = [(
-    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s",
-    "gpt2",
-)];
+const SPELLINGS: [(&str, &str); 1] =
+    [(r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s", "gpt2")];
 
 /// The regex behind a preset's name, or the text itself where it is no name.
 ///

@@ -23,7 +23,10 @@ pub struct Regex {
 enum Engine {
     /// One automaton for all alternatives; `gives_back[i]` says whether alternative `i` matched one character more
     /// than it may keep.
-    Linear { automaton: Box<meta::Regex>, gives_back: Vec<bool> },
+    Linear {
+        automaton: Box<meta::Regex>,
+        gives_back: Vec<bool>,
+    },
     Steps(Box<fancy_regex::Regex>),
 }
 
@@ -160,7 +163,9 @@ fn refuse_ambiguous(pattern: &str) -> std::result::Result<(), &'static str> {
     let folded = pattern.to_ascii_lowercase();
     // Under (?i), "ss" is also U+00DF for engines that fold one character to several.
     if folding && ["ss", "ff", "fi", "fl", "st"].iter().any(|pair| folded.contains(&format!("(?i:{pair}"))) {
-        return Err("engines disagree whether (?i) folds one character to several here; write both cases out as [Ss][Ss]");
+        return Err(
+            "engines disagree whether (?i) folds one character to several here; write both cases out as [Ss][Ss]",
+        );
     }
     Ok(())
 }
@@ -202,8 +207,10 @@ fn linear_alternatives(tree: &Expr) -> Option<Vec<(String, bool)>> {
 /// Whether `expr` is `\s+(?!\S)`.
 fn is_space_lookahead(expr: &Expr) -> bool {
     let Expr::Concat(parts) = expr else { return false };
-    let [Expr::Repeat { child, lo: 1, hi: usize::MAX, greedy: true }, Expr::LookAround(ahead, LookAround::LookAheadNeg)] =
-        parts.as_slice()
+    let [
+        Expr::Repeat { child, lo: 1, hi: usize::MAX, greedy: true },
+        Expr::LookAround(ahead, LookAround::LookAheadNeg),
+    ] = parts.as_slice()
     else {
         return false;
     };

@@ -134,7 +134,11 @@ pub fn token_id(id: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyRes
     }
     // Not an int is a TypeError; an int that is no id says which.
     if id.extract::<f64>().is_ok() && id.hasattr("__index__")? {
-        let message = format!("token id {} (at index {index}) is not in the vocabulary; ids run from 0 to {}", id.str()?, vocab_size.saturating_sub(1));
+        let message = format!(
+            "token id {} (at index {index}) is not in the vocabulary; ids run from 0 to {}",
+            id.str()?,
+            vocab_size.saturating_sub(1)
+        );
         return Err(TokenIdError::new_err(message));
     }
     Err(PyTypeError::new_err(format!("token ids must be int, not {} (at index {index})", type_name(id))))

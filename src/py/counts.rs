@@ -52,7 +52,9 @@ impl Counts {
 }
 
 fn busy() -> Error {
-    Error::Argument("these counts are in use by another call; wait for it, or give each thread its own and merge them".to_owned())
+    Error::Argument(
+        "these counts are in use by another call; wait for it, or give each thread its own and merge them".to_owned(),
+    )
 }
 
 /// What a source turned out to be.
@@ -139,7 +141,9 @@ impl Counts {
     /// Adds counts of the same pattern and special tokens; others are a TrainError.
     fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
         if std::ptr::eq(self, other.get()) {
-            return Err(Error::Train("counts cannot be added to themselves; double them in another Counts".to_owned()).into());
+            return Err(
+                Error::Train("counts cannot be added to themselves; double them in another Counts".to_owned()).into()
+            );
         }
         let theirs = other.get().get()?;
         Ok(py.detach(|| self.change(|mine| mine.merge(&theirs)))??)
@@ -190,7 +194,9 @@ impl Counts {
 
     fn __repr__(&self) -> String {
         match self.get() {
-            Ok(counts) => format!("Counts({} different pretokens, {} in all)", counts.table().len(), counts.table().total()),
+            Ok(counts) => {
+                format!("Counts({} different pretokens, {} in all)", counts.table().len(), counts.table().total())
+            }
             Err(_) => "Counts(in use)".to_owned(),
         }
     }
@@ -210,7 +216,9 @@ impl Counts {
             self.change(|inner| {
                 let before = inner.bytes();
                 paths.iter().try_for_each(|path| {
-                    inner.add_file(path, threads, &mut |done| report(&mut pause, progress, "count", done - before, total))
+                    inner.add_file(path, threads, &mut |done| {
+                        report(&mut pause, progress, "count", done - before, total)
+                    })
                 })
             })?
         });
@@ -289,13 +297,17 @@ pub fn train_counts(
     let inner = counts.get().get()?;
     let result = py.detach(|| {
         let specials = inner.special_texts();
-        let tokens = usize::try_from(vocab_size).ok().and_then(|size| size.checked_sub(specials.len())).filter(|&t| t >= 256).ok_or_else(|| {
-            Error::Train(format!(
-                "vocab_size is {vocab_size}; it must be at least {}: 256 single bytes and {} special tokens",
-                256 + specials.len(),
-                specials.len()
-            ))
-        })?;
+        let tokens = usize::try_from(vocab_size)
+            .ok()
+            .and_then(|size| size.checked_sub(specials.len()))
+            .filter(|&t| t >= 256)
+            .ok_or_else(|| {
+                Error::Train(format!(
+                    "vocab_size is {vocab_size}; it must be at least {}: 256 single bytes and {} special tokens",
+                    256 + specials.len(),
+                    specials.len()
+                ))
+            })?;
         let options = train::Options { tokens, min_frequency, max_token_bytes };
         let goal = (tokens - 256) as u64;
         report(&mut pause, progress.as_ref(), "merge", 0, goal)?;

@@ -5,7 +5,9 @@ mod batch;
 mod convert;
 mod counts;
 mod errors;
+mod quant;
 mod tokenizer;
+mod utf8;
 
 use pyo3::prelude::*;
 
@@ -19,7 +21,11 @@ mod _bpetok {
     #[pymodule_export]
     use super::counts::{Counts, train_counts};
     #[pymodule_export]
+    use super::quant::{quant_dequantize, quant_multiply, quant_quantize};
+    #[pymodule_export]
     use super::tokenizer::{Stream, Tokenizer, load_bpetok, parse_tiktoken, write_tiktoken};
+    #[pymodule_export]
+    use super::utf8::Utf8State;
     use crate::pretokenize::{classes, patterns};
 
     #[pymodule_export]

@@ -4,14 +4,16 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
-use numpy::{PyArray1, PyArrayMethods};
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 
 use super::batch::TokenBatch;
 use super::convert::{self, Pause, choices, special_tokens, token_id, token_ids, type_name};
 use super::errors::{FormatError, SpecialTokenError, TokenIdError};
+use super::utf8::{Utf8State, mask_table};
 use crate::batch::{self, Options};
 use crate::error::Error;
 use crate::files;
@@ -30,6 +32,8 @@ const DETACH: usize = 16 << 10;
 #[pyclass(frozen, module = "bpetok", weakref)]
 pub struct Tokenizer {
     inner: Arc<tokenizer::Tokenizer>,
+    /// bool [states, vocab_size], made when a mask is first asked for.
+    masks: PyOnceLock<Py<PyArray2<bool>>>,
 }
 
 type SpecParts<'py> = (
@@ -45,7 +49,7 @@ type SpecParts<'py> = (
 
 impl Tokenizer {
     pub fn wrap(inner: tokenizer::Tokenizer) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), masks: PyOnceLock::new() }
     }
 
     fn ids(
@@ -313,6 +317,13 @@ impl Tokenizer {
         Ok(pieces)
     }
 
+    /// bool [vocab_size]: which tokens may follow so that the text so far can still become valid UTF-8. Gaps are False, special
+    /// tokens True only where a text may end. `state` is `bpetok.utf8.State()` advanced by the bytes so far.
+    fn utf8_mask<'py>(&self, py: Python<'py>, state: &Utf8State) -> PyResult<Bound<'py, PyAny>> {
+        let table = self.masks.get_or_try_init(py, || mask_table(py, &self.inner).map(Bound::unbind))?;
+        table.bind(py).get_item(state.number())
+    }
+
     /// Highest id plus one, special tokens included.
     #[getter]
     fn vocab_size(&self) -> usize {
@@ -476,7 +487,8 @@ impl Tokenizer {
         digits: &str,
         unicode_version: &str,
     ) -> PyResult<Self> {
-        let words = |bytes: &[u8]| -> Vec<u32> { bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect() };
+        let words =
+            |bytes: &[u8]| -> Vec<u32> { bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect() };
         let (ids, lengths) = (words(token_ids), words(token_lengths));
         let total: u64 = lengths.iter().map(|&l| u64::from(l)).sum();
         let whole = token_ids.len().is_multiple_of(4)
@@ -505,9 +517,8 @@ impl Tokenizer {
             pieces.push((id, token));
             rest = after;
         }
-        let merges = merges.map(|bytes| {
-            words(bytes).as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect()
-        });
+        let merges = merges
+            .map(|bytes| words(bytes).as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect());
         let specials = self::special_tokens(Some(special_tokens), 0)?;
         let parts = Parts { tokens: pieces, merges, pattern, specials, digits, unicode_version };
         Ok(Self::wrap(tokenizer::Tokenizer::new(parts)?))
@@ -543,10 +554,7 @@ impl Tokenizer {
 /// The items of a collection of texts; a bare text is a mistake.
 fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
     if texts.is_instance_of::<PyString>() || texts.is_instance_of::<PyBytes>() {
-        return Err(PyTypeError::new_err(format!(
-            "texts is a bare {}; wrap it in a list ([text])",
-            type_name(texts)
-        )));
+        return Err(PyTypeError::new_err(format!("texts is a bare {}; wrap it in a list ([text])", type_name(texts))));
     }
     texts.try_iter()?.collect()
 }
@@ -597,7 +605,10 @@ pub fn parse_tiktoken(
     let is_list = special_tokens.is_some_and(|tokens| !tokens.is_none() && !tokens.is_instance_of::<PyDict>());
     if is_list {
         let plain = Tokenizer::wrap(py.detach(|| files::from_tiktoken(data, pattern, Vec::new()))?);
-        return special_tokens.map_or_else(|| Ok(Tokenizer { inner: Arc::clone(&plain.inner) }), |t| plain.with_special_tokens(t));
+        return special_tokens.map_or_else(
+            || Ok(Tokenizer { inner: Arc::clone(&plain.inner), masks: PyOnceLock::new() }),
+            |t| plain.with_special_tokens(t),
+        );
     }
     let specials = self::special_tokens(special_tokens, 0)?;
     Ok(Tokenizer::wrap(py.detach(|| files::from_tiktoken(data, pattern, specials))?))

@@ -40,11 +40,7 @@ pub struct Trained {
 ///
 /// # Errors
 /// A vocabulary smaller than the 256 bytes, counts whose sums pass `u64`, the error of `on_merge`.
-pub fn train(
-    counts: &CountTable,
-    options: &Options,
-    on_merge: &mut dyn FnMut(usize) -> Result<()>,
-) -> Result<Trained> {
+pub fn train(counts: &CountTable, options: &Options, on_merge: &mut dyn FnMut(usize) -> Result<()>) -> Result<Trained> {
     check(counts, options)?;
     let longest = options.max_token_bytes.unwrap_or(usize::MAX);
     let mut tokens: Vec<Vec<u8>> = BYTE_ORDER.iter().map(|&b| vec![b]).collect();
@@ -116,7 +112,10 @@ fn check(counts: &CountTable, options: &Options) -> Result<()> {
         )));
     }
     if options.tokens > MAX_TOKEN_ID as usize {
-        return Err(Error::Train(format!("a vocabulary of {} tokens is above the limit {MAX_TOKEN_ID}", options.tokens)));
+        return Err(Error::Train(format!(
+            "a vocabulary of {} tokens is above the limit {MAX_TOKEN_ID}",
+            options.tokens
+        )));
     }
     // A pair is counted at most once for each byte: if that sum fits, every sum does.
     let mut bytes = 0u128;

@@ -86,7 +86,10 @@ impl Words {
         }
         if u32::try_from(words.counts.len()).is_err() {
             let found = words.counts.len();
-            return Err(Error::Train(format!("{found} different pretokens; the limit is {}: prune the counts", u32::MAX)));
+            return Err(Error::Train(format!(
+                "{found} different pretokens; the limit is {}: prune the counts",
+                u32::MAX
+            )));
         }
         Ok(words)
     }
@@ -95,8 +98,7 @@ impl Words {
     pub fn count_pairs(&self, pairs: &mut Pairs) {
         // Only bytes at first: 65,536 pairs fit a plain array.
         let mut changes: Vec<Change> = std::iter::repeat_with(Change::default).take(1 << 16).collect();
-        for (word, ((&start, &length), &count)) in
-            (0u32..).zip(self.starts.iter().zip(&self.lengths).zip(&self.counts))
+        for (word, ((&start, &length), &count)) in (0u32..).zip(self.starts.iter().zip(&self.lengths).zip(&self.counts))
         {
             let symbols = self.slice(start, length);
             for neighbours in symbols.windows(2) {

@@ -207,6 +207,12 @@ def test_show_without_colour_is_a_piece_a_line(folder: Path) -> None:
     assert [piece for _, piece in lines] == ["the", "\\n", "\\xc3", "\\xbf"]
 
 
+def test_a_terminal_without_unicode_gets_escapes(folder: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = run("show", "tok.bpetok", "--text", "世界", cwd=folder, env=environment)
+    assert "\\u4e16" in done.stdout.decode("ascii") or "\\xe4" in done.stdout.decode("ascii")
+
+
 def test_show_json_and_limit(folder: Path) -> None:
     done = run("show", "tok.bpetok", "text.txt", "--json", "--limit", "3", cwd=folder)
     report = json.loads(done.stdout)

@@ -17,7 +17,8 @@ fn threads_change_nothing() {
     for pattern in ["gpt2", "cl100k", "o200k", r"\w+|\s+|[^\w\s]+"] {
         let tokenizer = tokenizer(pattern, &[b"th".to_vec(), b" b".to_vec(), "ы".into()], &[("<|end|>", 400)]);
         let long = long_text(3 * SHARE);
-        let mut documents: Vec<Text<'_>> = vec![Text::Valid(""), Text::Valid(&long), Text::Raw(b"\xFFab"), Text::Valid("")];
+        let mut documents: Vec<Text<'_>> =
+            vec![Text::Valid(""), Text::Valid(&long), Text::Raw(b"\xFFab"), Text::Valid("")];
         documents.extend(std::iter::repeat_n(Text::Valid("short"), 500));
         let batch = |threads, allowed: &Choice| {
             let options = Options { allowed, forbidden: &Choice::None, threads };

@@ -5,6 +5,8 @@ mod batch;
 mod count;
 mod encode;
 mod files;
+mod masks;
+mod quant;
 mod regex;
 mod scanner;
 mod spans;
@@ -35,8 +37,6 @@ pub fn tokenizer(pattern: &str, tokens: &[Vec<u8>], specials: &[(&str, u32)]) ->
 /// Ids of a text without special tokens.
 pub fn encode(tokenizer: &Tokenizer, text: &[u8]) -> Vec<u32> {
     let mut ids = Vec::new();
-    tokenizer
-        .with_work(|work| tokenizer.encode_ordinary_into(work, bpetok::utf8::Text::Raw(text), &mut ids))
-        .unwrap();
+    tokenizer.with_work(|work| tokenizer.encode_ordinary_into(work, bpetok::utf8::Text::Raw(text), &mut ids)).unwrap();
     ids
 }

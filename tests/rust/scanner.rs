@@ -31,12 +31,18 @@ fn all(mut scan: impl FnMut(usize, &mut Ends) -> usize, text: &str) -> Vec<usize
     found
 }
 
-fn engines() -> Vec<(&'static str, Pretokenizer, Vec<Scanner>)> {
-    let levels = |rules| (0..=2).map(|level| Scanner::with_level(rules, level)).collect();
-    PRESETS.iter().map(|p| (p.name, Pretokenizer::by_regex(p.name).unwrap(), levels(p.rules))).collect()
+type Engines = Vec<(&'static str, Pretokenizer, Vec<Scanner>)>;
+
+/// Compiled once: the regexes take longer than most comparisons.
+fn engines() -> &'static Engines {
+    static ENGINES: std::sync::OnceLock<Engines> = std::sync::OnceLock::new();
+    ENGINES.get_or_init(|| {
+        let levels = |rules| (0..=2).map(|level| Scanner::with_level(rules, level)).collect();
+        PRESETS.iter().map(|p| (p.name, Pretokenizer::by_regex(p.name).unwrap(), levels(p.rules))).collect()
+    })
 }
 
-fn check(engines: &[(&str, Pretokenizer, Vec<Scanner>)], text: &str) {
+fn check(engines: &Engines, text: &str) {
     for (name, regex, scanners) in engines {
         let wanted = by_regex(regex, text);
         for (level, scanner) in scanners.iter().enumerate() {
@@ -60,7 +66,7 @@ fn short_strings_exhaustively() {
     for _ in 0..3 {
         texts = texts.iter().flat_map(|t| NASTY.iter().map(move |c| format!("{t}{c}"))).collect();
         for text in &texts {
-            check(&engines, text);
+            check(engines, text);
         }
     }
 }
@@ -73,7 +79,7 @@ fn ascii_strings_exhaustively() {
     for _ in 0..5 {
         texts = texts.iter().flat_map(|t| alphabet.iter().map(move |c| format!("{t}{c}"))).collect();
         for text in &texts {
-            check(&engines, text);
+            check(engines, text);
         }
     }
 }
@@ -86,7 +92,7 @@ fn every_code_point_alone_and_in_context() {
         if code > '\u{3_0000}' && code as u32 % 16 != 0 && (code as u32) < 0xE_0000 {
             continue;
         }
-        check(&engines, &format!("{code}a {code} B{code}'s.{code}1{code}\n{code}"));
+        check(engines, &format!("{code}a {code} B{code}'s.{code}1{code}\n{code}"));
     }
 }
 
@@ -96,8 +102,34 @@ fn nasty_text(longest: usize) -> impl Strategy<Value = String> {
 
 fn ascii_text() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(&[
-        "the", " Word", "'s", "'LL", "'ve", " ", "  ", "\n", "\r\n", "\n    ", "\t", ".", ",", "...", " (", ")", "/",
-        "12", "2024", "camelCase", "ABC", "x", "'", "\"", "é", "中文", ".\n/", " \n \n ",
+        "the",
+        " Word",
+        "'s",
+        "'LL",
+        "'ve",
+        " ",
+        "  ",
+        "\n",
+        "\r\n",
+        "\n    ",
+        "\t",
+        ".",
+        ",",
+        "...",
+        " (",
+        ")",
+        "/",
+        "12",
+        "2024",
+        "camelCase",
+        "ABC",
+        "x",
+        "'",
+        "\"",
+        "é",
+        "中文",
+        ".\n/",
+        " \n \n ",
     ]);
     prop::collection::vec(piece, 0..80).prop_map(|parts| parts.concat())
 }
@@ -106,7 +138,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
     #[test]
     fn random_text(text in prop_oneof![nasty_text(60), ascii_text(), any::<String>(), "[ -~\n]{0,200}"]) {
-        check(&engines(), &text);
+        check(engines(), &text);
     }
 
     #[test]

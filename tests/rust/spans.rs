@@ -1,14 +1,17 @@
 //! Offsets and cuts against their definitions.
 
-use bpetok::special::Choice;
 use bpetok::spans::Unit;
+use bpetok::special::Choice;
 use bpetok::utf8::Text;
 use proptest::prelude::*;
 
 use crate::{encode, tokenizer};
 
 fn tokens() -> Vec<Vec<u8>> {
-    ["ab", "abc", " a", "  ", "\n\n", "中", "é", "aa", "aaaa", "b\u{301}"].iter().map(|t| t.as_bytes().to_vec()).collect()
+    ["ab", "abc", " a", "  ", "\n\n", "中", "é", "aa", "aaaa", "b\u{301}"]
+        .iter()
+        .map(|t| t.as_bytes().to_vec())
+        .collect()
 }
 
 proptest! {

@@ -121,8 +121,8 @@ def use_colour(stream: TextIO) -> bool:
 
 
 def print_json(report: dict[str, Any]) -> None:
-    """The report on one line of stdout."""
-    print(json.dumps(report, ensure_ascii=False))
+    """The report on one line of stdout, in ASCII, which every terminal and pipe can carry."""
+    print(json.dumps(report))
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

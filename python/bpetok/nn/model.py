@@ -75,6 +75,8 @@ def run_causal(
     batch, t = packed.ids.shape
     if state is None:
         state = net.empty_state(batch)
+    if len(state.layers) != net.config.layers:
+        raise InputError(f"the state is of {len(state.layers)} layers, the model has {net.config.layers}")
     if len(state.lengths) != batch:
         raise InputError(f"the state holds {len(state.lengths)} rows, the new ids {batch}")
     end = int((state.lengths + packed.counts).max(initial=0))
