@@ -35,6 +35,19 @@ impl Words {
         &self.words[self.offset..self.offset + self.len]
     }
 
+    /// The same as whole cache lines.
+    #[inline(always)]
+    #[must_use]
+    pub fn lines(&self) -> &[[u64; LINE]] {
+        self.get().as_chunks().0
+    }
+
+    /// The same as whole cache lines, to write.
+    #[inline(always)]
+    pub fn lines_mut(&mut self) -> &mut [[u64; LINE]] {
+        self.get_mut().as_chunks_mut().0
+    }
+
     /// The words, to write.
     #[inline(always)]
     pub fn get_mut(&mut self) -> &mut [u64] {
@@ -54,15 +67,15 @@ fn advise_huge(words: &[u64]) {
 #[cfg(not(target_os = "linux"))]
 fn advise_huge(_words: &[u64]) {}
 
-/// Asks for the cache line of `word` without waiting for it.
+/// Asks for the cache line of `line` without waiting for it.
 #[inline(always)]
-pub fn prefetch(word: &u64) {
+pub fn prefetch<T>(line: &T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch is a hint; it reads nothing and cannot fault, whatever the address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(word).cast());
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = word;
+    let _ = line;
 }

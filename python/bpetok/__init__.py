@@ -65,7 +65,7 @@ __all__ = [
     "train",
 ]
 
-_SUBMODULES = ("cli", "formats", "nn", "pipelines", "reference", "spec", "wordpiece")
+_SUBMODULES = ("cli", "formats", "nn", "pipelines", "reference", "spec", "utf8", "wordpiece")
 
 if not TYPE_CHECKING:  # a type checker resolves submodules by itself, and should reject other names
 

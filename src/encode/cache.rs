@@ -1,6 +1,6 @@
-//! What was merged before: a bounded memory that one thread owns. Three parts: 512 KiB for pretokens that fit a key, come
-//! often and have at most three ids, which stays in the second-level cache; 8 MiB for what merging gave pretokens
-//! that fit a key, and 8 MiB for those of 16 to 31 bytes: merging costs more than fetching a line from far away.
+//! What was merged before: a bounded memory that one thread owns. Three parts: 1 MiB for pretokens that fit a key, come
+//! often and have at most three ids, which mostly stays in the second-level cache; 16 MiB for what merging gave pretokens
+//! that fit a key, and 16 MiB for those of 16 to 31 bytes: merging costs more than fetching a line from far away.
 
 use super::key::{Key, WideKey};
 use crate::ids::TokenId;
@@ -8,7 +8,7 @@ use crate::memory::{LINE, Words, prefetch};
 
 /// Most ids of an entry for a short pretoken.
 pub const INLINE_IDS: usize = 3;
-const HOT_BITS: u32 = 13;
+const HOT_BITS: u32 = 14;
 
 /// Up to three ids, then their number: all four are copied at once, and the number says how many count.
 pub type Counted = [TokenId; INLINE_IDS + 1];
@@ -25,25 +25,13 @@ impl Sets {
     }
 
     #[inline(always)]
-    fn place(&self, hash: u64) -> usize {
-        (hash >> self.shift) as usize * LINE
-    }
-
-    /// The ids of `key` and whether it is there: without a branch, so that nothing is mispredicted where known and
-    /// unknown pretokens alternate.
-    #[inline(always)]
-    fn get(&self, key: Key, hash: u64) -> (Counted, bool) {
-        let place = self.place(hash);
-        let line = &self.words.get()[place..place + LINE];
-        let (newer, older) = (key.is(line[0], line[1]), key.is(line[4], line[5]));
-        let at = if older { 6 } else { 2 };
-        (unpack(line[at], line[at + 1]), newer | older)
+    fn view(&self) -> Hot<'_> {
+        Hot { lines: self.words.lines(), shift: self.shift }
     }
 
     #[inline]
     fn put(&mut self, key: Key, hash: u64, ids: &Counted) {
-        let place = self.place(hash);
-        let line = &mut self.words.get_mut()[place..place + LINE];
+        let line = &mut self.words.lines_mut()[(hash >> self.shift) as usize];
         if !key.is(line[0], line[1]) {
             line.copy_within(..4, 4);
             line[0] = key.low;
@@ -52,10 +40,31 @@ impl Sets {
             line[3] = u64::from(ids[2]) | u64::from(ids[3]) << 32;
         }
     }
+}
 
+/// The pretokens that come often, to read in a loop: what the loop needs stays in registers.
+#[derive(Clone, Copy)]
+pub struct Hot<'a> {
+    lines: &'a [[u64; LINE]],
+    shift: u32,
+}
+
+impl Hot<'_> {
+    /// The ids of `key` and whether it is there: without a branch, so that nothing is mispredicted where known and
+    /// unknown pretokens alternate.
     #[inline(always)]
-    fn prefetch(&self, hash: u64) {
-        prefetch(&self.words.get()[self.place(hash)]);
+    #[must_use]
+    pub fn get(self, key: Key, hash: u64) -> (Counted, bool) {
+        let line = &self.lines[(hash >> self.shift) as usize];
+        let (newer, older) = (key.is(line[0], line[1]), key.is(line[4], line[5]));
+        let at = if older { 4 } else { 0 };
+        (unpack(line[at + 2], line[at + 3]), newer | older)
+    }
+
+    /// Fetches the place of a hash ahead of time.
+    #[inline(always)]
+    pub fn prefetch(self, hash: u64) {
+        prefetch(&self.lines[(hash >> self.shift) as usize]);
     }
 }
 
@@ -80,15 +89,20 @@ impl<const KEY: usize, const LINES: usize> Merged<KEY, LINES> {
         Self { words: Words::new((LINES * LINE) << bits), shift: 64 - bits }
     }
 
+    /// Where the entry of a hash begins; it may also stand in the neighbour that shares its pair of places.
     #[inline(always)]
-    fn entry(&self, hash: u64) -> &[u64] {
-        let place = (hash >> self.shift) as usize * LINES * LINE;
-        &self.words.get()[place..place + LINES * LINE]
+    fn place(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
+    }
+
+    #[inline(always)]
+    fn entry(&self, place: usize) -> &[u64] {
+        &self.words.get()[place * LINES * LINE..(place + 1) * LINES * LINE]
     }
 
     #[inline(always)]
     fn prefetch(&self, hash: u64) {
-        let entry = self.entry(hash);
+        let entry = self.entry(self.place(hash));
         for line in 0..LINES {
             prefetch(&entry[line * LINE]);
         }
@@ -97,10 +111,14 @@ impl<const KEY: usize, const LINES: usize> Merged<KEY, LINES> {
     /// Appends the ids of `key` if it is there.
     #[inline]
     fn get(&self, key: [u64; KEY], hash: u64, ids: &mut Vec<TokenId>) -> bool {
-        let entry = self.entry(hash);
-        let differs = (0..KEY).fold(0, |differs, i| differs | (entry[i] ^ key[i]));
-        if differs != 0 {
-            return false;
+        let is_at = |entry: &[u64]| (0..KEY).fold(0, |differs, i| differs | (entry[i] ^ key[i])) == 0;
+        let place = self.place(hash);
+        let mut entry = self.entry(place);
+        if !is_at(entry) {
+            entry = self.entry(place ^ 1);
+            if !is_at(entry) {
+                return false;
+            }
         }
         let count = entry[LINES * LINE - 1] as usize;
         let words = &entry[KEY..KEY + count.div_ceil(2)];
@@ -113,17 +131,20 @@ impl<const KEY: usize, const LINES: usize> Merged<KEY, LINES> {
         true
     }
 
+    /// Remembers the ids of `key`; what stood in its place moves to the neighbour.
     fn put(&mut self, key: [u64; KEY], hash: u64, ids: &[TokenId]) {
         if ids.len() > Self::IDS {
             return;
         }
-        let place = (hash >> self.shift) as usize * LINES * LINE;
-        let entry = &mut self.words.get_mut()[place..place + LINES * LINE];
+        let (size, place) = (LINES * LINE, self.place(hash));
+        let words = self.words.get_mut();
+        words.copy_within(place * size..(place + 1) * size, (place ^ 1) * size);
+        let entry = &mut words[place * size..(place + 1) * size];
         entry[..KEY].copy_from_slice(&key);
         for (word, pair) in entry[KEY..].iter_mut().zip(ids.chunks(2)) {
             *word = u64::from(pair[0]) | pair.get(1).map_or(0, |&id| u64::from(id) << 32);
         }
-        entry[LINES * LINE - 1] = ids.len() as u64;
+        entry[size - 1] = ids.len() as u64;
     }
 }
 
@@ -136,28 +157,22 @@ pub struct Cache {
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { hot: Sets::new(HOT_BITS), merged: Merged::new(17), wide: Merged::new(16) }
+        Self { hot: Sets::new(HOT_BITS), merged: Merged::new(18), wide: Merged::new(17) }
     }
 }
 
 impl Cache {
-    /// The ids of a pretoken that comes often, and whether it was known.
+    /// The pretokens that come often.
     #[inline(always)]
     #[must_use]
-    pub fn hot(&self, key: Key, hash: u64) -> (Counted, bool) {
-        self.hot.get(key, hash)
+    pub fn hot(&self) -> Hot<'_> {
+        self.hot.view()
     }
 
     /// Remembers a pretoken that may come again.
     #[inline]
     pub fn put_hot(&mut self, key: Key, hash: u64, ids: &Counted) {
         self.hot.put(key, hash, ids);
-    }
-
-    /// Fetches the place of a pretoken ahead of time.
-    #[inline(always)]
-    pub fn prefetch_hot(&self, hash: u64) {
-        self.hot.prefetch(hash);
     }
 
     /// Appends what merging gave, if it is known.

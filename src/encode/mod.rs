@@ -7,6 +7,7 @@
 pub mod cache;
 pub mod cut;
 pub mod key;
+mod lookups;
 pub mod merge;
 pub mod table;
 
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use cache::{Cache, Counted, INLINE_IDS, counted};
 use cut::Character;
 use key::{KEY_BYTES, Key, WIDE_BYTES, WideKey};
+use lookups::Lookups;
 use table::TokenTable;
 
 use crate::error::{Error, Result};
@@ -60,35 +62,6 @@ impl Characters {
     fn entry(&mut self, character: &[u8]) -> &mut Counted {
         let bits = |i: usize| usize::from(character[i] & 0x3F);
         &mut self.0[(bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2)]
-    }
-}
-
-/// The lookups of one batch, kept apart by phase: keys first, then what the cache knows, then the rest. So the processor
-/// works on many pretokens at once and guesses no branch wrong where known and unknown ones alternate.
-struct Lookups {
-    keys: [Key; BATCH],
-    hashes: [u64; BATCH],
-    ids: [Counted; BATCH],
-    unknown: [u16; BATCH],
-    /// Ids of pretokens with more than three; their entry holds `[start, end, 0, SPILLED]`.
-    spilled: Vec<TokenId>,
-    out: [TokenId; BATCH * INLINE_IDS + 1],
-}
-
-const SPILLED: u32 = u32::MAX;
-/// The key of pretokens that fit none: no entry has it.
-const NO_KEY: Key = Key { low: 0, high: u64::MAX };
-
-impl Default for Lookups {
-    fn default() -> Self {
-        Self {
-            keys: [NO_KEY; BATCH],
-            hashes: [0; BATCH],
-            ids: [[0; INLINE_IDS + 1]; BATCH],
-            unknown: [0; BATCH],
-            spilled: Vec::new(),
-            out: [0; BATCH * INLINE_IDS + 1],
-        }
     }
 }
 
@@ -137,56 +110,44 @@ impl Encoder {
         for ends in ends.chunks(BATCH) {
             let Scratch { cache, lookups, .. } = scratch;
             lookups.pack(cache, text, start, ends);
-            let unknown = lookups.look_up(cache, ends.len());
-            self.fetch_unknown(cache, lookups, unknown);
-            self.resolve_unknown(scratch, text, start, ends, unknown)?;
+            let unknown = lookups.look_up(cache.hot(), ends.len());
+            for &i in lookups.unknown(unknown) {
+                self.table.prefetch(lookups.hash(i));
+                cache.prefetch_merged(lookups.hash(i));
+            }
+            for u in 0..unknown {
+                let i = scratch.lookups.unknown(unknown)[u];
+                let start = if i == 0 { start } else { ends[usize::from(i) - 1] };
+                self.resolve(scratch, i, text, start, ends[usize::from(i)])?;
+            }
             scratch.lookups.write(ends.len(), ids);
             start = ends[ends.len() - 1];
         }
         Ok(())
     }
 
-    fn fetch_unknown(&self, cache: &Cache, lookups: &Lookups, unknown: usize) {
-        for &i in &lookups.unknown[..unknown] {
-            let hash = lookups.hashes[usize::from(i)];
-            self.table.prefetch(hash);
-            cache.prefetch_merged(hash);
+    /// Finds the ids of pretoken `i` of the batch, `text[start..end]`, which is not among those that come often.
+    fn resolve(&self, scratch: &mut Scratch, i: u16, text: &[u8], start: usize, end: usize) -> Result<()> {
+        if end - start <= KEY_BYTES {
+            let (key, hash) = scratch.lookups.key(i);
+            let id = self.table.by_key(&self.vocabulary, &text[start..end], key, hash);
+            if id != TokenId::MAX {
+                let ids = [id, 0, 0, 1];
+                scratch.lookups.set(i, ids);
+                scratch.cache.put_hot(key, hash, &ids);
+                return Ok(());
+            }
         }
-    }
-
-    fn resolve_unknown(
-        &self,
-        scratch: &mut Scratch,
-        text: &[u8],
-        first: usize,
-        ends: &[usize],
-        unknown: usize,
-    ) -> Result<()> {
-        for u in 0..unknown {
-            let i = usize::from(scratch.lookups.unknown[u]);
-            let start = if i == 0 { first } else { ends[i - 1] };
-            let end = ends[i];
-            let mut spilled = std::mem::take(&mut scratch.lookups.spilled);
-            let before = spilled.len();
-            let result = if end - start <= KEY_BYTES {
-                let known_as = (scratch.lookups.keys[i], scratch.lookups.hashes[i]);
-                self.encode_short(scratch, (text, start, end), known_as, &mut spilled)
-            } else {
-                self.encode_long(scratch, text, start, end, &mut spilled)
-            };
-            scratch.lookups.ids[i] = match counted(&spilled[before..]) {
-                Some(ids) => {
-                    spilled.truncate(before);
-                    ids
-                }
-                // A batch spills fewer than 2^32 ids: its pretokens together have at most as many bytes as memory.
-                #[allow(clippy::cast_possible_truncation)]
-                None => [before as u32, spilled.len() as u32, 0, SPILLED],
-            };
-            scratch.lookups.spilled = spilled;
-            result?;
-        }
-        Ok(())
+        let mut spilled = scratch.lookups.begin_spill();
+        let before = spilled.len();
+        let result = if end - start <= KEY_BYTES {
+            let (key, hash) = scratch.lookups.key(i);
+            self.encode_short(scratch, (text, start, end), (key, hash), &mut spilled)
+        } else {
+            self.encode_long(scratch, text, start, end, &mut spilled)
+        };
+        scratch.lookups.end_spill(i, before, spilled);
+        result
     }
 
     /// The ids of one pretoken of any bytes, without looking at what came before. For runs that are no text.
@@ -201,7 +162,7 @@ impl Encoder {
         Ok(())
     }
 
-    /// A pretoken that fits a key and is not among those that come often.
+    /// A pretoken that fits a key and is no token.
     fn encode_short(
         &self,
         scratch: &mut Scratch,
@@ -210,10 +171,7 @@ impl Encoder {
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
         let first = ids.len();
-        let id = self.table.by_key(&self.vocabulary, &text[start..end], key, hash);
-        if id != TokenId::MAX {
-            ids.push(id);
-        } else if !scratch.cache.merged(key, hash, ids) {
+        if !scratch.cache.merged(key, hash, ids) {
             self.encode_in_pieces(scratch, text, start, end, ids)?;
             scratch.cache.put_merged(key, hash, &ids[first..]);
         }
@@ -310,7 +268,7 @@ impl Encoder {
         }
         let key = Key::at(text, start, end - start);
         let hash = key.hash();
-        let (known, is_known) = scratch.cache.hot(key, hash);
+        let (known, is_known) = scratch.cache.hot().get(key, hash);
         if is_known && (known[INLINE_IDS] > 1 || self.is_formed(known[0])) {
             ids.extend_from_slice(&known[..known[INLINE_IDS] as usize]);
             return Ok(());
@@ -381,62 +339,5 @@ impl Encoder {
             )));
         }
         Ok(())
-    }
-}
-
-impl Lookups {
-    /// Keys and hashes of all pretokens, and their places in the cache fetched ahead.
-    #[inline]
-    fn pack(&mut self, cache: &Cache, text: &[u8], mut start: usize, ends: &[usize]) {
-        for ((&end, key), hash) in ends.iter().zip(&mut self.keys).zip(&mut self.hashes) {
-            let length = end - start;
-            if length <= KEY_BYTES {
-                *key = Key::at(text, start, length);
-                *hash = key.hash();
-                cache.prefetch_hot(*hash);
-            } else {
-                (*key, *hash) = (NO_KEY, 0);
-                if length <= WIDE_BYTES {
-                    cache.prefetch_wide(WideKey::at(text, start, end).hash());
-                }
-            }
-            start = end;
-        }
-    }
-
-    /// What the cache knows; returns how many it does not, which are noted in `unknown`.
-    #[inline]
-    fn look_up(&mut self, cache: &Cache, count: usize) -> usize {
-        let mut unknown = 0;
-        for (i, ids) in (0u16..).zip(&mut self.ids[..count]) {
-            let (key, hash) = (self.keys[usize::from(i)], self.hashes[usize::from(i)]);
-            let (found, is_known) = cache.hot(key, hash);
-            *ids = found;
-            self.unknown[unknown] = i;
-            unknown += usize::from(!is_known);
-        }
-        unknown
-    }
-
-    /// Appends the ids of the first `count` pretokens.
-    #[inline]
-    fn write(&mut self, count: usize, ids: &mut Vec<TokenId>) {
-        if self.spilled.is_empty() {
-            let mut length = 0;
-            for entry in &self.ids[..count] {
-                // Always four words; the next entry overwrites those that do not count.
-                self.out[length..length + INLINE_IDS + 1].copy_from_slice(entry);
-                length += entry[INLINE_IDS] as usize;
-            }
-            ids.extend_from_slice(&self.out[..length]);
-            return;
-        }
-        for entry in &self.ids[..count] {
-            match entry[INLINE_IDS] {
-                SPILLED => ids.extend_from_slice(&self.spilled[entry[0] as usize..entry[1] as usize]),
-                length => ids.extend_from_slice(&entry[..length as usize]),
-            }
-        }
-        self.spilled.clear();
     }
 }

@@ -1,8 +1,17 @@
 """Beam search: keep the few likeliest texts at every step instead of one.
 
-The rules are those of `transformers`: of the 2 k best continuations the unfinished best k go on; one that ends
+The rules are those of `transformers`: of the best continuations the k best unfinished ones go on; one that ends
 among the best k is set aside with its score, the sum of log probabilities over `length ** length_penalty`; a
 row is done when its k finished texts all beat what the best unfinished one scores now.
+
+>>> from bpetok.nn.state import State
+>>> nothing = State(np.zeros(1, np.int64), np.zeros(1, np.int64), ())
+>>> step = lambda ids, state, mask: (
+...     np.log([[[0.1, 0.6, 0.3]]] * len(ids)),
+...     nothing.select([0] * len(ids)),
+... )
+>>> beam_search(step, np.array([[0]]), None, 3, 2, (), 1.0).tolist()
+[[0, 1, 1, 1]]
 """
 
 from __future__ import annotations
@@ -59,7 +68,8 @@ def beam_search(
     for length in range(1, max_new_tokens + 1):
         logits, state = step(new, state, wide)
         wide = None
-        parent, token, score = _best(log_softmax(logits[:, -1]).reshape(b, k, -1), score, k)
+        logp = log_softmax(logits[:, -1]).reshape(b, k, -1)
+        parent, token, score = _best(logp, score, k * max(2, 1 + len(ends)))
         alive = np.zeros((b, k), np.int64)
         for i, row in enumerate(rows):
             alive[i] = _sort_out(
@@ -87,10 +97,13 @@ def beam_search(
     return out
 
 
-def _best(logp: Any, score: Any, k: int) -> tuple[Ids, Ids, Any]:
-    """The 2 k best continuations of each row, best first: parent beam, token and score, `[b, 2 k]` each."""
+def _best(logp: Any, score: Any, n: int) -> tuple[Ids, Ids, Any]:
+    """The n best continuations of each row, best first: parent beam, token and score, `[b, n]` each.
+
+    With `(1 + len(ends)) * k` of them at least k do not end.
+    """
     total = (score[..., None] + logp).reshape(len(score), -1)
-    order = np.argsort(-total, axis=1, kind="stable")[:, : 2 * k]
+    order = np.argsort(-total, axis=1, kind="stable")[:, :n]
     return order // logp.shape[-1], order % logp.shape[-1], np.take_along_axis(total, order, 1)
 
 

@@ -2,6 +2,14 @@
 
 Perplexity depends on the tokenizer: fewer, longer tokens are harder to guess each. Dividing the surprise of the
 whole text by its bytes does not.
+
+>>> from bpetok.nn.config import Config
+>>> from bpetok.nn.load import random_model
+>>> model = random_model(
+...     Config("linear_ssm", 256, width=4, layers=0, tied=True), dtype="float64", scale=0.0
+... )
+>>> text_nll(model, [1, 2, 3]).round(3).tolist()  # it knows nothing: log(256) nats for each id
+[5.545, 5.545]
 """
 
 from __future__ import annotations

@@ -5,12 +5,23 @@
 
 Every architecture of this package is a stack of these with a `Config`. What differs between layers of one
 model (attention or state space, experts or not) is in `config.mixers` and `config.experts`.
+
+>>> import numpy as np
+>>> from bpetok.nn.untrained import random_weights
+>>> c = Config(
+...     "llama", 9, width=8, layers=1, heads=2, kv_heads=1, head_dim=4, ffn_width=6, gated=True
+... )
+>>> x, now = np.ones((1, 3, 8), np.float32), np.arange(3)[None]
+>>> out, state = block(x, random_weights(c).stack.layers[0], c, 0, Here(now, now), None, None)
+>>> out.shape, bool(np.allclose(out[0, 0], out[0, 2]))  # equal tokens without positions stay equal
+((1, 3, 8), True)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -70,18 +81,12 @@ def block(
     x = _residual(x, p, c, "mix.norm", mixer)
     note("mixed", x)
     if memory is not None:
-        x = _residual(
-            x,
-            p,
-            c,
-            "cross.norm",
-            lambda y: cross_attention(y, p, c, here, memory, note.at("cross")),
-        )
+        look = partial(cross_attention, p=p, c=c, here=here, memory=memory, note=note.at("cross"))
+        x = _residual(x, p, c, "cross.norm", look)
         note("crossed", x)
     if c.experts[layer]:
-        x = _residual(
-            x, p, c, "ffn.norm", lambda y: feed_forward(y, p, c, c.experts[layer], note.at("ffn"))
-        )
+        think = partial(feed_forward, p=p, c=c, experts=c.experts[layer], note=note.at("ffn"))
+        x = _residual(x, p, c, "ffn.norm", think)
     note("out", x)
     return x, new
 

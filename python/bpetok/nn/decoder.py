@@ -1,4 +1,16 @@
-"""Models that read ids left to right and score the next one."""
+"""Models that read ids left to right and score the next one.
+
+>>> from bpetok.nn.config import Config
+>>> from bpetok.nn.load import random_model
+>>> c = Config(
+...     "gpt2", 9, width=4, layers=1, heads=2, kv_heads=2, head_dim=2, ffn_width=8, tied=True
+... )
+>>> model = random_model(c, dtype="float64")
+>>> logits, state = model([[1, 2, 3]])
+>>> more, _ = model([[4, 5]], state)
+>>> bool(np.allclose(more, model([[1, 2, 3, 4, 5]])[0][:, 3:]))
+True
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,17 @@
-"""Models that read a text in both directions."""
+"""Models that read a text in both directions.
+
+>>> from bpetok.nn.load import random_model
+>>> from bpetok.nn.read_config import config_from_json
+>>> tiny = {
+...     "hidden_size": 8,
+...     "num_attention_heads": 2,
+...     "num_hidden_layers": 1,
+...     "intermediate_size": 8,
+... }
+>>> model = random_model(config_from_json({"model_type": "bert", "vocab_size": 20, **tiny}))
+>>> model.embed([[5, 6, 0], [7, 8, 9]], mask=[[1, 1, 0], [1, 1, 1]]).shape
+(2, 8)
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,8 @@ from bpetok.nn.families import FAMILIES
 from bpetok.nn.read_config import config_from_json
 from bpetok.nn.safetensors import read_folder
 from bpetok.nn.seq2seq import EncoderDecoder
-from bpetok.nn.weights import Weights, collect, random_weights
+from bpetok.nn.untrained import random_weights
+from bpetok.nn.weights import Weights, collect
 
 __all__ = ["from_weights", "load", "load_config", "random_model"]
 

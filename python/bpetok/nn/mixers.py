@@ -3,6 +3,10 @@
 A mixer gets `x [b, t, d]`, its weights, and the memory of the ids before; it gives its output and the new
 memory. `counts [b]` says how many of the t steps are real: padding stands behind them, must not reach the
 memory, and so gets a step size of zero (decay 1, input 0) and is skipped by the convolution's window.
+
+>>> x = np.arange(4.0).reshape(1, 4, 1)
+>>> causal_convolution(x, np.array([[10.0, 1.0]]), None, np.zeros((1, 1, 1)))[0, :, 0].tolist()
+[0.0, 1.0, 12.0, 23.0]
 """
 
 from __future__ import annotations

@@ -2,6 +2,13 @@
 
 The kinds are thin: `Decoder`, `Encoder` and `EncoderDecoder`, a file each, are one `Net` or two and the heads.
 They hold no state of their own, so threads may share one. `load` in `load.py` makes them from a folder.
+
+>>> from bpetok.nn.load import random_model
+>>> model = random_model(Config("linear_ssm", vocab_size=3, width=2, layers=0, tied=True))
+>>> model, model.nbytes
+(<Decoder linear_ssm: 0 layers of width 2, float32>, 32)
+>>> model.map_weights(lambda name, array: array * 2).weights.stack.top["final_norm.w"].tolist()
+[2.0, 2.0]
 """
 
 from __future__ import annotations
@@ -76,7 +83,9 @@ def run_causal(
     if state is None:
         state = net.empty_state(batch)
     if len(state.layers) != net.config.layers:
-        raise InputError(f"the state is of {len(state.layers)} layers, the model has {net.config.layers}")
+        raise InputError(
+            f"the state is of {len(state.layers)} layers, the model has {net.config.layers}"
+        )
     if len(state.lengths) != batch:
         raise InputError(f"the state holds {len(state.lengths)} rows, the new ids {batch}")
     end = int((state.lengths + packed.counts).max(initial=0))
@@ -84,9 +93,8 @@ def run_causal(
     if t == 0 or batch == 0:
         return np.zeros((batch, t, net.config.width), net.dtype), state
     plan = make_plan(state, packed.counts, t)
-    positions = np.minimum(
-        plan.query_positions, end - 1
-    )  # padding behind the last real id has no position
+    # Padding behind the last real id may have no position in the table.
+    positions = np.minimum(plan.query_positions, end - 1)
     keys = memory.pop("keys", None)
     rotation = net.rotation(positions, end)
     here = Here(plan.query_positions, plan.key_positions, rotation, plan, note=note, **memory)

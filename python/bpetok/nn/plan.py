@@ -1,4 +1,14 @@
-"""Where a forward pass reads and writes the keys and values of a `State`, decided once for all layers."""
+"""Where a forward pass reads and writes the keys and values of a `State`, decided once for all layers.
+
+>>> empty = np.zeros((1, 1, 0, 2))
+>>> state = State(np.zeros(1, np.int64), np.zeros(1, np.int64), (KeyValues(empty, empty),))
+>>> plan = make_plan(state, counts=np.array([3]), new=3)
+>>> plan.capacity, plan.query_positions.tolist()
+(64, [[0, 1, 2]])
+>>> kept, seen, _ = plan.extend(state.layers[0], np.ones((1, 1, 3, 2)), np.ones((1, 1, 3, 2)))
+>>> kept.keys.shape, seen.shape  # room for more, and what may be looked at now
+((1, 1, 64, 2), (1, 1, 3, 2))
+"""
 
 from __future__ import annotations
 

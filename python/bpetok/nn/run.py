@@ -3,6 +3,12 @@
 `Net` holds a stack with what can be computed once: position tables, decays, discretised matrices. Padding never
 enters a causal stack: `pack` moves each row's real ids to the front, so that a position is the number of real
 tokens before it, whatever side the padding was on, and nothing inside has to know about it.
+
+>>> packed = pack([[0, 0, 7], [4, 5, 6]], [[0, 0, 1], [1, 1, 1]], vocab_size=10)
+>>> packed.ids[:, 0].tolist(), packed.counts.tolist()
+([7, 4], [1, 3])
+>>> packed.unpack(packed.ids).tolist()
+[[0, 0, 7], [4, 5, 6]]
 """
 
 from __future__ import annotations

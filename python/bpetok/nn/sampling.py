@@ -147,7 +147,9 @@ def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
             start += 1
         now = utf8.State(tail[start:])
         if not now.valid:
-            raise InputError(f"the text so far ends in {tail!r}, which is no UTF-8: nothing after it could be valid")
+            raise InputError(
+                f"the text so far ends in {tail!r}, which is no UTF-8: nothing after it could be valid"
+            )
         return now
 
     def choose(

@@ -2,6 +2,17 @@
 
 Every weight the config asks for must be there with its shape, and every tensor in the file must be one that was
 asked for: a tensor nobody reads is a part of the model that nobody runs.
+
+>>> c = Config("linear_ssm", vocab_size=3, width=2, layers=0, tied=True)
+>>> file = {
+...     "embed.weight": np.ones((3, 2), np.float32),
+...     "final_norm.weight": np.ones(2, np.float32),
+... }
+>>> sorted(collect(c, file, "float64").stack.top)
+['embed', 'final_norm.w']
+>>> collect(c, file | {"bias": np.ones(3)}, "float64")
+Traceback (most recent call last):
+bpetok.nn.errors.WeightsError: tensor bias [3] has no place in a linear_ssm of this config: the forward pass would ignore it
 """
 
 from __future__ import annotations
@@ -19,7 +30,7 @@ from bpetok.nn.errors import WeightsError
 from bpetok.nn.families import FAMILIES, IGNORED, Names
 from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, stack_shapes
 
-__all__ = ["Stack", "Weights", "collect", "random_weights"]
+__all__ = ["Stack", "Weights", "collect"]
 
 Array = NDArray[Any]
 Params = dict[str, Any]
@@ -88,25 +99,15 @@ class _Reader:
         """Read a group of weights, checking shapes; a missing one is an error unless `optional`."""
         params: Params = {}
         for ours, shape in shapes.items():
-            template = spelled.get(ours)
-            array = (
-                self.find(template, shape, layer, ours in self.names.transposed)
-                if template
-                else None
-            )
-            if array is None:
-                if optional:
-                    continue
-                missing = (
-                    (template or ours)
-                    .split("|")[0]
-                    .replace("{i}", str(layer))
-                    .replace("+", " and ")
-                )
+            template = spelled.get(ours, ours)
+            array = self.find(template, shape, layer, ours in self.names.transposed)
+            name = template.split("|")[0].replace("{i}", str(layer)).replace("+", " and ")
+            if array is not None:
+                params[ours] = _shaped(array, shape, name)
+            elif not optional:
                 raise WeightsError(
-                    f"tensor {missing} is missing; the config asks for shape {list(shape)}"
+                    f"tensor {name} is missing; the config asks for shape {list(shape)}"
                 )
-            params[ours] = _shaped(array, shape, (template or ours).replace("{i}", str(layer)))
         return params
 
 
@@ -143,9 +144,8 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
         else None
     )
     weights = Weights(stack, reader.read(spelled, head_shapes(config), 0, True), encoder)
-    copies = {
-        part for template in names.heads.values() for part in template.split("|")
-    }  # of what was read
+    # Other spellings of a head hold copies of what was read.
+    copies = {part for template in names.heads.values() for part in template.split("|")}
     for name in tensors:
         known = (
             name in reader.used
@@ -166,35 +166,3 @@ def _stack(reader: _Reader, c: Config, top: Mapping[str, str], layer: Mapping[st
         params |= reader.read(top, {"positions": (c.max_positions, c.width)}, 0, True)
     layers = tuple(reader.read(layer, layer_shapes(c, i), i, False) for i in range(c.layers))
     return Stack(c, params, layers)
-
-
-def random_weights(
-    config: Config, seed: int = 0, dtype: DTypeLike = "float32", scale: float = 0.02
-) -> Weights:
-    """Weights for a config without a checkpoint: normal with deviation `scale`, norms 1, state-space decays as in Mamba."""
-    rng = np.random.default_rng(seed)
-
-    def fill(shapes: Mapping[str, Shape]) -> Params:
-        params: Params = {}
-        for name, shape in shapes.items():
-            size = tuple(2 if n is None else n for n in shape)
-            array: Array
-            if "norm" in name and name.endswith(".w"):
-                array = np.ones(size)
-            elif name == "mix.A_log":
-                array = np.log(np.broadcast_to(np.arange(1.0, size[-1] + 1), size))
-            elif name == "mix.A":
-                array = 0.9 * np.eye(size[0])
-            else:
-                array = rng.standard_normal(size, np.float32) * scale
-            params[name] = array.astype(dtype)
-        return params
-
-    def build(c: Config) -> Stack:
-        return Stack(
-            c, fill(stack_shapes(c)), tuple(fill(layer_shapes(c, i)) for i in range(c.layers))
-        )
-
-    return Weights(
-        build(config), fill(head_shapes(config)), build(config.encoder) if config.encoder else None
-    )

@@ -12,7 +12,7 @@ import pytest
 from bpetok import nn
 from bpetok.errors import Error
 from bpetok.nn.shapes import layer_shapes
-from bpetok.nn.weights import random_weights
+from bpetok.nn.untrained import random_weights
 from nn.models import CONFIGS, tiny
 from nn.oracles import GOLDEN, close, distance, vectors
 
