@@ -150,12 +150,13 @@ impl fmt::Display for Error {
             Self::UnknownSpecial { token, known } => {
                 write!(f, "{token:?} is not a special token of this tokenizer; it has {known:?}")
             }
-            Self::BadSpecials(reason) => f.write_str(reason),
             Self::UnknownId { id, index, vocab_size } => write!(
                 f,
                 "token id {id} (at index {index}) is not in the vocabulary; ids run below {vocab_size}, and some may be gaps"
             ),
-            Self::Format(reason) | Self::Train(reason) | Self::Argument(reason) => f.write_str(reason),
+            Self::BadSpecials(reason) | Self::Format(reason) | Self::Train(reason) | Self::Argument(reason) => {
+                f.write_str(reason)
+            }
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
             Self::InDocument { index, source } => write!(f, "document {index}: {source}"),
             Self::Interrupted => f.write_str("stopped by the caller"),

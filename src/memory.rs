@@ -7,7 +7,7 @@ const HUGE_PAGE: usize = 2 << 20;
 
 /// A zeroed table. Its memory is taken when first written, not when made.
 pub struct Words {
-    words: Vec<u64>,
+    all: Vec<u64>,
     /// Where the first cache line (or huge page) begins.
     offset: usize,
     len: usize,
@@ -19,9 +19,9 @@ impl Words {
     pub fn new(len: usize) -> Self {
         let bytes = len * size_of::<u64>();
         let align = if bytes >= HUGE_PAGE { HUGE_PAGE } else { LINE * size_of::<u64>() };
-        let words = vec![0u64; len + align / size_of::<u64>()];
-        let offset = words.as_ptr().align_offset(align);
-        let table = Self { offset: if offset > words.len() - len { 0 } else { offset }, words, len };
+        let all = vec![0u64; len + align / size_of::<u64>()];
+        let offset = all.as_ptr().align_offset(align);
+        let table = Self { offset: if offset > all.len() - len { 0 } else { offset }, all, len };
         if bytes >= HUGE_PAGE {
             advise_huge(table.get());
         }
@@ -32,7 +32,7 @@ impl Words {
     #[inline(always)]
     #[must_use]
     pub fn get(&self) -> &[u64] {
-        &self.words[self.offset..self.offset + self.len]
+        &self.all[self.offset..self.offset + self.len]
     }
 
     /// The same as whole cache lines.
@@ -51,7 +51,7 @@ impl Words {
     /// The words, to write.
     #[inline(always)]
     pub fn get_mut(&mut self) -> &mut [u64] {
-        &mut self.words[self.offset..self.offset + self.len]
+        &mut self.all[self.offset..self.offset + self.len]
     }
 }
 

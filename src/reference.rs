@@ -1,6 +1,6 @@
 //! The obvious slow trainer and encoders: what "correct" means. Shares no code with what it checks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 /// A pair of ids.
 pub type IdPair = (u32, u32);
@@ -72,7 +72,7 @@ fn merge_once(symbols: &[u32], pair: IdPair, id: u32) -> Vec<u32> {
 /// Rank merging of one pretoken: if it is a token, that; else join the pair whose bytes have the lowest id,
 /// leftmost first, until no pair is a token.
 #[must_use]
-pub fn encode_by_rank(ids: &HashMap<Vec<u8>, u32>, pretoken: &[u8]) -> Vec<u32> {
+pub fn encode_by_rank(ids: &BTreeMap<Vec<u8>, u32>, pretoken: &[u8]) -> Vec<u32> {
     if let Some(&id) = ids.get(pretoken) {
         return vec![id];
     }
@@ -81,7 +81,7 @@ pub fn encode_by_rank(ids: &HashMap<Vec<u8>, u32>, pretoken: &[u8]) -> Vec<u32> 
 
 /// The same without the rule for whole pretokens.
 #[must_use]
-pub fn merge_by_rank(ids: &HashMap<Vec<u8>, u32>, pretoken: &[u8]) -> Vec<u32> {
+pub fn merge_by_rank(ids: &BTreeMap<Vec<u8>, u32>, pretoken: &[u8]) -> Vec<u32> {
     let mut parts: Vec<Vec<u8>> = pretoken.iter().map(|&b| vec![b]).collect();
     loop {
         let lowest = (1..parts.len())

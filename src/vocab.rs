@@ -99,9 +99,8 @@ impl Vocabulary {
 
     /// `(id, bytes)` in order of id, gaps left out.
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
-        (0..)
-            .zip(self.offsets.windows(2))
-            .filter_map(|(id, ends)| (ends[0] < ends[1]).then(|| (id, &self.bytes[ends[0] as usize..ends[1] as usize])))
+        let places = (0..).zip(self.offsets.windows(2)).filter(|(_, ends)| ends[0] < ends[1]);
+        places.map(|(id, ends)| (id, &self.bytes[ends[0] as usize..ends[1] as usize]))
     }
 
     /// The flat buffer and the offsets of every id, for routines that copy many tokens.

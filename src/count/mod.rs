@@ -64,9 +64,14 @@ impl Counts {
         &self.table
     }
 
-    /// The counts, to add to.
-    pub fn table_mut(&mut self) -> &mut CountTable {
-        &mut self.table
+    /// Adds a pretoken that was counted elsewhere.
+    ///
+    /// # Errors
+    /// A count above `u64`.
+    pub fn add_pretoken(&mut self, pretoken: &[u8], count: u64) -> Result<()> {
+        self.table.add(pretoken, 0, pretoken.len(), count)?;
+        self.bytes = self.bytes.saturating_add((pretoken.len() as u64).saturating_mul(count));
+        Ok(())
     }
 
     /// Bytes of text counted.

@@ -176,6 +176,14 @@ impl CountTable {
     /// # Errors
     /// A count above `u64`.
     pub fn add_all(&mut self, other: &Self) -> Result<()> {
+        // The other's entries come in the order of their hashes. Into a smaller table they would all land in one growing
+        // run, which takes quadratic time; into one at least as large they spread.
+        while self.short.len() < other.short.len() {
+            self.grow_short();
+        }
+        while self.long.len() < other.long.len() {
+            self.grow_long();
+        }
         for entry in other.short.iter().filter(|e| e.count > 0) {
             self.add_short(entry.key, entry.count)?;
         }
@@ -185,12 +193,30 @@ impl CountTable {
         Ok(())
     }
 
+    /// All pretokens behind one another, sorted; where each ends; and their counts.
+    #[must_use]
+    pub fn sorted_flat(&self) -> (Vec<u8>, Vec<usize>, Vec<u64>) {
+        let (mut texts, mut items) = (Vec::new(), Vec::with_capacity(self.len()));
+        self.for_each(|text, count| {
+            items.push((texts.len(), text.len(), count));
+            texts.extend_from_slice(text);
+        });
+        let text = |&(start, length, _): &(usize, usize, u64)| &texts[start..start + length];
+        items.sort_unstable_by(|a, b| text(a).cmp(text(b)));
+        let mut flat = Vec::with_capacity(texts.len());
+        let ends = items.iter().map(|item| {
+            flat.extend_from_slice(text(item));
+            flat.len()
+        });
+        let ends = ends.collect();
+        (flat, ends, items.iter().map(|item| item.2).collect())
+    }
+
     /// `(pretoken, count)` sorted by pretoken.
     #[must_use]
     pub fn sorted(&self) -> Vec<(Vec<u8>, u64)> {
-        let mut items = Vec::with_capacity(self.len());
-        self.for_each(|text, count| items.push((text.to_vec(), count)));
-        items.sort_unstable();
-        items
+        let (flat, ends, counts) = self.sorted_flat();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        starts.zip(&ends).zip(counts).map(|((start, &end), count)| (flat[start..end].to_vec(), count)).collect()
     }
 }

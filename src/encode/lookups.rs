@@ -123,7 +123,7 @@ impl Lookups {
         let mut length = 0;
         for entry in &self.ids[..count] {
             // Always four words; the next entry overwrites those that do not count.
-            self.out[length..length + INLINE_IDS + 1].copy_from_slice(entry);
+            self.out[length..=length + INLINE_IDS].copy_from_slice(entry);
             length += entry[INLINE_IDS] as usize;
         }
         ids.extend_from_slice(&self.out[..length]);

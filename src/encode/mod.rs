@@ -192,10 +192,10 @@ impl Encoder {
     ) -> Result<()> {
         let first = ids.len();
         let key = (end - start <= WIDE_BYTES).then(|| WideKey::at(text, start, end));
-        if let Some(key) = key {
-            if scratch.cache.wide(key, key.hash(), ids) {
-                return Ok(());
-            }
+        if let Some(key) = key
+            && scratch.cache.wide(key, key.hash(), ids)
+        {
+            return Ok(());
         }
         let id = self.table.span(&self.vocabulary, text, start, end);
         if id == TokenId::MAX {

@@ -366,7 +366,7 @@ fn ascii_starts(rules: &Rules, masks: &Masks, limit: usize, text: &[u8]) -> u64 
     }
     let quotes = masks.quote & known & (letter >> 1);
     if quotes != 0 {
-        starts = contraction_starts(rules, quotes, starts, letter, text);
+        starts = contraction_starts(*rules, quotes, starts, letter, text);
     }
     starts & safe & !1
 }
@@ -393,7 +393,7 @@ fn digit_starts(longest: u8, digit: u64, space: u64) -> u64 {
 
 /// Corrects the starts around each apostrophe of `quotes`, which all stand before a letter.
 #[inline]
-fn contraction_starts(rules: &Rules, mut quotes: u64, mut starts: u64, letter: u64, text: &[u8]) -> u64 {
+fn contraction_starts(rules: Rules, mut quotes: u64, mut starts: u64, letter: u64, text: &[u8]) -> u64 {
     let mut previous_end = 0;
     // The window begins with a start, which `starts` need not show.
     let is_start = |starts: u64, at: usize| at == 0 || starts >> at & 1 == 1;

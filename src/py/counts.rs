@@ -192,6 +192,63 @@ impl Counts {
         Ok(items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect())
     }
 
+    /// (all pretokens behind one another, sorted; int64 offsets, one more than pretokens; uint64 counts) as little-endian
+    /// bytes, for Arrow.
+    #[pyo3(name = "_to_buffers")]
+    fn to_buffers<'py>(&self, py: Python<'py>) -> PyResult<[Bound<'py, PyBytes>; 3]> {
+        let counts = self.get()?;
+        let (texts, offsets, numbers) = py.detach(|| {
+            let (texts, ends, counts) = counts.table().sorted_flat();
+            let offsets: Vec<u8> = std::iter::once(0).chain(ends).flat_map(|end| (end as u64).to_le_bytes()).collect();
+            let numbers: Vec<u8> = counts.into_iter().flat_map(u64::to_le_bytes).collect();
+            (texts, offsets, numbers)
+        });
+        Ok([PyBytes::new(py, &texts), PyBytes::new(py, &offsets), PyBytes::new(py, &numbers)])
+    }
+
+    #[staticmethod]
+    #[pyo3(name = "_from_buffers")]
+    fn from_buffers(
+        py: Python<'_>,
+        pattern: &str,
+        special_tokens: Vec<String>,
+        digits: &str,
+        texts: &[u8],
+        offsets: &[u8],
+        counts: &[u8],
+    ) -> PyResult<Self> {
+        let made = Self::new(pattern, special_tokens, digits)?;
+        let wrong = |what: String| Error::Train(format!("the counts table is broken: {what}"));
+        py.detach(|| {
+            made.change(|inner| {
+                let (ends, numbers) = (offsets.as_chunks::<8>().0, counts.as_chunks::<8>().0);
+                if ends.len() != numbers.len() + 1 {
+                    return Err(wrong(format!(
+                        "{} offsets for {} counts; one more is needed",
+                        ends.len(),
+                        numbers.len()
+                    )));
+                }
+                for (row, (range, number)) in ends.windows(2).zip(numbers).enumerate() {
+                    let [start, end] = [range[0], range[1]].map(|b| usize::try_from(i64::from_le_bytes(b)).ok());
+                    match (start, end) {
+                        (Some(start), Some(end)) if start <= end && end <= texts.len() => {
+                            inner.add_pretoken(&texts[start..end], u64::from_le_bytes(*number))?;
+                        }
+                        _ => {
+                            return Err(wrong(format!(
+                                "row {row} lies outside the {} bytes of pretokens",
+                                texts.len()
+                            )));
+                        }
+                    }
+                }
+                Ok(())
+            })
+        })??;
+        Ok(made)
+    }
+
     fn __repr__(&self) -> String {
         match self.get() {
             Ok(counts) => {

@@ -1,6 +1,14 @@
 //! The Python module `bpetok._bpetok`: one file per class. Convert, detach, call, convert; nothing about tokenization is
 //! decided here.
 
+// The documentation here is what `help()` shows in Python, where names are not linked; PyO3 hands arguments over by value.
+#![allow(
+    clippy::doc_markdown,
+    clippy::needless_pass_by_value,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::type_complexity
+)]
+
 mod batch;
 mod convert;
 mod counts;

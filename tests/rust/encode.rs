@@ -1,6 +1,6 @@
 //! The encoder against the reference, with vocabularies that were trained and with tables that no training would give.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use bpetok::count::table::CountTable;
 use bpetok::encode::merge::{LongMerge, SHORT};
@@ -15,7 +15,7 @@ use crate::{encode, tokenizer};
 /// One pretoken for any text.
 const WHOLE: &str = r"(?s:.)+";
 
-fn table_of(tokens: &[Vec<u8>]) -> HashMap<Vec<u8>, u32> {
+fn table_of(tokens: &[Vec<u8>]) -> BTreeMap<Vec<u8>, u32> {
     let bytes = (0..=255u8).map(|b| vec![b]);
     bytes.chain(tokens.iter().cloned()).zip(0..).collect()
 }
@@ -94,7 +94,7 @@ proptest! {
         }
         let options = Options { tokens: 300, min_frequency: 1, max_token_bytes: None };
         let trained = train(&counts, &options, &mut |_| Ok(())).unwrap();
-        let ids: HashMap<Vec<u8>, u32> = trained.tokens.iter().cloned().zip(0..).collect();
+        let ids: BTreeMap<Vec<u8>, u32> = trained.tokens.iter().cloned().zip(0..).collect();
         let merges: Vec<(u32, u32)> = trained.merges.iter().map(|p| (p.left, p.right)).collect();
         let by_list = reference::encode_by_list(&trained.tokens, &merges, text.as_bytes());
         prop_assert_eq!(reference::encode_by_rank(&ids, text.as_bytes()), by_list);

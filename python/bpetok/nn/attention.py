@@ -13,7 +13,8 @@ arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135), so no array of shape `[hea
 >>> import numpy as np
 >>> q = k = v = np.eye(3)[None, None]
 >>> now = np.arange(3)[None]
->>> bool(np.allclose(attend(q, k, v, now, now, 1.0), attention_map(q, k, now, now, 1.0) @ v))
+>>> causal = visible(now, now)
+>>> bool(np.allclose(attend(q, k, v, now, now, 1.0), attention_map(q, k, 1.0, causal) @ v))
 True
 """
 
@@ -42,18 +43,18 @@ def visible(q_pos: Array, k_pos: Array, window: int | None = None) -> NDArray[np
     return seen
 
 
-def attention_map(
-    q: Array, k: Array, q_pos: Array, k_pos: Array, scale: float, window: int | None = None
-) -> Array:
-    """The weights themselves, for reading and tracing: `[b, h, t, d], [b, g, s, d] -> [b, h, t, s]`.
+def attention_map(q: Array, k: Array, scale: float, seen: Array | None = None) -> Array:
+    """The weights themselves: `[b, h, t, d], [b, g, s, d], seen [r, t, s] -> [b, h, t, s]`, r = 1 or b.
 
-    With fewer key heads than query heads (`g < h`), query heads `i h/g .. (i+1) h/g - 1` share key head `i`.
+    The definition, for reading and tracing; times `v` it is what `attend` computes. `seen` may be any mask. With
+    fewer key heads than query heads (`g < h`), query heads `i h/g .. (i+1) h/g - 1` share key head `i`.
     """
     b, h, t, d = q.shape
     grouped = q.reshape(b, k.shape[1], -1, d)
     scores = (grouped @ k.swapaxes(-1, -2)).reshape(b, h, t, -1) * scale
-    seen = visible(q_pos, k_pos, window)[:, None]
-    return softmax(np.where(seen, scores, scores.dtype.type(-np.inf)))
+    if seen is not None:
+        scores = np.where(seen[:, None], scores, scores.dtype.type(-np.inf))
+    return softmax(scores)
 
 
 def attend(
@@ -71,26 +72,27 @@ def attend(
     """
     b, h, t, d = q.shape
     out = np.empty((b, h, t, v.shape[-1]), q.dtype)
+    keys = KEYS * max(
+        1, QUERIES // max(t, 1)
+    )  # few queries: longer stretches of keys for as many scores
     for start in range(0, t, QUERIES):
         rows = slice(start, min(start + QUERIES, t))
         block = np.multiply(q[:, :, rows], scale).reshape(b, k.shape[1], -1, d)
-        out[:, :, rows] = _attend_rows(block, k, v, q_pos[:, rows], k_pos, window).reshape(
+        out[:, :, rows] = _attend_rows(block, k, v, q_pos[:, rows], k_pos, window, keys).reshape(
             b, h, -1, v.shape[-1]
         )
     return out
 
 
 def _attend_rows(
-    q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, window: int | None
+    q: Array, k: Array, v: Array, q_pos: Array, k_pos: Array, window: int | None, step: int
 ) -> Array:
-    """One block of queries against all keys, a block at a time: `[b, g, n t, d], [b, g, s, d] -> [b, g, n t, d]`."""
+    """One block of queries against all keys, `step` at a time: `[b, g, n t, d], [b, g, s, d] -> [b, g, n t, d]`."""
     top: Array | None = None
-    acc, total = (
-        np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype),
-        np.zeros((*q.shape[:-1], 1), q.dtype),
-    )
-    for start in range(0, k.shape[2], KEYS):
-        cols = slice(start, start + KEYS)
+    acc = np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype)
+    total = np.zeros((*q.shape[:-1], 1), q.dtype)
+    for start in range(0, k.shape[2], step):
+        cols = slice(start, start + step)
         seen = _seen(q_pos, k_pos[:, cols], window)
         if seen is False:
             continue
@@ -101,15 +103,15 @@ def _attend_rows(
         new = scores.max(-1, keepdims=True)
         if top is not None:
             new = np.maximum(new, top)
-        if seen is not True:
-            new[np.isneginf(new)] = 0.0  # nothing seen yet: exp(-inf - 0) = 0, not exp(-inf + inf)
-        scores -= new
+        # A query that has seen nothing yet keeps -inf as its maximum; subtracting 0 gives it exp(-inf) = 0.
+        shift = new if seen is True else np.where(np.isneginf(new), new.dtype.type(0), new)
+        scores -= shift
         np.exp(scores, out=scores)
         part, weight = scores @ v[:, :, cols], scores.sum(-1, keepdims=True)
         if top is None:
             acc, total = part, weight
         else:
-            fade = np.exp(top - new)
+            fade = np.exp(top - shift)
             acc, total = acc * fade + part, total * fade + weight
         top = new
     total[total == 0] = 1.0

@@ -26,7 +26,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from bpetok.nn.attention import attend, attention_map
+from bpetok.nn.attention import attend, attention_map, visible
 from bpetok.nn.config import Config
 from bpetok.nn.embedding import linear
 from bpetok.nn.feedforward import feed_forward
@@ -163,6 +163,6 @@ def _attend(
         note("q", q)
         note("k", k)
         note("v", v)
-        note("map", attention_map(q, k, q_pos, k_pos, scale, window))
+        note("map", attention_map(q, k, scale, visible(q_pos, k_pos, window)))
     out = attend(q, k, v, q_pos, k_pos, scale, window)
     return out.swapaxes(1, 2).reshape(q.shape[0], q.shape[2], -1)

@@ -85,13 +85,15 @@ def test_attention_with_masks_and_shared_heads() -> None:
     q, k, v = (LAYERS[f"sdpa.gqa_{name}"] for name in "qkv")
     now = np.arange(9)[None]
     close(attention.attend(q, k, v, now, now, scale), LAYERS["sdpa.gqa_causal"])
-    weights = attention.attention_map(q, k, now, now, scale)
+    weights = attention.attention_map(q, k, scale, attention.visible(now, now))
     close(weights @ np.repeat(v, 3, axis=1), LAYERS["sdpa.gqa_causal"])
 
 
 def test_attention_with_any_mask() -> None:
     """A free mask is a case of positions only key by key, so each query is run on its own."""
     q, k, v, mask = (LAYERS[f"sdpa.{name}"] for name in ("q", "k", "v", "mask"))
+    close(attention.attention_map(q, k, 8**-0.5, mask[:, 0]) @ v, LAYERS["sdpa.masked"])
+    close(attention.attention_map(q, k, 8**-0.5) @ v, LAYERS["sdpa.full"])
     for i in range(q.shape[2]):
         hidden = np.where(mask[:, 0, i], 0, attention.HIDDEN)
         got = attention.attend(
@@ -106,13 +108,31 @@ def test_blocks_are_the_whole(window: int | None, monkeypatch: pytest.MonkeyPatc
     q, k, v = (rng.standard_normal((2, h, 300, 8)) * 4 for h in (4, 2, 2))
     start = np.array([[0], [11]])
     q_pos = k_pos = start + np.arange(300)
-    whole = attention.attention_map(q, k, q_pos, k_pos, 0.5, window) @ np.repeat(v, 2, axis=1)
+    whole = attention.attention_map(q, k, 0.5, attention.visible(q_pos, k_pos, window)) @ np.repeat(
+        v, 2, axis=1
+    )
     for queries, keys in ((128, 512), (7, 13), (300, 50), (1, 1)):
         monkeypatch.setattr(attention, "QUERIES", queries)
         monkeypatch.setattr(attention, "KEYS", keys)
         if queries == 1:
             q, q_pos, whole = q[:, :, :9], q_pos[:, :9], whole[:, :, :9]
         assert distance(attention.attend(q, k, v, q_pos, k_pos, 0.5, window), whole) < 1e-13
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_scores_far_below_zero_after_blocks_that_show_nothing(dtype: str) -> None:
+    """A window that starts inside a block of keys hides all of the block before from some of its queries."""
+    rng = np.random.default_rng(0)
+    q = np.abs(rng.standard_normal((1, 1, 200, 4))).astype(dtype) * 40
+    k, v = (
+        -np.abs(rng.standard_normal((1, 1, 2000, 4))).astype(dtype) * 40,
+        rng.standard_normal((1, 1, 2000, 4)),
+    )
+    q_pos, k_pos = np.arange(1800, 2000)[None], np.arange(2000)[None]
+    v = v.astype(dtype)
+    for window in (300, 700, 1500):
+        want = attention.attention_map(q, k, 1.0, attention.visible(q_pos, k_pos, window)) @ v
+        close(attention.attend(q, k, v, q_pos, k_pos, 1.0, window), want, dtype)
 
 
 def test_a_query_that_sees_nothing_gets_zeros() -> None:
