@@ -50,7 +50,7 @@ pub fn train(counts: &CountTable, options: &Options, on_merge: &mut dyn FnMut(us
     words.count_pairs(&mut pairs);
     let mut queue: BinaryHeap<(u64, Reverse<u64>)> =
         pairs.iter().filter(|_| longest >= 2).map(|(pair, count)| (count, Reverse(pair))).collect();
-    let mut changes = Changes::default();
+    let (mut left_changes, mut right_changes) = (Changes::default(), Changes::default());
     let mut merges = Vec::new();
     while tokens.len() < options.tokens
         && let Some((count, Reverse(pair))) = queue.pop()
@@ -75,29 +75,26 @@ pub fn train(counts: &CountTable, options: &Options, on_merge: &mut dyn FnMut(us
             tokens.push(joined);
         }
         merges.push(Pair { left, right });
-        words.merge(Pair { left, right }, merged, &pairs.take_words(pair), &mut changes);
+        words.merge(Pair { left, right }, merged, &pairs.take_words(pair), &mut left_changes, &mut right_changes);
         let length = |id: TokenId| tokens[id as usize].len();
         let may_join = |other: TokenId| length(merged) + length(other) <= longest;
-        for (&neighbour, change) in changes.left() {
+        let mut raise = |new: u64, count: u64, words: Vec<u32>| {
+            queue.push((pairs.raise(new, count, words), Reverse(new)));
+        };
+        for ((neighbour, count), words) in left_changes.counts().zip(left_changes.words()) {
             if may_join(neighbour) {
-                let new = key(neighbour, merged);
-                queue.push((pairs.raise(new, change.count, &mut change.words), Reverse(new)));
+                raise(key(neighbour, merged), count, words);
             }
         }
-        for (&neighbour, change) in changes.right() {
+        for ((neighbour, count), words) in right_changes.counts().zip(right_changes.words()) {
             if may_join(neighbour) {
-                let new = key(merged, neighbour);
-                queue.push((pairs.raise(new, change.count, &mut change.words), Reverse(new)));
+                raise(key(merged, neighbour), count, words);
             }
         }
-        for (&neighbour, change) in changes.left() {
-            pairs.lower(key(neighbour, left), change.count);
-            change.clear();
-        }
-        for (&neighbour, change) in changes.right() {
-            pairs.lower(key(right, neighbour), change.count);
-            change.clear();
-        }
+        left_changes.counts().for_each(|(neighbour, count)| pairs.lower(key(neighbour, left), count));
+        right_changes.counts().for_each(|(neighbour, count)| pairs.lower(key(right, neighbour), count));
+        left_changes.clear();
+        right_changes.clear();
         pairs.remove(pair);
         on_merge(merges.len())?;
     }

@@ -81,14 +81,14 @@ impl Pairs {
         }
     }
 
-    /// Adds to a pair's count and words, which are taken; returns the new count.
-    pub fn raise(&mut self, pair: u64, count: u64, words: &mut Vec<u32>) -> u64 {
+    /// Adds to a pair's count and words; returns the new count.
+    pub fn raise(&mut self, pair: u64, count: u64, mut words: Vec<u32>) -> u64 {
         let entry = self.find_or_add(pair);
         entry.count += count;
         if entry.words.is_empty() {
-            entry.words = std::mem::take(words);
+            entry.words = words;
         } else {
-            entry.words.append(words);
+            entry.words.append(&mut words);
         }
         entry.count
     }

@@ -1,7 +1,5 @@
 //! The unique pretokens as one flat array of symbols, shortened in place as merges join them.
 
-use std::collections::HashMap;
-
 use super::pairs::{Pairs, key};
 use crate::count::table::CountTable;
 use crate::error::{Error, Result};
@@ -16,46 +14,68 @@ pub struct Words {
     counts: Vec<u64>,
 }
 
-/// What a merge changed beside one neighbour.
-#[derive(Default)]
-pub struct Change {
-    /// Sum of the counts of the words concerned.
-    pub count: u64,
-    /// These words.
-    pub words: Vec<u32>,
-}
-
-impl Change {
-    fn add(&mut self, count: u64, word: u32) {
-        self.count += count;
-        if self.words.last() != Some(&word) {
-            self.words.push(word);
-        }
-    }
-
-    /// Forgets the change but keeps its memory.
-    pub fn clear(&mut self) {
-        self.count = 0;
-        self.words.clear();
-    }
-}
-
-/// What a merge changed, by neighbour.
+/// What a merge changed, by the neighbour beside which it changed it. Kept between merges: arrays over all ids, and
+/// lists of those touched, so that a merge costs what it touches and nothing is hashed.
 #[derive(Default)]
 pub struct Changes {
-    left: HashMap<TokenId, Change>,
-    right: HashMap<TokenId, Change>,
+    /// By id: the sum of the counts of the words concerned; 0 for untouched.
+    counts: Vec<u64>,
+    /// By id: its index in `touched`.
+    slots: Vec<u32>,
+    touched: Vec<TokenId>,
+    /// How many words each touched neighbour has, and the (slot, word) pairs in order of word.
+    sizes: Vec<u32>,
+    places: Vec<(u32, u32)>,
 }
 
 impl Changes {
-    /// By left neighbour.
-    pub fn left(&mut self) -> impl Iterator<Item = (&TokenId, &mut Change)> {
-        self.left.iter_mut().filter(|c| c.1.count > 0)
+    /// Makes room for ids up to `id`.
+    pub fn admit(&mut self, id: TokenId) {
+        let wanted = id as usize + 1;
+        if self.counts.len() < wanted {
+            self.counts.resize(wanted.next_power_of_two(), 0);
+            self.slots.resize(wanted.next_power_of_two(), 0);
+        }
     }
 
-    /// By right neighbour.
-    pub fn right(&mut self) -> impl Iterator<Item = (&TokenId, &mut Change)> {
-        self.right.iter_mut().filter(|c| c.1.count > 0)
+    #[inline]
+    fn add(&mut self, neighbour: TokenId, count: u64, word: u32) {
+        let known = &mut self.counts[neighbour as usize];
+        if *known == 0 {
+            self.slots[neighbour as usize] = self.touched.len() as u32;
+            self.touched.push(neighbour);
+            self.sizes.push(0);
+        }
+        *known += count;
+        let slot = self.slots[neighbour as usize];
+        if self.places.last() != Some(&(slot, word)) {
+            self.sizes[slot as usize] += 1;
+            self.places.push((slot, word));
+        }
+    }
+
+    /// `(neighbour, count)` for every neighbour touched.
+    pub fn counts(&self) -> impl Iterator<Item = (TokenId, u64)> {
+        self.touched.iter().map(|&id| (id, self.counts[id as usize]))
+    }
+
+    /// The words of each neighbour, in the order of [`Changes::counts`].
+    pub fn words(&self) -> Vec<Vec<u32>> {
+        let mut words: Vec<Vec<u32>> = self.sizes.iter().map(|&size| Vec::with_capacity(size as usize)).collect();
+        for &(slot, word) in &self.places {
+            words[slot as usize].push(word);
+        }
+        words
+    }
+
+    /// Forgets everything but its memory.
+    pub fn clear(&mut self) {
+        for &id in &self.touched {
+            self.counts[id as usize] = 0;
+        }
+        self.touched.clear();
+        self.sizes.clear();
+        self.places.clear();
     }
 }
 
@@ -97,18 +117,16 @@ impl Words {
     /// Enters every pair of neighbours.
     pub fn count_pairs(&self, pairs: &mut Pairs) {
         // Only bytes at first: 65,536 pairs fit a plain array.
-        let mut changes: Vec<Change> = std::iter::repeat_with(Change::default).take(1 << 16).collect();
+        let mut changes = Changes::default();
+        changes.admit((1 << 16) - 1);
         for (word, ((&start, &length), &count)) in (0u32..).zip(self.starts.iter().zip(&self.lengths).zip(&self.counts))
         {
-            let symbols = self.slice(start, length);
-            for neighbours in symbols.windows(2) {
-                changes[(neighbours[0] << 8 | neighbours[1]) as usize].add(count, word);
+            for neighbours in self.slice(start, length).windows(2) {
+                changes.add(neighbours[0] << 8 | neighbours[1], count, word);
             }
         }
-        for (pair, change) in (0u32..).zip(&mut changes) {
-            if change.count > 0 {
-                pairs.raise(key(pair >> 8, pair & 0xFF), change.count, &mut change.words);
-            }
+        for ((pair, count), words) in changes.counts().zip(changes.words()) {
+            pairs.raise(key(pair >> 8, pair & 0xFF), count, words);
         }
     }
 
@@ -118,9 +136,10 @@ impl Words {
         &self.symbols[start as usize..start as usize + length as usize]
     }
 
-    /// Joins `pair` into `merged` in all of `among`, and notes what that changes.
-    #[allow(clippy::cast_possible_truncation)]
-    pub fn merge(&mut self, pair: Pair, merged: TokenId, among: &[u32], changes: &mut Changes) {
+    /// Joins `pair` into `merged` in all of `among`, and notes what that changes on either side.
+    pub fn merge(&mut self, pair: Pair, merged: TokenId, among: &[u32], left: &mut Changes, right: &mut Changes) {
+        left.admit(merged);
+        right.admit(merged);
         for &word in among {
             let (start, length) = (self.starts[word as usize] as usize, self.lengths[word as usize] as usize);
             let symbols = &mut self.symbols[start..start + length];
@@ -129,10 +148,10 @@ impl Words {
             while read < length {
                 if symbols[read] == pair.left && read + 1 < length && symbols[read + 1] == pair.right {
                     if write > 0 {
-                        changes.left.entry(symbols[write - 1]).or_default().add(count, word);
+                        left.add(symbols[write - 1], count, word);
                     }
                     if read + 2 < length {
-                        changes.right.entry(symbols[read + 2]).or_default().add(count, word);
+                        right.add(symbols[read + 2], count, word);
                     }
                     symbols[write] = merged;
                     read += 2;

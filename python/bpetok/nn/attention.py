@@ -78,10 +78,21 @@ def attend(
     for start in range(0, t, QUERIES):
         rows = slice(start, min(start + QUERIES, t))
         block = np.multiply(q[:, :, rows], scale).reshape(b, k.shape[1], -1, d)
-        out[:, :, rows] = _attend_rows(block, k, v, q_pos[:, rows], k_pos, window, keys).reshape(
-            b, h, -1, v.shape[-1]
+        near = _near(q_pos[:, rows], k_pos, window)
+        some = _attend_rows(
+            block, k[:, :, near], v[:, :, near], q_pos[:, rows], k_pos[:, near], window, keys
         )
+        out[:, :, rows] = some.reshape(b, h, -1, v.shape[-1])
     return out
+
+
+def _near(q_pos: Array, k_pos: Array, window: int | None) -> slice:
+    """The stretch of keys outside which no query of a block sees any."""
+    near = k_pos <= q_pos.max()
+    if window is not None:
+        near &= k_pos > q_pos.min() - window
+    found = np.flatnonzero(near.any(0))
+    return slice(found[0], found[-1] + 1) if len(found) else slice(0, 0)
 
 
 def _attend_rows(
