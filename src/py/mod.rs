@@ -15,6 +15,7 @@ mod counts;
 mod errors;
 mod quant;
 mod tokenizer;
+mod train;
 mod utf8;
 
 use pyo3::prelude::*;
@@ -27,11 +28,13 @@ mod _bpetok {
     #[pymodule_export]
     use super::batch::TokenBatch;
     #[pymodule_export]
-    use super::counts::{Counts, train_counts};
+    use super::counts::Counts;
     #[pymodule_export]
     use super::quant::{quant_dequantize, quant_multiply, quant_quantize};
     #[pymodule_export]
     use super::tokenizer::{Stream, Tokenizer, load_bpetok, parse_tiktoken, write_tiktoken};
+    #[pymodule_export]
+    use super::train::train_counts;
     #[pymodule_export]
     use super::utf8::Utf8State;
     use crate::pretokenize::{classes, patterns};
