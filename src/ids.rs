@@ -3,8 +3,8 @@
 /// A token's number in its vocabulary.
 pub type TokenId = u32;
 
-/// Highest id a vocabulary may use. The whole-pretoken table keeps a length beside each id in 32 bits.
-pub const MAX_TOKEN_ID: TokenId = (1 << 28) - 1;
+/// Highest id a vocabulary may use: the tables keep a length or a place beside each id in 32 bits.
+pub const MAX_TOKEN_ID: TokenId = (1 << 26) - 2;
 
 /// Two neighbouring tokens; ordered by left id, then right id, which is the trainer's last tie rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

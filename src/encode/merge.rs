@@ -13,8 +13,11 @@ use crate::vocab::Vocabulary;
 pub const SHORT: usize = 48;
 
 const NONE: u32 = u32::MAX;
+/// Bits of a place in a short piece.
+const PLACE_BITS: u32 = 6;
 
 /// Merges `piece` of at most [`SHORT`] bytes and appends its ids.
+#[inline]
 pub fn short(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], ids: &mut Vec<TokenId>) {
     short_below(table, vocabulary, piece, TokenId::MAX, ids);
 }
@@ -37,49 +40,67 @@ pub fn below(
 }
 
 fn short_below(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit: TokenId, ids: &mut Vec<TokenId>) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("lzcnt") {
+        // SAFETY: the features that the function needs were detected on the line above.
+        return unsafe { short_avx2(table, vocabulary, piece, limit, ids) };
+    }
+    short_any(table, vocabulary, piece, limit, ids);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn short_avx2(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit: TokenId, ids: &mut Vec<TokenId>) {
+    short_any(table, vocabulary, piece, limit, ids);
+}
+
+/// Parts are bits of one word, so joining two clears one bit and nothing is moved. Each place holds the id that
+/// joining its part with the next would give and, below it, the place: the minimum is the lowest id, leftmost.
+#[inline(always)]
+fn short_any(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit: TokenId, ids: &mut Vec<TokenId>) {
     let length = piece.len();
-    debug_assert!(length <= SHORT);
     // Padding lets every key load 16 bytes.
     let mut text = [0u8; SHORT + 16];
     text[..length].copy_from_slice(piece);
-    // `starts[i]..starts[i + 1]` is part i; `joined[i]` the id of parts i and i + 1 together.
-    let mut starts = [0u8; SHORT + 2];
-    let mut joined = [TokenId::MAX; SHORT + 2];
-    for (i, start) in (0u8..).zip(starts.iter_mut().take(length + 1)) {
-        *start = i;
+    let mut made = [NONE; SHORT];
+    let mut joined = [NONE; SHORT];
+    for at in 1..length {
+        joined[at - 1] = offer(table.pair(text[at - 1], text[at]), at - 1);
     }
-    for i in 1..length {
-        joined[i - 1] = table.pair(text[i - 1], text[i]);
-    }
-    let mut parts = length;
-    while parts > 1 {
-        let mut best = 0;
-        for i in 1..parts - 1 {
-            if joined[i] < joined[best] {
-                best = i;
-            }
-        }
-        if joined[best] >= limit {
+    // Whole vectors: the places behind the last hold `NONE`.
+    let scanned = length.next_multiple_of(8).min(SHORT);
+    // Bit `i`: a part starts at byte `i`. The bit behind the last byte ends the last part.
+    let mut starts = (1u64 << (length + 1)) - 1;
+    let next = |starts: u64, at: usize| at + 1 + (starts >> (at + 1)).trailing_zeros() as usize;
+    loop {
+        let best = joined[..scanned].iter().fold(NONE, |best, &offer| best.min(offer));
+        if best >> PLACE_BITS >= limit.min(NONE >> PLACE_BITS) {
             break;
         }
-        starts.copy_within(best + 2..=parts, best + 1);
-        joined.copy_within(best + 1..parts, best);
-        parts -= 1;
-        let span =
-            |from: usize, to: usize| table.span(vocabulary, &text, usize::from(starts[from]), usize::from(starts[to]));
-        joined[best] = if best + 1 < parts { span(best, best + 2) } else { TokenId::MAX };
-        if best > 0 {
-            joined[best - 1] = span(best - 1, best + 1);
+        let at = (best & ((1 << PLACE_BITS) - 1)) as usize;
+        made[at] = best >> PLACE_BITS;
+        let gone = next(starts, at);
+        starts &= !(1 << gone);
+        joined[gone] = NONE;
+        let end = next(starts, at);
+        joined[at] = if end < length { offer(table.span(vocabulary, &text, at, next(starts, end)), at) } else { NONE };
+        if at > 0 {
+            let before = 63 - (starts & ((1 << at) - 1)).leading_zeros() as usize;
+            joined[before] = offer(table.span(vocabulary, &text, before, end), before);
         }
     }
-    for i in 0..parts {
-        let (start, end) = (usize::from(starts[i]), usize::from(starts[i + 1]));
-        ids.push(if end - start == 1 {
-            vocabulary.byte_id(text[start])
-        } else {
-            table.span(vocabulary, &text, start, end)
-        });
+    starts &= (1 << length) - 1;
+    while starts != 0 {
+        let at = starts.trailing_zeros() as usize;
+        starts &= starts - 1;
+        ids.push(if made[at] == NONE { vocabulary.byte_id(text[at]) } else { made[at] });
     }
+}
+
+/// An id above the place that would make it; `NONE` stays above every offer.
+#[inline(always)]
+fn offer(id: TokenId, place: usize) -> u32 {
+    if id == TokenId::MAX { NONE } else { id << PLACE_BITS | place as u32 }
 }
 
 /// Working memory of [`LongMerge::run`], kept between pieces.

@@ -23,7 +23,8 @@ def test_python_blocks(block: str, tmp_path: Path, request: pytest.FixtureReques
     environment = dict(os.environ)
     if "get_encoding" in block:
         environment["BPETOK_DATA_DIR"] = str(request.getfixturevalue("data_dir") / "vocabs")
-    python("import bpetok\n" + block, cwd=tmp_path, env=environment)
+    done = python("import bpetok\n" + block, cwd=tmp_path, env=environment)
+    assert done.stderr == ""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the commands are written for a POSIX shell")

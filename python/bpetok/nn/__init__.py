@@ -24,10 +24,17 @@
 >>> nn.generate(model, [[5, 17, 42]], max_new_tokens=3).shape
 (1, 6)
 
-In reading order, one idea a file: `embedding`, `positions`, `softmax`, `attention`, `norms`, `activations`, `feedforward`,
-`ssm`, `selective_scan`, `mixers`; `block` puts them together, `run` stacks blocks, `model` and `seq2seq` are what you call;
-`state` is what they remember. `config`, `families`, `names` describe architectures as tables, `read_config`, `safetensors`,
-`weights`, `load` bring them from disk. `losses`, `tasks`, `bits` say how good, `sampling`, `generate`, `beam`, `stream` write.
+In reading order, one idea a file:
+
+- the parts: `embedding`, `positions`, `softmax`, `attention`, `norms`, `activations`, `feedforward`, `ssm`,
+  `selective_scan`, `mixers`; `block` puts them together, `run` stacks blocks;
+- what you call: `decoder`, `encoder`, `seq2seq` over `model`; what they remember: `state`, `plan`; a look
+  inside: `trace`, `tracing`;
+- architectures as tables: `config`, `families`, `shapes`; from disk: `read_config`, `read_rope`, `safetensors`,
+  `weights`, `load`; without one: `untrained`;
+- how good: `losses`, `tasks`, `bits`; writing on: `sampling`, `generate`, `beam`, `stream`.
+
+The walk from text to ids to logits to text is in docs/nn.md.
 
 Shapes in docstrings: b batch, t new ids, s keys seen, m memory, d width, h heads, g key/value heads, v vocabulary,
 l layers, e experts, n state size, c channels, k kernel.
@@ -104,7 +111,18 @@ __all__ = [
     "write_safetensors",
 ]
 
-_ON_DEMAND = frozenset({"counters", "operations", "pictures", "quant", "quant_model", "tasks"})
+_ON_DEMAND = frozenset(
+    {
+        "counters",
+        "memory_picture",
+        "operations",
+        "pictures",
+        "quant",
+        "quant_files",
+        "quant_model",
+        "tasks",
+    }
+)
 
 
 def __getattr__(name: str) -> ModuleType:

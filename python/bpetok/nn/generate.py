@@ -53,6 +53,13 @@ def generate(
         raise InputError(f"beams={beams}: must be at least 1, and beam search takes no stop=")
     if mask is not None and not np.atleast_2d(np.asarray(mask)).any(1).all():
         raise InputError("a row of the prompt is all padding; it needs at least one real id")
+    longest = prompt.shape[1] if mask is None else int(np.atleast_2d(np.asarray(mask)).sum(1).max())
+    limit = getattr(model, "limit", None)
+    if limit is not None and longest + max_new_tokens - 1 > limit:
+        raise InputError(
+            f"{longest} ids and max_new_tokens={max_new_tokens} are more than the model's {limit} positions; "
+            f"ask for at most {max(limit + 1 - longest, 0)}"
+        )
     if beams > 1:
         if memory is not None:
             memory = memory.select(np.repeat(np.arange(len(prompt)), beams))

@@ -44,6 +44,11 @@ class Model:
         self.net = Net(weights.stack, dtype)
 
     @property
+    def limit(self) -> int | None:
+        """The longest text its table of positions allows; None for rotary positions and state spaces."""
+        return self.config.max_positions if "positions" in self.net.top else None
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all weights."""
         stacks = [self.weights.stack, *([self.weights.encoder] if self.weights.encoder else [])]

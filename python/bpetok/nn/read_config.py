@@ -5,9 +5,9 @@ is wrong. So every field must be read, be known not to matter, or hold the one v
 
 >>> config_from_json({"model_type": "gpt2", "n_layer": 2, "vocab_size": 300}).layers
 2
->>> config_from_json({"model_type": "bert", "position_embedding_type": "relative_key"})
+>>> config_from_json({"model_type": "bert", "is_decoder": True})
 Traceback (most recent call last):
-bpetok.nn.errors.ConfigError: config field position_embedding_type='relative_key' is not supported for bert: it must be 'absolute'
+bpetok.nn.errors.ConfigError: config field is_decoder=True is not supported for bert: it must be False
 """
 
 from __future__ import annotations
@@ -124,6 +124,10 @@ def _build(name: str, family: Family, json: Mapping[str, Any], reads: Reads) -> 
 def _layer_pattern(got: dict[str, Any], layers: int) -> dict[str, Any]:
     """Say for each layer what mixes tokens and how many experts its feed-forward has."""
     mixer, count = got.pop("mixer", "attention"), got.pop("expert_count", 1)
+    if count < 2 and "expert_period" not in got and "top_k" in got:
+        raise ConfigError(
+            f"config field num_local_experts={count} must be at least 2: one expert needs no router"
+        )
     period, offset = got.pop("attention_period", 0), got.pop("attention_offset", 0)
     expert_period, expert_offset = got.pop("expert_period", 1), got.pop("expert_offset", 0)
     if mixer != "attention" and not period:

@@ -1,4 +1,4 @@
-"""Running one stack of blocks: embed, block after block, final norm; and taking padding out before, putting it back after.
+"""Running one stack of blocks: embed, block after block, final norm; padding is taken out before, put back after.
 
 `Net` holds a stack with what can be computed once: position tables, decays, discretised matrices. Padding never
 enters a causal stack: `pack` moves each row's real ids to the front, so that a position is the number of real

@@ -1,7 +1,7 @@
 """Choosing the next token: greedy, or by chance after reshaping the scores.
 
 A sampler is `sampler(logits [b, v], ids [b, t], rng) -> ids [b]`; `ids` is everything so far. The steps that reshape
-scores are `step(logits, ids) -> logits` with `-inf` for what is ruled out, in the order in which `transformers` runs them.
+scores give logits again, with `-inf` for what is ruled out, and run in the order of `transformers`.
 
 >>> import numpy as np
 >>> greedy(np.array([[0.1, 2.0, 1.0]]), np.array([[0]]), np.random.default_rng(0)).tolist()

@@ -27,9 +27,10 @@ def stream(
 ) -> Iterator[str]:
     """Yield the continuation of `prompt` in pieces that are whole characters.
 
-    `eos` defaults to the config's end ids that the tokenizer knows; neither they nor a stop string are yielded.
+    `eos` defaults to the config's end ids, less those that are ordinary text to the tokenizer; neither they nor a
+    stop string are yielded.
     `utf8` rules out tokens that could not become valid UTF-8, and a character cut short by `max_new_tokens` is
-    dropped. An empty prompt starts from the config's `bos` id.
+    dropped. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends.
     """
     ids = tok.encode(prompt, allowed_special=allowed_special)
     if not ids:
@@ -39,8 +40,11 @@ def stream(
         if start is None:
             raise InputError("an empty prompt needs a bos or eos id in the config to start from")
         ids = [start]
-    ends = model.config.eos if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)
+    ends = _ends(model, tok) if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)
     choose = utf8_valid(tok, sampler) if utf8 else sampler
+    limit = getattr(model, "limit", None)
+    if limit is not None:
+        max_new_tokens = min(max_new_tokens, max(limit + 1 - len(ids), 0))
     text, held, longest = tok.stream(), "", max((len(s) for s in stop), default=0)
     for new, ended in steps(model, [ids], max_new_tokens, choose, ends, seed=seed):
         if ended[0]:
@@ -57,6 +61,15 @@ def stream(
     held += "" if utf8 else text.finish()
     if held:
         yield held
+
+
+def _ends(model: Any, tok: Any) -> tuple[int, ...]:
+    """The config's end ids that are special to the tokenizer or unknown to it."""
+    special = getattr(tok, "special_tokens", None)
+    if special is None:
+        return tuple(model.config.eos)
+    known = set(special.values())
+    return tuple(e for e in model.config.eos if e in known or e >= tok.vocab_size)
 
 
 def _may_grow(text: str, stop: Sequence[str], longest: int) -> int:

@@ -12,7 +12,7 @@ asked for: a tensor nobody reads is a part of the model that nobody runs.
 ['embed', 'final_norm.w']
 >>> collect(c, file | {"bias": np.ones(3)}, "float64")
 Traceback (most recent call last):
-bpetok.nn.errors.WeightsError: tensor bias [3] has no place in a linear_ssm of this config: the forward pass would ignore it
+bpetok.nn.errors.WeightsError: tensor bias [3] has no place in a linear_ssm of this config: nobody would read it
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
         if not known:
             raise WeightsError(
                 f"tensor {name} {list(tensors[name].shape)} has no place in a {config.family} of this config: "
-                "the forward pass would ignore it"
+                "nobody would read it"
             )
     return weights
 

@@ -59,6 +59,7 @@ REFUSED = [
     ("llama", {"is_decoder": True}, "is_decoder=True"),
     ("mistral", {"attention_bias": True}, "attention_bias=True"),
     ("mistral", {"sliding_window": 0}, "sliding_window=0"),
+    ("mixtral", {"num_local_experts": 1}, "num_local_experts=1"),
     ("mixtral", {"num_experts_per_tok": 9}, "num_experts_per_tok=9"),
     ("mixtral", {"shared_expert_intermediate_size": 8}, "shared_expert_intermediate_size=8"),
     ("bert", {"position_embedding_type": "relative_key"}, "position_embedding_type='relative_key'"),

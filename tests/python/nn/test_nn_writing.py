@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -92,6 +92,15 @@ def test_an_empty_prompt_starts_from_bos() -> None:
     assert "".join(nn.stream(Script([*b"hi", 256]), Bytes(), "", utf8=False)) == "hi"
 
 
+def test_an_end_id_that_is_ordinary_text_ends_nothing() -> None:
+    class Named(Bytes):
+        special_tokens: ClassVar = {"<|end|>": 256}
+
+    model = Script([*b"a#b", 256], eos=(256, 35))  # 35 is "#"
+    assert "".join(nn.stream(model, Named(), "x", utf8=False)) == "a#b"
+    assert "".join(nn.stream(model, Named(), "x", utf8=False, eos=35)) == "a"
+
+
 def test_stop_in_batches() -> None:
     stop = nn.stop_strings(Bytes(), ["lo"])
     out = nn.generate(Script(b"hello world"), [[1], [2]], 20, stop=stop)
@@ -136,6 +145,21 @@ def test_padding_does_not_change_what_is_written(family: str) -> None:
         nn.generate(model, [[0, 0]], 5, mask=[[0, 0]])
     with pytest.raises(nn.InputError, match="at least one"):
         nn.generate(model, np.zeros((1, 0), np.int64), 5)
+
+
+def test_the_end_of_the_position_table() -> None:
+    model = tiny("gpt2")  # 64 positions
+    assert nn.generate(model, np.ones((1, 60), np.int64), 5).shape == (
+        1,
+        65,
+    )  # the last id is not read again
+    with pytest.raises(nn.InputError, match="ask for at most 5"):
+        nn.generate(model, np.ones((1, 60), np.int64), 6)
+    left = np.array([[0] * 3 + [1] * 60])
+    assert nn.generate(model, np.ones((1, 63), np.int64), 5, mask=left).shape == (1, 68)
+    wide = tiny("gpt2", vocab_size=257)
+    written = list(nn.stream(wide, Bytes(), "x" * 60, 99, nn.sample(), eos=(), utf8=False, seed=0))
+    assert len("".join(written)) <= 5
 
 
 def test_sampling_is_seeded_and_follows_the_odds() -> None:
