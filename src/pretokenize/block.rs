@@ -1,5 +1,6 @@
-//! 64 bytes of text -> one bit mask for each ASCII class. Three ways to the same masks, chosen by what the
-//! processor can do when the program runs; `tests/rust/scanner.rs` compares them on every byte.
+//! 64 bytes of text -> one bit mask for each class of byte: ASCII classes first, and where other bytes occur, what is
+//! needed to tell the common letters and quotation marks beyond ASCII. Three ways to the same masks, chosen by what
+//! the processor can do when the program runs; `tests/rust/scanner.rs` compares them on every byte.
 
 /// Bytes in one block.
 pub const BLOCK: usize = 64;
@@ -25,6 +26,40 @@ pub struct Masks {
     pub slash: u64,
     /// Not ASCII.
     pub high: u64,
+}
+
+/// Classes of bytes from 0x80 on. Bytes that continue a character are told apart by value, those that lead one by the
+/// block of characters they lead to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HighMasks {
+    /// 80..9F.
+    pub from_80: u64,
+    /// A0..AF.
+    pub from_a0: u64,
+    /// B8..BF.
+    pub from_b8: u64,
+    /// D0: U+0400..043F.
+    pub d0: u64,
+    /// D1: U+0440..047F.
+    pub d1: u64,
+    /// C4..C9: U+0100..027F, all letters.
+    pub latin: u64,
+    /// E5..E9, EB, EC: U+5000..9FFF and U+B000..CFFF, all letters without case.
+    pub uncased: u64,
+    /// E4: U+4000..4FFF.
+    pub e4: u64,
+    /// E2: U+2000..2FFF.
+    pub e2: u64,
+    /// 80.
+    pub is_80: u64,
+    /// 90..A7.
+    pub from_90_to_a7: u64,
+    /// C3: U+00C0..00FF.
+    pub c3: u64,
+    /// 97 and B7: with C3, the two signs among the letters.
+    pub is_sign: u64,
+    /// 9F: with C3, the one lower case letter below E0.
+    pub is_9f: u64,
 }
 
 /// One class bit for each mask but `high`, in the order of the fields.
@@ -70,6 +105,73 @@ const fn class_table() -> [u8; 128] {
 /// Class bits of the 128 ASCII characters.
 static CLASSES: [u8; 128] = class_table();
 
+/// Two tables of class bits for the bytes 0x80 to 0xFF, in the order of the fields of [`HighMasks`].
+static HIGH_CLASSES: [[u8; 128]; 2] = high_tables();
+
+const fn high_tables() -> [[u8; 128]; 2] {
+    let mut tables = [[0; 128]; 2];
+    let mut i = 0;
+    while i < 128 {
+        let byte = i as u8 + 0x80;
+        tables[0][i] = match byte {
+            0x80..=0x9F => 1,
+            0xA0..=0xAF => 2,
+            0xB8..=0xBF => 4,
+            0xD0 => 8,
+            0xD1 => 16,
+            0xC4..=0xC9 => 32,
+            0xE5..=0xE9 | 0xEB | 0xEC => 64,
+            0xE4 => 128,
+            _ => 0,
+        };
+        let sign = if byte == 0x97 || byte == 0xB7 { 16 } else { 0 };
+        tables[1][i] = sign
+            | match byte {
+                0xE2 => 1,
+                0x80 => 2,
+                0x9F => 4 | 32,
+                0x90..=0xA7 => 4,
+                0xC3 => 8,
+                _ => 0,
+            };
+        i += 1;
+    }
+    tables
+}
+
+impl HighMasks {
+    #[inline(always)]
+    fn from_rows(first: [u64; 8], second: [u64; 6], high: u64) -> Self {
+        let [from_80, from_a0, from_b8, d0, d1, latin, uncased, e4] = first.map(|row| row & high);
+        let [e2, is_80, from_90_to_a7, c3, is_sign, is_9f] = second.map(|row| row & high);
+        Self { from_80, from_a0, from_b8, d0, d1, latin, uncased, e4, e2, is_80, from_90_to_a7, c3, is_sign, is_9f }
+    }
+}
+
+/// The portable way to [`HighMasks`].
+#[inline]
+#[must_use]
+pub fn portable_high(block: &[u8; BLOCK], high: u64) -> HighMasks {
+    let first = gather(block, &HIGH_CLASSES[0]);
+    let second = gather(block, &HIGH_CLASSES[1]);
+    HighMasks::from_rows(first, [second[0], second[1], second[2], second[3], second[4], second[5]], high)
+}
+
+/// One mask for each bit of a table over the lower seven bits of a byte: a multiplication gathers one bit of eight.
+#[inline]
+fn gather(block: &[u8; BLOCK], table: &[u8; 128]) -> [u64; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let mut rows = [0u64; 8];
+    for (group, bytes) in block.as_chunks::<8>().0.iter().enumerate() {
+        let classes = u64::from_le_bytes(bytes.map(|b| table[usize::from(b & 0x7F)]));
+        for (bit, row) in rows.iter_mut().enumerate() {
+            *row |= (((classes >> bit) & ONES).wrapping_mul(GATHER) >> 56) << (8 * group);
+        }
+    }
+    rows
+}
+
 impl Masks {
     #[inline(always)]
     fn from_rows(rows: [u64; 8], high: u64) -> Self {
@@ -78,21 +180,12 @@ impl Masks {
     }
 }
 
-/// The portable way: a table, and a multiplication that gathers one bit of eight bytes.
+/// The portable way to [`Masks`].
 #[inline]
 #[must_use]
 pub fn portable(block: &[u8; BLOCK]) -> Masks {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let (mut rows, mut high) = ([0u64; 8], 0u64);
-    for (group, bytes) in block.as_chunks::<8>().0.iter().enumerate() {
-        let classes = u64::from_le_bytes(bytes.map(|b| CLASSES[usize::from(b & 0x7F)]));
-        for (bit, row) in rows.iter_mut().enumerate() {
-            *row |= (((classes >> bit) & ONES).wrapping_mul(GATHER) >> 56) << (8 * group);
-        }
-        high |= (((u64::from_le_bytes(*bytes) >> 7) & ONES).wrapping_mul(GATHER) >> 56) << (8 * group);
-    }
-    Masks::from_rows(rows, high)
+    let high = block.iter().enumerate().fold(0, |mask, (i, &byte)| mask | u64::from(byte >> 7) << i);
+    Masks::from_rows(gather(block, &CLASSES), high)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -104,23 +197,41 @@ pub(super) mod x86 {
         _mm512_permutex2var_epi8, _mm512_set1_epi8, _mm512_test_epi8_mask,
     };
 
-    use super::{BLOCK, CLASSES, Masks};
+    use super::{BLOCK, CLASSES, HIGH_CLASSES, HighMasks, Masks};
 
     /// AVX-512 with VBMI: the 128-entry table fits two registers, so one permutation classifies 64 bytes.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     #[inline]
     pub fn avx512(block: &[u8; BLOCK]) -> Masks {
-        let load = |bytes: &[u8]| -> __m512i {
-            let mut lanes = [0u8; 64];
-            lanes.copy_from_slice(&bytes[..64]);
-            // SAFETY: both types are 64 bytes of plain data, and every bit pattern is a value of each.
-            unsafe { std::mem::transmute(lanes) }
-        };
-        let text = load(block);
-        let classes = _mm512_permutex2var_epi8(load(&CLASSES[..64]), text, load(&CLASSES[64..]));
+        let text = wide(block);
+        Masks::from_rows(rows(text, &CLASSES), _mm512_movepi8_mask(text))
+    }
+
+    /// The same for [`HighMasks`].
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    #[inline]
+    pub fn avx512_high(block: &[u8; BLOCK], high: u64) -> HighMasks {
+        let text = wide(block);
+        let second = rows(text, &HIGH_CLASSES[1]);
+        let second = [second[0], second[1], second[2], second[3], second[4], second[5]];
+        HighMasks::from_rows(rows(text, &HIGH_CLASSES[0]), second, high)
+    }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn wide(bytes: &[u8]) -> __m512i {
+        let mut lanes = [0u8; 64];
+        lanes.copy_from_slice(&bytes[..64]);
+        // SAFETY: both types are 64 bytes of plain data, and every bit pattern is a value of each.
+        unsafe { std::mem::transmute(lanes) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    #[inline]
+    fn rows(text: __m512i, table: &[u8; 128]) -> [u64; 8] {
+        let classes = _mm512_permutex2var_epi8(wide(&table[..64]), text, wide(&table[64..]));
         let row = |bit: u8| _mm512_test_epi8_mask(classes, _mm512_set1_epi8((1u8 << bit).cast_signed()));
-        let rows = [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)];
-        Masks::from_rows(rows, _mm512_movepi8_mask(text))
+        [row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)]
     }
 
     /// AVX2: two tables of 16 entries, one for each half of the byte; a class is where both agree.
@@ -251,4 +362,15 @@ pub fn vector_levels() -> Vec<fn(&[u8; BLOCK]) -> Masks> {
         }
     }
     levels
+}
+
+/// The vector routine for [`HighMasks`], if this processor can run it.
+#[must_use]
+pub fn vector_high() -> Option<fn(&[u8; BLOCK], u64) -> HighMasks> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("avx512vbmi") {
+        // SAFETY: the features were detected on the line above; avx512bw implies avx512f.
+        return Some(|block, high| unsafe { x86::avx512_high(block, high) });
+    }
+    None
 }

@@ -1,11 +1,11 @@
 //! ONE fast scanner for all presets, driven by a small `Rules` value.
 //!
 //! Two ways forward that must agree. `Scanner::match_end` reads one pretoken, character by character: the rules
-//! spelled out. `ascii_starts` finds every pretoken start of a 64-byte ASCII window at once with bit algebra
-//! on class masks. A window always begins where a pretoken begins, so no state crosses windows; what
-//! a window cannot decide (the pretoken at its end, anything not ASCII, a few rare shapes) goes the slow way.
+//! spelled out. `window_starts` finds every pretoken start of a 64-byte window at once with bit algebra on class
+//! masks. A window always begins where a pretoken begins, so no state crosses windows; what a window cannot
+//! decide (the pretoken at its end, characters outside the common blocks, a few rare shapes) goes the slow way.
 
-use super::block::{BLOCK, Masks};
+use super::block::{BLOCK, HighMasks, Masks};
 use super::classes::{ClassTable, LETTER, LOWER, MARK, NEWLINE, NUMBER, UNCASED, UPPER, WHITE};
 use super::patterns::{Contractions, Rules, Tail, Words};
 use crate::utf8::decode_at;
@@ -118,16 +118,32 @@ impl Scanner {
     }
 
     #[inline(always)]
-    fn run(&self, text: &[u8], start: usize, ends: &mut Ends, classify: impl Fn(&[u8; BLOCK]) -> Masks) -> usize {
+    fn run(
+        &self,
+        text: &[u8],
+        start: usize,
+        ends: &mut Ends,
+        classify: impl Fn(&[u8; BLOCK]) -> Masks,
+        classify_high: impl Fn(&[u8; BLOCK], u64) -> HighMasks,
+    ) -> usize {
         let mut at = start;
         while at < text.len() && ends.room() >= BLOCK + 8 {
-            let next_high = text.get(at + 1).is_some_and(|&b| b >= 0x80);
-            if text[at] < 0x80 && !next_high {
-                let (masks, limit) = match text[at..].first_chunk::<BLOCK>() {
-                    Some(block) => (classify(block), BLOCK),
-                    None => (classify(&padded(&text[at..])), text.len() - at),
+            let next = text.get(at + 1).copied().unwrap_or_default();
+            if MAY_BE_KNOWN[usize::from(text[at])] && MAY_BE_KNOWN[usize::from(next)] {
+                let padding;
+                let (block, limit) = match text[at..].first_chunk::<BLOCK>() {
+                    Some(block) => (block, BLOCK),
+                    None => {
+                        padding = padded(&text[at..]);
+                        (&padding, text.len() - at)
+                    }
                 };
-                let starts = ascii_starts(&self.rules, &masks, limit, &text[at..]);
+                let masks = classify(block);
+                let mut letters = Letters::ascii(&masks);
+                if masks.high != 0 {
+                    letters.add_high(self.rules, masks.high, &classify_high(block, masks.high));
+                }
+                let starts = window_starts(&self.rules, &masks, &letters, limit, &text[at..]);
                 if starts != 0 {
                     ends.push_bits(at, starts);
                     at += 63 - starts.leading_zeros() as usize;
@@ -307,29 +323,92 @@ fn padded(rest: &[u8]) -> [u8; BLOCK] {
     block
 }
 
+/// Bytes with which a window may begin: ASCII, bytes inside a character, and those that lead to a block of characters
+/// that [`Letters::add_high`] knows. A window that begins otherwise would be given up at once.
+static MAY_BE_KNOWN: [bool; 256] = {
+    let mut known = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        known[byte] = matches!(byte, 0x00..=0xBF | 0xC3..=0xC9 | 0xD0 | 0xD1 | 0xE2 | 0xE4..=0xE9 | 0xEB | 0xEC);
+        byte += 1;
+    }
+    known
+};
+
+/// Which bytes of a window belong to letters, of which case, and to punctuation beyond ASCII.
+struct Letters {
+    letter: u64,
+    upper: u64,
+    /// Letters without case.
+    uncased: u64,
+    /// First bytes of quotation marks, dashes and the like, U+2010 to U+2027: each has three bytes.
+    marks: u64,
+    /// Bytes of characters that only the slow way knows.
+    unknown: u64,
+}
+
+impl Letters {
+    #[inline(always)]
+    fn ascii(masks: &Masks) -> Self {
+        Self { letter: masks.letter, upper: masks.upper, uncased: 0, marks: 0, unknown: masks.high }
+    }
+
+    /// Adds the common blocks beyond ASCII in which nearly all characters are letters; case matters only to some
+    /// rules. A character that the window cuts off after its first byte stays unknown where its second decides.
+    #[inline(always)]
+    fn add_high(&mut self, rules: Rules, high: u64, bytes: &HighMasks) {
+        let second = |mask: u64| mask >> 1;
+        let two = |lead: u64| lead | lead << 1;
+        let three = |lead: u64| lead | lead << 1 | lead << 2;
+        // A lead in the last byte has no second byte here to look at.
+        let whole = u64::MAX >> 1;
+        let c3 = bytes.c3 & whole & !second(bytes.is_sign);
+        let c3_upper = c3 & second(bytes.from_80) & !second(bytes.is_9f);
+        let d0_upper = bytes.d0 & whole & second(bytes.from_80 | bytes.from_a0);
+        let uncased = bytes.uncased | bytes.e4 & whole & second(bytes.from_b8);
+        let mut cased = c3 | bytes.d0 & whole | bytes.d1 & whole & second(bytes.from_80);
+        if rules.words != Words::Cased {
+            cased |= bytes.latin | bytes.d0 | bytes.d1;
+        }
+        self.upper |= two(c3_upper | d0_upper);
+        self.uncased = three(uncased);
+        self.letter |= two(cased) | self.uncased;
+        self.marks = bytes.e2 & second(bytes.is_80) & bytes.from_90_to_a7 >> 2;
+        self.unknown = high & !(two(cased) | self.uncased | three(self.marks));
+    }
+}
+
 /// Pretoken starts after the first in a window that itself begins with a start. `limit` bytes are text. Only
 /// starts that no byte outside the window can change are given.
 #[inline(always)]
-fn ascii_starts(rules: &Rules, masks: &Masks, limit: usize, text: &[u8]) -> u64 {
-    let limit = limit.min(masks.high.trailing_zeros() as usize);
+fn window_starts(rules: &Rules, masks: &Masks, letters: &Letters, limit: usize, text: &[u8]) -> u64 {
+    let limit = limit.min(letters.unknown.trailing_zeros() as usize);
+    if limit == 0 {
+        return 0;
+    }
     let known = low_bits(limit);
-    let (letter, digit) = (masks.letter & known, masks.digit & known);
+    let (letter, digit) = (letters.letter & known, masks.digit & known);
     let (white, newline, space) = (masks.white & known, masks.newline & known, masks.space & known);
     let other = known & !(letter | digit | white);
     let after = |bits: u64| bits << 1;
 
     // Starts are decided below this position. White space at the edge may go on, so only its first is known.
-    let edge_white = (white << (BLOCK - limit.max(1))).leading_ones() as usize;
+    let edge_white = (white << (BLOCK - limit)).leading_ones() as usize;
     let mut safe = if edge_white == 0 { known } else { low_bits(limit - edge_white + 1) };
 
     let alone = other & !after(other) & !after(space);
+    // Where a character of punctuation that stands alone ends.
+    let alone_end = alone & !letters.marks | (alone & letters.marks) << 2;
     let (leads, joins_other) = match rules.words {
         Words::AfterSpace => (space, 0),
-        Words::AfterAny | Words::Cased => (white & !newline, alone),
+        Words::AfterAny | Words::Cased => (white & !newline, alone_end),
     };
     let mut starts = letter & !after(letter | leads | joins_other);
     if rules.words == Words::Cased {
-        starts |= masks.upper & known & after(letter & !masks.upper);
+        let upper = letters.upper & known;
+        starts |= upper & after(letter & !upper & !letters.uncased);
+        // Whether upper case begins a word after letters without case depends on what follows.
+        safe &= below_lowest(upper & after(letters.uncased));
     }
     starts |= alone | digit_starts(rules.digits, digit, space);
 
@@ -439,17 +518,19 @@ fn run_from(bits: u64, first: u64) -> u64 {
 }
 
 fn run_portable(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -> usize {
-    scanner.run(text, start, ends, super::block::portable)
+    scanner.run(text, start, ends, super::block::portable, super::block::portable_high)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn run_avx2(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -> usize {
-    scanner.run(text, start, ends, |block| super::block::x86::avx2(block))
+    // Other bytes are the rarer case here: the portable table will do.
+    scanner.run(text, start, ends, |block| super::block::x86::avx2(block), super::block::portable_high)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2,lzcnt,popcnt")]
 fn run_avx512(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -> usize {
-    scanner.run(text, start, ends, |block| super::block::x86::avx512(block))
+    let high = |block: &[u8; BLOCK], high| super::block::x86::avx512_high(block, high);
+    scanner.run(text, start, ends, |block| super::block::x86::avx512(block), high)
 }

@@ -8,9 +8,10 @@ use bpetok::pretokenize::{Ends, Pretokenizer};
 use proptest::prelude::*;
 
 /// Characters that sit on the edges of some class of some preset.
-const NASTY: [&str; 36] = [
+const NASTY: [&str; 45] = [
     "a", "B", "s", "S", "l", "L", "e", "r", "t", "'", " ", " ", "\n", "\r", "\t", ".", "/", "-", "1", "2", "\u{17F}",
-    "\u{212A}", "é", "É", "ǅ", "ʰ", "中", "\u{301}", "½", "\u{A0}", "\u{2028}", "\u{85}", "’", "😀", "\u{200D}", "\0",
+    "\u{212A}", "é", "É", "ß", "×", "ǅ", "ʰ", "中", "文", "각", "Ж", "ж", "Ѡ", "あ", "\u{301}", "½", "\u{A0}",
+    "\u{2028}", "\u{85}", "’", "—", "😀", "\u{200D}", "\0",
 ];
 
 fn by_regex(regex: &Pretokenizer, text: &str) -> Vec<usize> {
@@ -174,6 +175,9 @@ fn blocks_agree_on_every_byte() {
         }
         for level in block::vector_levels() {
             assert_eq!(level(&block), masks);
+        }
+        if let Some(high) = block::vector_high() {
+            assert_eq!(high(&block, masks.high), block::portable_high(&block, masks.high));
         }
     }
 }
