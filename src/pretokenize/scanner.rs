@@ -524,8 +524,8 @@ fn run_portable(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn run_avx2(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -> usize {
-    // Other bytes are the rarer case here: the portable table will do.
-    scanner.run(text, start, ends, |block| super::block::x86::avx2(block), super::block::portable_high)
+    let high = |block: &[u8; BLOCK], high| super::block::x86::avx2_high(block, high);
+    scanner.run(text, start, ends, |block| super::block::x86::avx2(block), high)
 }
 
 #[cfg(target_arch = "x86_64")]
