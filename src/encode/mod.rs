@@ -10,6 +10,7 @@ pub mod key;
 mod lookups;
 pub mod merge;
 pub mod table;
+pub mod units;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};

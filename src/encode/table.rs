@@ -3,7 +3,10 @@
 //! Tokens of up to 12 bytes stand in entries of 16 bytes, text and id together, so that a lookup touches one
 //! cache line (cl100k: 4 MiB). Longer tokens are found by hash and compared with the vocabulary's bytes.
 
+use std::sync::OnceLock;
+
 use super::key::{Key, hash_bytes};
+use super::units::Units;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::memory::{Words, prefetch};
@@ -27,6 +30,7 @@ pub struct TokenTable {
     /// this small filter (128 KiB for cl100k) answers nine in ten of those without touching the table.
     filter: Vec<u64>,
     filter_shift: u32,
+    units: OnceLock<Units>,
     /// `pairs[first << 8 | second]`: the id of a token of two bytes, `TokenId::MAX` for none.
     pairs: Vec<TokenId>,
 }
@@ -51,6 +55,7 @@ impl TokenTable {
             longest: 0,
             filter: vec![0; 1 << (filter_bits - 6)],
             filter_shift: 64 - filter_bits,
+            units: OnceLock::new(),
             pairs: vec![TokenId::MAX; 1 << 16],
         };
         for (id, token) in vocabulary.iter() {
@@ -100,6 +105,12 @@ impl TokenTable {
     #[must_use]
     pub fn longest(&self) -> usize {
         self.longest
+    }
+
+    /// The characters that a piece may start from; made when first needed.
+    #[inline]
+    pub fn units(&self, vocabulary: &Vocabulary) -> &Units {
+        self.units.get_or_init(|| Units::new(vocabulary))
     }
 
     /// The id of a token of two bytes, or `TokenId::MAX`.
