@@ -84,20 +84,19 @@ def train(kind: str, ids: Path, out: Path, epochs: float, seconds: float, device
     steps = math.ceil(epochs * len(data) / (BATCH * CONTEXT))
     print(f"{kind}: {count:,} parameters, {len(data):,} ids, at most {steps:,} steps", flush=True)
 
-    def windows(batch: Any) -> Any:
+    def windows(network: Any, batch: Any) -> Any:
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            scores = run(batch[:, :-1])
+            scores = network(batch[:, :-1])
         return F.cross_entropy(scores.flatten(0, 1).float(), batch[:, 1:].flatten())
 
     def score() -> float:
         """Nats for each held-back id, in windows side by side."""
         model.eval()
-        length = (len(held) - 1) // CONTEXT * CONTEXT
-        rows = held[: length + 1].unfold(0, CONTEXT + 1, CONTEXT)
+        batches = held.unfold(0, CONTEXT + 1, CONTEXT).split(BATCH)
         with torch.no_grad():
-            total = sum(windows(rows[i : i + BATCH]).item() * len(rows[i : i + BATCH]) for i in range(0, len(rows), BATCH))
+            total = sum(windows(model, batch).item() * len(batch) for batch in batches)
         model.train()
-        return total / len(rows)
+        return total / sum(map(len, batches))
 
     def order() -> Any:
         """The windows of one epoch, from another first id each time, shuffled."""
@@ -111,29 +110,31 @@ def train(kind: str, ids: Path, out: Path, epochs: float, seconds: float, device
 
     out.mkdir(parents=True, exist_ok=True)
     run, rows, queue, span = compiled(), [], order(), torch.arange(CONTEXT + 1, device=device)
-    step, progress, losses, started, idle = 0, 0.0, [], time.monotonic(), 0.0
+    # Compiling takes half a minute twice; the clock that ends the training stands still meanwhile.
+    step, progress, losses, started, idle, compiling = 0, 0.0, [], time.monotonic(), 0.0, 3
     while progress < 1:
+        before = time.monotonic()
         if progress >= ROUNDED and not Linear.rounded:
             print(f"  before 4 bits: held back {score():.4f}", flush=True)
-            Linear.rounded, run = True, compiled()
+            Linear.rounded, run, compiling = True, compiled(), 3
         if len(queue) < BATCH:
             queue = torch.cat([queue, order()])
         batch, queue = data[queue[:BATCH, None] + span], queue[BATCH:]
         rate = FLOOR + (PEAK - FLOOR) * 0.5 * (1 + math.cos(math.pi * progress))
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, (step + 1) / WARM_UP)
-        loss = windows(batch)
+        loss = windows(run, batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.detach())
         step += 1
-        if step == 3:  # the first steps compile
-            losses[-1].item()
-            idle = time.monotonic() - started
+        if compiling:
+            loss.item()
+            idle, compiling = idle + time.monotonic() - before, compiling - 1
         elapsed = time.monotonic() - started
-        progress = max(step / steps, (elapsed - idle) / seconds if step > 3 else 0.0)
+        progress = max(step / steps, (elapsed - idle) / seconds)
         if step % 100 == 0 or progress >= 1:
             rows.append([step, round(step * BATCH * CONTEXT / len(data), 4), torch.stack(losses).mean().item(), ""])
             losses = []
@@ -146,7 +147,7 @@ def train(kind: str, ids: Path, out: Path, epochs: float, seconds: float, device
                 flush=True,
             )
             save(model, config, rows, out)
-    Linear.rounded, run = False, model
+    Linear.rounded = False
     print(f"{kind}: {step:,} steps in {elapsed:.0f} s; held back in full precision {score():.4f}", flush=True)
 
 

@@ -215,6 +215,10 @@ impl Counts {
         py.detach(|| {
             made.change(|inner| {
                 let (ends, numbers) = (offsets.as_chunks::<8>().0, counts.as_chunks::<8>().0);
+                if !offsets.len().is_multiple_of(8) || !counts.len().is_multiple_of(8) {
+                    let sizes = format!("{} bytes of offsets and {} of counts", offsets.len(), counts.len());
+                    return Err(wrong(format!("{sizes}; both hold numbers of 8 bytes")));
+                }
                 if ends.len() != numbers.len() + 1 {
                     return Err(wrong(format!(
                         "{} offsets for {} counts; one more is needed",
