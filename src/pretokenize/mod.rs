@@ -1,12 +1,13 @@
 //! Text -> pretokens: the pieces that merging never crosses. `"I'm here"` -> `"I"`, `"'m"`, `" here"`.
 //!
-//! `patterns` names them, `regex` runs any of them (and is the reference), `scanner` runs the presets fast.
+//! `patterns` names them, `regex` runs any of them (and is the reference), `scanner` runs the presets fast, with `window` and `block`.
 
 pub mod block;
 pub mod classes;
 pub mod patterns;
 pub mod regex;
 pub mod scanner;
+pub mod window;
 
 use classes::{ClassTable, LETTER, MARK};
 pub use scanner::Ends;

@@ -1,13 +1,12 @@
 //! ONE fast scanner for all presets, driven by a small `Rules` value.
 //!
 //! Two ways forward that must agree. `Scanner::match_end` reads one pretoken, character by character: the rules
-//! spelled out. `window_starts` finds every pretoken start of a 64-byte window at once with bit algebra on class
-//! masks. A window always begins where a pretoken begins, so no state crosses windows; what a window cannot
-//! decide (the pretoken at its end, characters outside the common blocks, a few rare shapes) goes the slow way.
+//! spelled out. `window` finds every pretoken start of 64 bytes at once where the text is common enough.
 
 use super::block::{BLOCK, HighMasks, Masks};
 use super::classes::{ClassTable, LETTER, LOWER, MARK, NEWLINE, NUMBER, UNCASED, UPPER, WHITE};
 use super::patterns::{Contractions, Rules, Tail, Words};
+use super::window::{Letters, MAY_BE_KNOWN, window_starts};
 use crate::utf8::decode_at;
 
 /// Most pretokens of one batch: what the encoder keeps for each (88 bytes) stays in the first-level cache.
@@ -306,7 +305,8 @@ impl Scanner {
 }
 
 /// End of the contraction at `at`, apostrophe included. In either case, `s` has a third form, U+017F.
-fn contraction_end(text: &[u8], at: usize, any_case: bool) -> Option<usize> {
+#[must_use]
+pub fn contraction_end(text: &[u8], at: usize, any_case: bool) -> Option<usize> {
     let rest = text.get(at..)?.strip_prefix(b"'")?;
     let fold = |i: usize| rest.get(i).map_or(0, |&b| if any_case { b.to_ascii_lowercase() } else { b });
     match (fold(0), fold(1)) {
@@ -321,200 +321,6 @@ fn padded(rest: &[u8]) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     block[..rest.len()].copy_from_slice(rest);
     block
-}
-
-/// Bytes with which a window may begin: ASCII, bytes inside a character, and those that lead to a block of characters
-/// that [`Letters::add_high`] knows. A window that begins otherwise would be given up at once.
-static MAY_BE_KNOWN: [bool; 256] = {
-    let mut known = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        known[byte] = matches!(byte, 0x00..=0xBF | 0xC3..=0xC9 | 0xD0 | 0xD1 | 0xE2 | 0xE4..=0xE9 | 0xEB | 0xEC);
-        byte += 1;
-    }
-    known
-};
-
-/// Which bytes of a window belong to letters, of which case, and to punctuation beyond ASCII.
-struct Letters {
-    letter: u64,
-    upper: u64,
-    /// Letters without case.
-    uncased: u64,
-    /// First bytes of quotation marks, dashes and the like, U+2010 to U+2027: each has three bytes.
-    marks: u64,
-    /// Bytes of characters that only the slow way knows.
-    unknown: u64,
-}
-
-impl Letters {
-    #[inline(always)]
-    fn ascii(masks: &Masks) -> Self {
-        Self { letter: masks.letter, upper: masks.upper, uncased: 0, marks: 0, unknown: masks.high }
-    }
-
-    /// Adds the common blocks beyond ASCII in which nearly all characters are letters; case matters only to some
-    /// rules. A character that the window cuts off after its first byte stays unknown where its second decides.
-    #[inline(always)]
-    fn add_high(&mut self, rules: Rules, high: u64, bytes: &HighMasks) {
-        let second = |mask: u64| mask >> 1;
-        let two = |lead: u64| lead | lead << 1;
-        let three = |lead: u64| lead | lead << 1 | lead << 2;
-        // A lead in the last byte has no second byte here to look at.
-        let whole = u64::MAX >> 1;
-        let c3 = bytes.c3 & whole & !second(bytes.is_sign);
-        let c3_upper = c3 & second(bytes.from_80) & !second(bytes.is_9f);
-        let d0_upper = bytes.d0 & whole & second(bytes.from_80 | bytes.from_a0);
-        let uncased = bytes.uncased | bytes.e4 & whole & second(bytes.from_b8);
-        let mut cased = c3 | bytes.d0 & whole | bytes.d1 & whole & second(bytes.from_80);
-        if rules.words != Words::Cased {
-            cased |= bytes.latin | bytes.d0 | bytes.d1;
-        }
-        self.upper |= two(c3_upper | d0_upper);
-        self.uncased = three(uncased);
-        self.letter |= two(cased) | self.uncased;
-        self.marks = bytes.e2 & second(bytes.is_80) & bytes.from_90_to_a7 >> 2;
-        self.unknown = high & !(two(cased) | self.uncased | three(self.marks));
-    }
-}
-
-/// Pretoken starts after the first in a window that itself begins with a start. `limit` bytes are text. Only
-/// starts that no byte outside the window can change are given.
-#[inline(always)]
-fn window_starts(rules: &Rules, masks: &Masks, letters: &Letters, limit: usize, text: &[u8]) -> u64 {
-    let limit = limit.min(letters.unknown.trailing_zeros() as usize);
-    if limit == 0 {
-        return 0;
-    }
-    let known = low_bits(limit);
-    let (letter, digit) = (letters.letter & known, masks.digit & known);
-    let (white, newline, space) = (masks.white & known, masks.newline & known, masks.space & known);
-    let other = known & !(letter | digit | white);
-    let after = |bits: u64| bits << 1;
-
-    // Starts are decided below this position. White space at the edge may go on, so only its first is known.
-    let edge_white = (white << (BLOCK - limit)).leading_ones() as usize;
-    let mut safe = if edge_white == 0 { known } else { low_bits(limit - edge_white + 1) };
-
-    let alone = other & !after(other) & !after(space);
-    // Where a character of punctuation that stands alone ends.
-    let alone_end = alone & !letters.marks | (alone & letters.marks) << 2;
-    let (leads, joins_other) = match rules.words {
-        Words::AfterSpace => (space, 0),
-        Words::AfterAny | Words::Cased => (white & !newline, alone_end),
-    };
-    let mut starts = letter & !after(letter | leads | joins_other);
-    if rules.words == Words::Cased {
-        let upper = letters.upper & known;
-        starts |= upper & after(letter & !upper & !letters.uncased);
-        // Whether upper case begins a word after letters without case depends on what follows.
-        safe &= below_lowest(upper & after(letters.uncased));
-    }
-    starts |= alone | digit_starts(rules.digits, digit, space);
-
-    let eaten = match rules.tail {
-        Tail::None => 0,
-        Tail::Newlines => run_from(newline, newline & after(other)),
-        Tail::NewlinesSlashes => {
-            let tail = newline | (masks.slash & known);
-            let eaten = run_from(tail, newline & after(other));
-            // A slash behind an eaten newline changes what the rest of the run is: rare, left to the slow way.
-            safe &= below_lowest(eaten & !newline);
-            eaten & newline
-        }
-    };
-    let white = white & !eaten;
-    starts |= white & !after(white);
-    let gap = if rules.lines {
-        let gap = white & !newline;
-        let after_line = gap & after(newline & white);
-        // Blanks after one newline and before another end in the middle of a longer pretoken: rare as well.
-        if (gap.wrapping_add(after_line) & !gap & newline) != 0 {
-            safe &= below_lowest(after_line);
-        }
-        starts |= after_line;
-        gap
-    } else {
-        white
-    };
-    starts |= gap & !(white >> 1);
-
-    if rules.contractions == Contractions::WithWord {
-        // An apostrophe at the edge may still turn out to belong to the word before it.
-        safe &= !(masks.quote & 1 << (limit - 1));
-    }
-    let quotes = masks.quote & known & (letter >> 1);
-    if quotes != 0 {
-        starts = contraction_starts(*rules, quotes, starts, letter, text);
-    }
-    starts & safe & !1
-}
-
-/// Starts among digits: a run is cut after every `longest` digits.
-#[inline(always)]
-fn digit_starts(longest: u8, digit: u64, space: u64) -> u64 {
-    let first = digit & !(digit << 1);
-    match longest {
-        0 => first & !(space << 1),
-        1 => digit,
-        _ => {
-            // Positions with three digits before them in the same run.
-            let longer = digit & (digit << 1) & (digit << 2) & (digit << 3);
-            let (mut starts, mut newest) = (first, first);
-            while newest != 0 {
-                newest = (newest << 3) & longer;
-                starts |= newest;
-            }
-            starts
-        }
-    }
-}
-
-/// Corrects the starts around each apostrophe of `quotes`, which all stand before a letter.
-#[inline]
-fn contraction_starts(rules: Rules, mut quotes: u64, mut starts: u64, letter: u64, text: &[u8]) -> u64 {
-    let mut previous_end = 0;
-    // The window begins with a start, which `starts` need not show.
-    let is_start = |starts: u64, at: usize| at == 0 || starts >> at & 1 == 1;
-    while quotes != 0 {
-        let at = quotes.trailing_zeros() as usize;
-        quotes &= quotes - 1;
-        let (applies, any_case) = match rules.contractions {
-            Contractions::Own { any_case } => (is_start(starts, at), any_case),
-            Contractions::WithWord => (at > previous_end && letter << 1 >> at & 1 == 1, true),
-        };
-        let Some(end) = contraction_end(text, at, any_case).filter(|_| applies) else { continue };
-        previous_end = end;
-        // No start inside the contraction; with a word, none at its apostrophe either.
-        let inside = low_bits(end.min(BLOCK)) & !low_bits(at + 1);
-        starts &= !inside;
-        if rules.contractions == Contractions::WithWord {
-            starts &= !(1 << at);
-        }
-        if end < BLOCK {
-            starts |= letter & 1 << end;
-        }
-    }
-    starts
-}
-
-/// The first `count` bits, up to 64.
-#[inline(always)]
-fn low_bits(count: usize) -> u64 {
-    if count >= BLOCK { u64::MAX } else { (1 << count) - 1 }
-}
-
-/// All bits below the lowest set one; every bit where none is set.
-#[inline(always)]
-fn below_lowest(bits: u64) -> u64 {
-    (bits & bits.wrapping_neg()).wrapping_sub(1)
-}
-
-/// The runs of `bits` that begin at `first`, whose bits are each the first of a run: an addition carries
-/// through the whole run and clears it.
-#[inline(always)]
-fn run_from(bits: u64, first: u64) -> u64 {
-    bits & !bits.wrapping_add(first)
 }
 
 fn run_portable(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -> usize {

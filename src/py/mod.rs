@@ -13,7 +13,9 @@ mod batch;
 mod convert;
 mod counts;
 mod errors;
+mod files;
 mod quant;
+mod stream;
 mod tokenizer;
 mod train;
 mod utf8;
@@ -30,9 +32,13 @@ mod _bpetok {
     #[pymodule_export]
     use super::counts::Counts;
     #[pymodule_export]
+    use super::files::{load_bpetok, parse_tiktoken, write_tiktoken};
+    #[pymodule_export]
     use super::quant::{quant_dequantize, quant_multiply, quant_quantize};
     #[pymodule_export]
-    use super::tokenizer::{Stream, Tokenizer, load_bpetok, parse_tiktoken, write_tiktoken};
+    use super::stream::Stream;
+    #[pymodule_export]
+    use super::tokenizer::Tokenizer;
     #[pymodule_export]
     use super::train::train_counts;
     #[pymodule_export]

@@ -1,8 +1,8 @@
-//! `Tokenizer` and `Stream`: the classes that Python users hold.
+//! `Tokenizer`: the class that Python users hold.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::PyTypeError;
@@ -13,6 +13,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use super::batch::TokenBatch;
 use super::convert::{self, Pause, choices, special_tokens, token_id, token_ids, type_name};
 use super::errors::{FormatError, SpecialTokenError, TokenIdError};
+use super::stream::Stream;
 use super::utf8::{Utf8State, mask_table};
 use crate::batch::{self, Options};
 use crate::error::Error;
@@ -48,6 +49,11 @@ type SpecParts<'py> = (
 );
 
 impl Tokenizer {
+    /// The tokenizer of the core.
+    pub fn inner(&self) -> &tokenizer::Tokenizer {
+        &self.inner
+    }
+
     pub fn wrap(inner: tokenizer::Tokenizer) -> Self {
         Self { inner: Arc::new(inner), masks: PyOnceLock::new() }
     }
@@ -307,7 +313,7 @@ impl Tokenizer {
 
     /// Incremental text of ids that come one by one: see Stream.
     fn stream(&self) -> Stream {
-        Stream { inner: Arc::clone(&self.inner), text: Mutex::default() }
+        Stream::new(Arc::clone(&self.inner))
     }
 
     /// The pretokens of a text, special tokens being ordinary text: `list[bytes]`.
@@ -405,7 +411,7 @@ impl Tokenizer {
 
     /// The same tokenizer with more special tokens: a dict of str to int, or a collection of str, which get ids above the
     /// highest. Those it has stay.
-    fn with_special_tokens(&self, special_tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub fn with_special_tokens(&self, special_tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut parts = self.inner.parts();
         let named = special_tokens.is_instance_of::<PyDict>();
         let added = if named {
@@ -557,65 +563,4 @@ fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>>
         return Err(PyTypeError::new_err(format!("texts is a bare {}; wrap it in a list ([text])", type_name(texts))));
     }
     texts.try_iter()?.collect()
-}
-
-/// Text of ids that come one by one; characters leave as soon as they are whole. Made by `Tokenizer.stream`.
-#[pyclass(frozen, module = "bpetok")]
-pub struct Stream {
-    inner: Arc<tokenizer::Tokenizer>,
-    text: Mutex<crate::stream::TextStream>,
-}
-
-#[pymethods]
-impl Stream {
-    /// Takes one id and gives the text that it completes, which may be "".
-    fn push(&self, id: &Bound<'_, PyAny>) -> PyResult<String> {
-        let id = token_id(id, 0, self.inner.vocab_size())?;
-        let decoder = self.inner.decoder();
-        let token = decoder.get(id).ok_or_else(|| decoder.unknown(u64::from(id), 0))?;
-        Ok(self.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(token))
-    }
-
-    /// Ends the text: bytes that never became a character are U+FFFD.
-    fn finish(&self) -> String {
-        self.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner).finish()
-    }
-}
-
-/// Reads a `.bpetok` file.
-#[pyfunction]
-pub fn load_bpetok(py: Python<'_>, path: std::path::PathBuf) -> PyResult<Tokenizer> {
-    let inner = py.detach(|| {
-        let data = std::fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        files::from_bytes(&data)
-    })?;
-    Ok(Tokenizer::wrap(inner))
-}
-
-/// Reads the bytes of a rank file; see `bpetok.load`.
-#[pyfunction]
-#[pyo3(signature = (data, pattern, special_tokens=None))]
-pub fn parse_tiktoken(
-    py: Python<'_>,
-    data: &[u8],
-    pattern: &str,
-    special_tokens: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Tokenizer> {
-    // Special tokens without ids go above the highest: read the ranks first, then place them.
-    let is_list = special_tokens.is_some_and(|tokens| !tokens.is_none() && !tokens.is_instance_of::<PyDict>());
-    if is_list {
-        let plain = Tokenizer::wrap(py.detach(|| files::from_tiktoken(data, pattern, Vec::new()))?);
-        return special_tokens.map_or_else(
-            || Ok(Tokenizer { inner: Arc::clone(&plain.inner), masks: PyOnceLock::new() }),
-            |t| plain.with_special_tokens(t),
-        );
-    }
-    let specials = self::special_tokens(special_tokens, 0)?;
-    Ok(Tokenizer::wrap(py.detach(|| files::from_tiktoken(data, pattern, specials))?))
-}
-
-/// The bytes of the rank file of a tokenizer.
-#[pyfunction]
-pub fn write_tiktoken<'py>(py: Python<'py>, tokenizer: &Bound<'py, Tokenizer>) -> Bound<'py, PyBytes> {
-    PyBytes::new(py, &files::to_tiktoken(&tokenizer.get().inner))
 }

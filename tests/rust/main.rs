@@ -22,6 +22,7 @@ mod special;
 mod stream;
 mod train;
 mod utf8;
+mod vectors;
 
 use bpetok::pretokenize::classes::UNICODE_VERSION;
 use bpetok::tokenizer::{Parts, Tokenizer};
