@@ -31,6 +31,7 @@ def train(
     special_tokens: Iterable[str] = ("<|endoftext|>",),
     min_frequency: int = 1,
     max_token_bytes: int | None = None,
+    max_memory: str | int | None = None,
     threads: int | None = None,
     progress: Progress = False,
 ) -> Tokenizer:
@@ -49,14 +50,17 @@ def train(
         special_tokens: texts that get ids of their own, above the merges. `Counts` bring their own.
         min_frequency: a pair that occurs less often is not merged.
         max_token_bytes: no token gets longer than this.
+        max_memory: the most memory to use, as `"2GiB"` or a number of bytes, 128 MiB or more. Counting
+            stays below it with sorted files in the temporary folder, and the result is the same; if
+            the merging that follows would take more, it is refused before it begins.
         threads: `None` uses all available cores, `1` the calling thread.
         progress: `True` draws a bar on a terminal; a callable is called as
             `(phase, done, total)` with phase `"count"` (bytes; total 0 if unknown) or `"merge"`.
 
     Raises:
         TypeError: for a bare `str` or `bytes` (wrap it in a list) or a mix of Paths and texts.
-        TrainError: for a `vocab_size` below 256 plus the special tokens, or settings that contradict
-            the `Counts`.
+        TrainError: for a `vocab_size` below 256 plus the special tokens, settings that contradict
+            the `Counts`, or merging that would take more than `max_memory`.
         PatternError: for an invalid regex.
         TextError: for a lone surrogate in a `str`.
         OSError: for a file that cannot be read.
@@ -76,7 +80,7 @@ def train(
         else:
             _check_vocab_size(vocab_size, len(specials))
             counts = Counts(pattern, specials)
-            counts.update(source, threads=threads, progress=report)
+            counts.update(source, threads=threads, progress=report, max_memory=max_memory)
         tok = train_counts(
             counts,
             vocab_size,
@@ -84,6 +88,7 @@ def train(
             max_token_bytes=max_token_bytes,
             threads=threads,
             progress=report,
+            max_memory=max_memory,
         )
     _warn_if_smaller(tok, vocab_size)
     return tok

@@ -3,12 +3,19 @@
 //! `table` holds the counts of one thread; here texts and files are shared out and the tables added up. Special
 //! tokens are boundaries and are never counted.
 
+pub mod budget;
+pub mod spill;
+pub mod summary;
 pub mod table;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
+use budget::Budget;
+use spill::{Merged, Run, Runs};
+use summary::Summary;
 use table::CountTable;
 
 use crate::batch::{self, in_parallel};
@@ -16,9 +23,6 @@ use crate::error::{Error, Result};
 use crate::pretokenize::{Ends, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Specials};
 use crate::utf8::{Stretch, Text, stretches};
-
-/// Bytes of a file in memory at once, for each thread.
-const FILE_BLOCK: usize = 8 << 20;
 
 /// Called with the bytes done so far; an error stops the work.
 pub type OnBytes<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
@@ -28,7 +32,30 @@ pub struct Counts {
     pretokenizer: Pretokenizer,
     specials: Specials,
     table: CountTable,
+    /// What no longer fitted the table.
+    runs: Runs,
+    budget: Budget,
     bytes: u64,
+    /// Kept until the counts change.
+    summary: OnceLock<Summary>,
+}
+
+/// The counts of one thread, and the runs of those that were too many.
+struct Tally<'a> {
+    table: CountTable,
+    budget: &'a Budget,
+    runs: &'a Mutex<Vec<Run>>,
+}
+
+impl Tally<'_> {
+    /// Makes sure that so many pretokens, of `bytes` together, can be added within the budget.
+    #[inline]
+    fn make_room(&mut self, pretokens: usize, bytes: usize) -> Result<()> {
+        if let Some(run) = self.budget.make_room(&mut self.table, pretokens, bytes)? {
+            self.runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+        }
+        Ok(())
+    }
 }
 
 impl Counts {
@@ -42,7 +69,10 @@ impl Counts {
             pretokenizer: Pretokenizer::new(pattern)?,
             specials: Specials::new(named)?,
             table: CountTable::default(),
+            runs: Runs::default(),
+            budget: Budget::default(),
             bytes: 0,
+            summary: OnceLock::new(),
         })
     }
 
@@ -58,10 +88,109 @@ impl Counts {
         self.specials.tokens().iter().map(|t| t.0.clone()).collect()
     }
 
-    /// The counts.
+    /// The counts that are in memory: all of them as long as [`Counts::runs`] is empty.
     #[must_use]
     pub fn table(&self) -> &CountTable {
         &self.table
+    }
+
+    /// The counts on disk.
+    #[must_use]
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// How much memory counting may take from now on.
+    pub fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
+    }
+
+    /// Bytes of documents to gather for each thread before they are counted together.
+    #[must_use]
+    pub fn gather(&self) -> usize {
+        self.budget.gather
+    }
+
+    /// If anything is on disk, the table goes there too, so that one merge of the runs gives all.
+    ///
+    /// # Errors
+    /// A full disk; the counts stay as they were.
+    pub fn settle(&mut self) -> Result<()> {
+        if !self.runs.is_empty() && !self.table.is_empty() {
+            let run = spill::spill(&mut self.table)?;
+            self.table = CountTable::default();
+            self.runs.push(run)?;
+        }
+        Ok(())
+    }
+
+    /// Whether all counts are either in the table or on disk.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.runs.is_empty() || self.table.is_empty()
+    }
+
+    /// How many there are, of counts that are settled; looked up once.
+    ///
+    /// # Errors
+    /// Runs that cannot be read.
+    pub fn summary(&self) -> Result<&Summary> {
+        if let Some(summary) = self.summary.get() {
+            return Ok(summary);
+        }
+        let mut summary = Summary::default();
+        if self.runs.is_empty() {
+            self.table.for_each(|text, count| summary.add(text, count));
+        } else {
+            let mut merged = self.merged()?;
+            while let Some((text, count)) = merged.advance()? {
+                summary.add(text, count);
+            }
+        }
+        Ok(self.summary.get_or_init(|| summary))
+    }
+
+    /// The counts on disk as one sorted stream.
+    ///
+    /// # Errors
+    /// Runs that cannot be read.
+    pub fn merged(&self) -> Result<Merged> {
+        Merged::new(self.runs.iter())
+    }
+
+    /// A table of counts that are on disk.
+    ///
+    /// # Errors
+    /// Runs that cannot be read.
+    pub fn read_back(&self) -> Result<CountTable> {
+        let (short, long, bytes) = self.summary()?.room();
+        let mut table = CountTable::with_room(short, long, bytes);
+        let mut merged = self.merged()?;
+        while let Some((text, count)) = merged.advance()? {
+            table.add(text, 0, text.len(), count)?;
+        }
+        Ok(table)
+    }
+
+    /// Drops pretokens that occur less than `least` times; gives back how many, and how often they occurred.
+    ///
+    /// # Errors
+    /// A full disk; the counts stay as they were.
+    pub fn prune(&mut self, least: u64) -> Result<(u64, u128)> {
+        self.settle()?;
+        self.summary = OnceLock::new();
+        if self.runs.is_empty() {
+            return Ok(self.table.prune(least));
+        }
+        let mut dropped = (0, 0);
+        self.runs = self.runs.filtered(|count| {
+            let stays = count >= least;
+            if !stays {
+                dropped = (dropped.0 + 1, dropped.1 + u128::from(count));
+            }
+            stays
+        })?;
+        Ok(dropped)
     }
 
     /// Adds a pretoken that was counted elsewhere.
@@ -69,6 +198,7 @@ impl Counts {
     /// # Errors
     /// A count above `u64`.
     pub fn add_pretoken(&mut self, pretoken: &[u8], count: u64) -> Result<()> {
+        self.summary = OnceLock::new();
         self.table.add(pretoken, 0, pretoken.len(), count)?;
         self.bytes = self.bytes.saturating_add((pretoken.len() as u64).saturating_mul(count));
         Ok(())
@@ -104,9 +234,21 @@ impl Counts {
                 self.special_texts()
             )));
         }
-        self.table.add_all(&other.table)?;
-        self.bytes += other.bytes;
+        self.absorb(&other.table)?;
+        for run in other.runs.iter() {
+            self.runs.push(run.clone())?;
+        }
+        self.bytes = self.bytes.saturating_add(other.bytes);
         Ok(())
+    }
+
+    /// Adds a table within the budget.
+    fn absorb(&mut self, other: &CountTable) -> Result<()> {
+        self.summary = OnceLock::new();
+        let Self { table, runs, budget, .. } = self;
+        table.add_all(other, |table, bytes| {
+            budget.make_room(table, table::ADD_STEP, bytes)?.map_or(Ok(()), |run| runs.push(run))
+        })
     }
 
     /// Counts documents that are in memory.
@@ -117,48 +259,58 @@ impl Counts {
         let shares = batch::shares(&self.pretokenizer, &self.specials, documents);
         // One table for each thread, not for each share: most of a share's pretokens are in all of them.
         let groups: Vec<&[Vec<batch::Part>]> = shares.chunks(shares.len().div_ceil(threads).max(1)).collect();
+        let runs = Mutex::new(Vec::new());
         let count = |group: &&[Vec<batch::Part>]| {
-            let mut table = CountTable::default();
+            let mut tally = Tally { table: CountTable::default(), budget: &self.budget, runs: &runs };
             for part in group.iter().flatten() {
-                self.count_text(documents[part.document].slice(part.range.clone()), &mut table)
+                self.count_text(documents[part.document].slice(part.range.clone()), &mut tally)
                     .map_err(|e| e.in_document(part.document, part.range.start, documents.len()))?;
             }
-            Ok(table)
+            Ok(tally.table)
         };
         let before = self.bytes;
         let total: usize = documents.iter().map(|d| d.bytes().len()).sum();
         let tables = in_parallel(&groups, threads, count, &mut || on_bytes(before))?;
+        self.summary = OnceLock::new();
         for table in tables {
             if self.table.is_empty() {
                 self.table = table;
             } else {
-                self.table.add_all(&table)?;
+                self.absorb(&table)?;
             }
         }
-        self.bytes += total as u64;
+        for run in runs.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            self.runs.push(run)?;
+        }
+        self.bytes = self.bytes.saturating_add(total as u64);
         on_bytes(self.bytes)
     }
 
-    fn count_text(&self, text: Text<'_>, table: &mut CountTable) -> Result<()> {
+    fn count_text(&self, text: Text<'_>, tally: &mut Tally<'_>) -> Result<()> {
         let mut at = 0;
         while let Some(special) = self.specials.find(text.bytes(), at, &Choice::All) {
-            self.count_ordinary(text.slice(at..special.start), table)?;
+            self.count_ordinary(text.slice(at..special.start), tally)?;
             at = special.end;
         }
-        self.count_ordinary(text.slice(at..text.bytes().len()), table)
+        self.count_ordinary(text.slice(at..text.bytes().len()), tally)
     }
 
-    fn count_ordinary(&self, text: Text<'_>, table: &mut CountTable) -> Result<()> {
+    fn count_ordinary(&self, text: Text<'_>, tally: &mut Tally<'_>) -> Result<()> {
         let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
         stretches(text, |stretch| match stretch {
-            Stretch::Invalid(bytes) => table.add(bytes, 0, bytes.len(), 1),
+            Stretch::Invalid(bytes) => {
+                tally.make_room(1, bytes.len())?;
+                tally.table.add(bytes, 0, bytes.len(), 1)
+            }
             Stretch::Valid(text) => {
                 let mut at = 0;
                 while at < text.len() {
                     ends.clear();
                     let stop = self.pretokenizer.scan(&mut regex, text, at, &mut ends)?;
-                    for &end in ends.as_slice() {
-                        table.add(text.as_bytes(), at, end, 1)?;
+                    let ends = ends.as_slice();
+                    tally.make_room(ends.len(), ends.last().map_or(0, |end| end - at))?;
+                    for &end in ends {
+                        tally.table.add(text.as_bytes(), at, end, 1)?;
                         at = end;
                     }
                     at = stop;
@@ -176,7 +328,8 @@ impl Counts {
         let at_path = |source| Error::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(at_path)?;
         self.add_reader(file, threads, on_bytes).map_err(|error| match error {
-            Error::Io { source, .. } => at_path(source),
+            // The disk that runs are written to has a path of its own.
+            Error::Io { path, source } if path.as_os_str().is_empty() => at_path(source),
             other => other,
         })
     }
@@ -186,22 +339,25 @@ impl Counts {
     /// # Errors
     /// As [`Counts::add_file`], with an empty path.
     pub fn add_reader(&mut self, mut reader: impl Read, threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
-        let (mut block, mut wanted) = (Vec::new(), FILE_BLOCK * threads);
+        let usual = self.budget.block.saturating_mul(threads);
+        let (mut block, mut wanted) = (Vec::new(), usual);
         loop {
             let missing = wanted - block.len();
+            block.reserve_exact(missing);
             let read = (&mut reader).take(missing as u64).read_to_end(&mut block);
             let is_end = read.map_err(|source| Error::Io { path: std::path::PathBuf::new(), source })? < missing;
             let end = if is_end { block.len() } else { self.last_cut(&block) };
             if end > 0 {
                 self.add_documents(&[Text::Raw(&block[..end])], threads, on_bytes)?;
                 block.drain(..end);
-                wanted = FILE_BLOCK * threads;
+                wanted = usual;
             }
             if is_end {
                 return Ok(());
             }
             // No place to cut in the whole block: read on until there is one.
             wanted = wanted.max(block.len() * 2);
+            self.budget.check_block(wanted)?;
         }
     }
 

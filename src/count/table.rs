@@ -19,6 +19,12 @@ struct Long {
     count: u64,
 }
 
+/// Entries of the smallest tables.
+const SHORT_LEAST: usize = 1 << 12;
+const LONG_LEAST: usize = 1 << 10;
+/// Slots of another table between two looks at the memory.
+pub const ADD_STEP: usize = 1 << 10;
+
 /// Counts of one thread.
 #[derive(Default)]
 pub struct CountTable {
@@ -29,13 +35,59 @@ pub struct CountTable {
     texts: Vec<u8>,
 }
 
+/// The sum of two counts of one pretoken.
+///
+/// # Errors
+/// A sum above `u64`.
+#[inline]
+pub fn sum(one: u64, other: u64) -> Result<u64> {
+    one.checked_add(other).ok_or_else(overflow)
+}
+
+#[cold]
 fn overflow() -> Error {
-    Error::Train(format!("a pretoken's count passes the limit {}; prune or split the counts", u64::MAX))
+    Error::Train(format!("a pretoken's count passes the limit {}; divide the counts", u64::MAX))
+}
+
+/// Entries of a table that holds `wanted` and starts with `size`, and those in memory while it grows to that.
+fn grown(size: usize, wanted: usize, least: usize) -> (usize, usize) {
+    let (mut after, mut peak) = (size, size);
+    while wanted * 2 > after {
+        peak = after;
+        after = (after * 2).max(least);
+        peak += after;
+    }
+    (after, peak)
 }
 
 /// First place to look at: the upper bits of the hash.
 fn place(hash: u64, size: usize) -> usize {
     (hash >> (64 - size.trailing_zeros())) as usize
+}
+
+/// The text of a short entry: so many of the bytes.
+fn text_of(entry: &Short) -> ([u8; 16], usize) {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&entry.key.low.to_le_bytes());
+    bytes[8..].copy_from_slice(&entry.key.high.to_le_bytes());
+    (bytes, usize::from(bytes[15]))
+}
+
+/// The text of a long entry. Places in `texts`, a buffer in memory, fit `usize`.
+fn text_in<'a>(texts: &'a [u8], entry: &Long) -> &'a [u8] {
+    &texts[entry.start as usize..(entry.start + entry.length) as usize]
+}
+
+/// Moves all entries to the front; those behind them are free.
+fn gather<T: Copy + Default>(entries: &mut [T], is_free: impl Fn(&T) -> bool) {
+    let mut kept = 0;
+    for at in 0..entries.len() {
+        if !is_free(&entries[at]) {
+            entries[kept] = entries[at];
+            kept += 1;
+        }
+    }
+    entries[kept..].fill(T::default());
 }
 
 impl CountTable {
@@ -92,7 +144,7 @@ impl CountTable {
         loop {
             let entry = &mut self.short[at];
             if entry.key.is(key.low, key.high) {
-                entry.count = entry.count.checked_add(count).ok_or_else(overflow)?;
+                entry.count = sum(entry.count, count)?;
                 return Ok(());
             }
             if entry.count == 0 {
@@ -106,15 +158,26 @@ impl CountTable {
 
     #[cold]
     fn grow_short(&mut self) {
-        let size = (self.short.len() * 2).max(1 << 12);
+        self.place_short((self.short.len() * 2).max(SHORT_LEAST));
+    }
+
+    fn place_short(&mut self, size: usize) {
         let old = std::mem::replace(&mut self.short, vec![Short::default(); size]);
+        self.short_len = 0;
         for entry in old.into_iter().filter(|e| e.count > 0) {
-            let mut at = place(entry.key.hash(), size);
-            while self.short[at].count > 0 {
-                at = (at + 1) & (size - 1);
-            }
-            self.short[at] = entry;
+            self.put_short(entry);
         }
+    }
+
+    /// Enters a pretoken that is not there yet; there is room.
+    fn put_short(&mut self, entry: Short) {
+        let mask = self.short.len() - 1;
+        let mut at = place(entry.key.hash(), self.short.len());
+        while self.short[at].count > 0 {
+            at = (at + 1) & mask;
+        }
+        self.short[at] = entry;
+        self.short_len += 1;
     }
 
     fn add_long(&mut self, text: &[u8], count: u64) -> Result<()> {
@@ -132,50 +195,58 @@ impl CountTable {
                 return Ok(());
             }
             if entry.hash == hash && self.text(&entry) == text {
-                self.long[at].count = entry.count.checked_add(count).ok_or_else(overflow)?;
+                self.long[at].count = sum(entry.count, count)?;
                 return Ok(());
             }
             at = (at + 1) & (self.long.len() - 1);
         }
     }
 
-    // Places in `texts`, a buffer in memory, fit `usize`.
-    #[allow(clippy::cast_possible_truncation)]
     fn text(&self, entry: &Long) -> &[u8] {
-        &self.texts[entry.start as usize..(entry.start + entry.length) as usize]
+        text_in(&self.texts, entry)
     }
 
     #[cold]
     fn grow_long(&mut self) {
-        let size = (self.long.len() * 2).max(1 << 10);
+        self.place_long((self.long.len() * 2).max(LONG_LEAST));
+    }
+
+    fn place_long(&mut self, size: usize) {
         let old = std::mem::replace(&mut self.long, vec![Long::default(); size]);
+        self.long_len = 0;
         for entry in old.into_iter().filter(|e| e.count > 0) {
-            let mut at = place(entry.hash, size);
-            while self.long[at].count > 0 {
-                at = (at + 1) & (size - 1);
-            }
-            self.long[at] = entry;
+            self.put_long(entry);
         }
+    }
+
+    /// As [`CountTable::put_short`]; the text is in `texts`.
+    fn put_long(&mut self, entry: Long) {
+        let mask = self.long.len() - 1;
+        let mut at = place(entry.hash, self.long.len());
+        while self.long[at].count > 0 {
+            at = (at + 1) & mask;
+        }
+        self.long[at] = entry;
+        self.long_len += 1;
     }
 
     /// Calls `visit` with every pretoken and its count, in no particular order.
     pub fn for_each(&self, mut visit: impl FnMut(&[u8], u64)) {
         for entry in self.short.iter().filter(|e| e.count > 0) {
-            let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&entry.key.low.to_le_bytes());
-            bytes[8..].copy_from_slice(&entry.key.high.to_le_bytes());
-            visit(&bytes[..usize::from(bytes[15])], entry.count);
+            let (bytes, length) = text_of(entry);
+            visit(&bytes[..length], entry.count);
         }
         for entry in self.long.iter().filter(|e| e.count > 0) {
             visit(self.text(entry), entry.count);
         }
     }
 
-    /// Adds all counts of another table.
+    /// Adds all counts of another table. `before_each(self, bytes)` is called now and then, before pretokens of up to
+    /// [`ADD_STEP`] entries and so many bytes of long text.
     ///
     /// # Errors
-    /// A count above `u64`.
-    pub fn add_all(&mut self, other: &Self) -> Result<()> {
+    /// A count above `u64`, and those of `before_each`.
+    pub fn add_all(&mut self, other: &Self, mut before_each: impl FnMut(&mut Self, usize) -> Result<()>) -> Result<()> {
         // The other's entries come in the order of their hashes. Into a smaller table they would all land in one growing
         // run, which takes quadratic time; into one at least as large they spread.
         while self.short.len() < other.short.len() {
@@ -184,13 +255,122 @@ impl CountTable {
         while self.long.len() < other.long.len() {
             self.grow_long();
         }
-        for entry in other.short.iter().filter(|e| e.count > 0) {
-            self.add_short(entry.key, entry.count)?;
+        for part in other.short.chunks(ADD_STEP) {
+            before_each(self, 0)?;
+            for entry in part.iter().filter(|e| e.count > 0) {
+                self.add_short(entry.key, entry.count)?;
+            }
         }
         for entry in other.long.iter().filter(|e| e.count > 0) {
+            before_each(self, other.text(entry).len())?;
             self.add_long(other.text(entry), entry.count)?;
         }
         Ok(())
+    }
+
+    /// Most bytes of memory in use while `entries` pretokens, of `bytes` together, are added.
+    #[must_use]
+    pub fn peak(&self, entries: usize, bytes: usize) -> usize {
+        let short = grown(self.short.len(), self.short_len + entries, SHORT_LEAST).1;
+        // Only pretokens past the key's size are long.
+        let (long, texts) = match (entries.min(bytes / (KEY_BYTES + 1)), self.texts.capacity()) {
+            (0, capacity) => (self.long.len(), capacity),
+            (more, capacity) if self.texts.len() + bytes <= capacity => {
+                (grown(self.long.len(), self.long_len + more, LONG_LEAST).1, capacity)
+            }
+            (more, capacity) => {
+                let after = (capacity * 2).max(self.texts.len() + bytes);
+                (grown(self.long.len(), self.long_len + more, LONG_LEAST).1, capacity + after)
+            }
+        };
+        short * size_of::<Short>() + long * size_of::<Long>() + texts
+    }
+
+    /// A table with room for so many pretokens, of which the long ones have `bytes` together.
+    #[must_use]
+    pub fn with_room(short: usize, long: usize, bytes: usize) -> Self {
+        let mut table = Self { texts: Vec::with_capacity(bytes), ..Self::default() };
+        table.place_short(grown(0, short, SHORT_LEAST).0);
+        table.place_long(grown(0, long, LONG_LEAST).0);
+        table
+    }
+
+    /// Bytes of memory of [`CountTable::with_room`].
+    #[must_use]
+    pub fn room(short: usize, long: usize, bytes: usize) -> usize {
+        grown(0, short, SHORT_LEAST).0 * size_of::<Short>() + grown(0, long, LONG_LEAST).0 * size_of::<Long>() + bytes
+    }
+
+    /// Forgets all counts and keeps the memory.
+    pub fn clear(&mut self) {
+        self.short.fill(Short::default());
+        self.long.fill(Long::default());
+        self.texts.clear();
+        (self.short_len, self.long_len) = (0, 0);
+    }
+
+    /// Drops pretokens with a count below `least`; gives back how many, and the sum of their counts.
+    pub fn prune(&mut self, least: u64) -> (u64, u128) {
+        let (mut kept, mut dropped) = (Self::default(), (0, 0));
+        kept.place_short(self.short.len());
+        kept.place_long(self.long.len());
+        // As large as before: the kept ones need no growth, and come in the order of their hashes.
+        for entry in self.short.iter().filter(|e| e.count > 0) {
+            if entry.count < least {
+                dropped = (dropped.0 + 1, dropped.1 + u128::from(entry.count));
+            } else {
+                kept.put_short(*entry);
+            }
+        }
+        for entry in self.long.iter().filter(|e| e.count > 0) {
+            if entry.count < least {
+                dropped = (dropped.0 + 1, dropped.1 + u128::from(entry.count));
+            } else {
+                let start = kept.texts.len() as u64;
+                kept.texts.extend_from_slice(self.text(entry));
+                kept.put_long(Long { start, ..*entry });
+            }
+        }
+        *self = kept;
+        dropped
+    }
+
+    /// Moves all entries to the front of their tables, sorted by text, and says how many there are. Nothing may be added
+    /// before [`CountTable::clear`] or [`CountTable::restore`].
+    pub fn sort_in_place(&mut self) -> (usize, usize) {
+        gather(&mut self.short, |e| e.count == 0);
+        gather(&mut self.long, |e| e.count == 0);
+        self.short[..self.short_len]
+            .sort_unstable_by_key(|e| (e.key.low.swap_bytes(), e.key.high.swap_bytes()));
+        let texts = &self.texts;
+        self.long[..self.long_len].sort_unstable_by(|a, b| text_in(texts, a).cmp(text_in(texts, b)));
+        (self.short_len, self.long_len)
+    }
+
+    /// Calls `visit` with every entry in order, after [`CountTable::sort_in_place`] with what that gave.
+    ///
+    /// # Errors
+    /// Those of `visit`.
+    pub fn for_each_sorted_in_place(
+        &self,
+        (short, long): (usize, usize),
+        mut visit: impl FnMut(&[u8], u64) -> Result<()>,
+    ) -> Result<()> {
+        let mut longs = self.long[..long].iter().peekable();
+        for entry in &self.short[..short] {
+            let (bytes, length) = text_of(entry);
+            while let Some(long) = longs.next_if(|long| self.text(long) < &bytes[..length]) {
+                visit(self.text(long), long.count)?;
+            }
+            visit(&bytes[..length], entry.count)?;
+        }
+        longs.try_for_each(|long| visit(self.text(long), long.count))
+    }
+
+    /// Makes a table again of what [`CountTable::sort_in_place`] left.
+    pub fn restore(&mut self) {
+        self.place_short(self.short.len());
+        self.place_long(self.long.len());
     }
 
     /// All pretokens behind one another, sorted; where each ends; and their counts.

@@ -156,6 +156,13 @@ pub fn threads(wanted: Option<i64>) -> PyResult<usize> {
     }
 }
 
+/// `max_memory`: `None` for no limit, a number of bytes, or a text such as "2GiB".
+pub fn max_memory(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u64>> {
+    let Some(value) = value else { return Ok(None) };
+    let parse = value.py().import("bpetok.sizes")?.getattr("parse_size")?;
+    parse.call1((value,))?.extract().map(Some)
+}
+
 /// Keeps the Python exception behind an interrupted piece of work, and asks for Ctrl-C.
 #[derive(Default)]
 pub struct Pause {

@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict};
 
-use super::convert::{self, Pause, text, type_name};
-use crate::count;
+use super::convert::{self, Pause, text};
+use super::blocks::{BlockSource, Blocks};
+use super::source::{Source, as_path, read_source};
+use crate::count::{self, budget::Budget};
 use crate::error::Error;
 use crate::utf8::Text;
 
-/// Bytes of documents gathered from an iterator before they are counted together.
-const GATHER: usize = 16 << 20;
 /// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k", special_tokens=())`.
 #[pyclass(frozen, module = "bpetok")]
 pub struct Counts {
@@ -30,6 +30,17 @@ impl Counts {
     /// The counts, to read.
     pub(super) fn get(&self) -> crate::error::Result<Arc<count::Counts>> {
         self.lock().clone().ok_or_else(busy)
+    }
+
+    /// The counts, to read, all in the table or all on disk.
+    pub(super) fn settled(&self) -> crate::error::Result<Arc<count::Counts>> {
+        let counts = self.get()?;
+        if counts.is_settled() {
+            return Ok(counts);
+        }
+        drop(counts);
+        self.change(count::Counts::settle)??;
+        self.get()
     }
 
     /// Adds to the counts; others find them busy meanwhile.
@@ -50,54 +61,6 @@ fn busy() -> Error {
     )
 }
 
-/// What a source turned out to be.
-enum Source<'py> {
-    Paths(Vec<PathBuf>),
-    Documents(Bound<'py, pyo3::types::PyIterator>),
-}
-
-fn bare_text(value: &Bound<'_, PyAny>) -> PyErr {
-    PyTypeError::new_err(format!(
-        "source is a bare {}; wrap text in a list ([text]) or give a pathlib.Path for a file",
-        type_name(value)
-    ))
-}
-
-/// A path, if the value is one: text never is.
-fn as_path(value: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
-    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() || !value.hasattr("__fspath__")? {
-        return Ok(None);
-    }
-    value.extract().map(Some)
-}
-
-fn read_source<'py>(source: &Bound<'py, PyAny>) -> PyResult<Source<'py>> {
-    if source.is_instance_of::<PyString>() || source.is_instance_of::<PyBytes>() {
-        return Err(bare_text(source));
-    }
-    if let Some(path) = as_path(source)? {
-        return Ok(Source::Paths(vec![path]));
-    }
-    if let Ok(list) = source.cast::<PyList>()
-        && let Ok(first) = list.get_item(0)
-        && as_path(&first)?.is_some()
-    {
-        let paths = list.iter().map(|item| {
-            as_path(&item)?.ok_or_else(|| {
-                PyTypeError::new_err(format!("source mixes paths and {}; give only one kind", type_name(&item)))
-            })
-        });
-        return Ok(Source::Paths(paths.collect::<PyResult<_>>()?));
-    }
-    let items = source.try_iter().map_err(|_| {
-        PyTypeError::new_err(format!(
-            "source must be an iterable of str or bytes, a pathlib.Path, a list of Paths, or Counts, not {}",
-            type_name(source)
-        ))
-    })?;
-    Ok(Source::Documents(items))
-}
-
 #[pymethods]
 impl Counts {
     #[new]
@@ -113,22 +76,65 @@ impl Counts {
     ///
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
     /// fails half-way, what came before stays counted; count into fresh Counts and merge them to have all or nothing.
-    #[pyo3(signature = (source, threads=None, progress=None))]
+    ///
+    /// `max_memory` ("2GiB", or a number of bytes; 128MiB or more) bounds the memory of the process: what does not fit goes to
+    /// the temporary folder as sorted runs, and the counts stay exact.
+    #[pyo3(signature = (source, threads=None, progress=None, max_memory=None))]
     fn update(
         &self,
         py: Python<'_>,
         source: &Bound<'_, PyAny>,
         threads: Option<i64>,
         progress: Option<Py<PyAny>>,
+        max_memory: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let threads = convert::threads(threads)?;
+        let mut threads = convert::threads(threads)?;
+        let budget = match convert::max_memory(max_memory)? {
+            Some(limit) => Budget::new(limit, threads)?,
+            None => Budget::default(),
+        };
+        threads = threads.min(budget.threads);
         if let Ok(other) = source.cast::<Self>() {
             return self.merge(py, other);
         }
-        match read_source(source)? {
+        let source = read_source(source)?;
+        self.change(|inner| inner.set_budget(budget))?;
+        match source {
             Source::Paths(paths) => self.add_paths(py, &paths, threads, progress.as_ref()),
             Source::Documents(items) => self.add_documents(py, items, threads, progress.as_ref()),
         }
+    }
+
+    /// Drops pretokens that occur less often than `min_count`. Gives back how many were dropped, and how often they occurred
+    /// together: `(pretokens, occurrences)`.
+    fn prune(&self, py: Python<'_>, min_count: u64) -> PyResult<(u64, u128)> {
+        Ok(py.detach(|| self.change(|inner| inner.prune(min_count)))??)
+    }
+
+    /// Writes the counts to a Parquet file, whole or not at all: see `bpetok.pipelines.counts_arrow`.
+    fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>) -> PyResult<()> {
+        arrow(slf.py())?.call_method1("save", (slf, path)).map(|_| ())
+    }
+
+    /// Reads counts that `save` wrote.
+    #[staticmethod]
+    fn load<'py>(path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        arrow(path.py())?.call_method1("load", (path,))
+    }
+
+    /// The counts as a `pyarrow.Table` of `pretoken: binary` and `count: uint64`, sorted by pretoken.
+    fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        arrow(slf.py())?.call_method1("to_arrow", (slf,))
+    }
+
+    /// Counts from a table with the columns `pretoken` and `count`; the settings are for one without bpetok's metadata.
+    #[staticmethod]
+    #[pyo3(signature = (table, **settings))]
+    fn from_arrow<'py>(
+        table: &Bound<'py, PyAny>,
+        settings: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        arrow(table.py())?.call_method("from_arrow", (table,), settings)
     }
 
     /// Adds counts of the same pattern and special tokens; others are a TrainError.
@@ -143,14 +149,27 @@ impl Counts {
     }
 
     /// Number of different pretokens.
-    fn __len__(&self) -> PyResult<usize> {
-        Ok(self.get()?.table().len())
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        let pretokens = py.detach(|| Ok::<_, Error>(self.settled()?.summary()?.pretokens()))?;
+        Ok(usize::try_from(pretokens)?)
     }
 
     /// Sum of all counts.
     #[getter]
-    fn total(&self) -> PyResult<u128> {
-        Ok(self.get()?.table().total())
+    fn total(&self, py: Python<'_>) -> PyResult<u128> {
+        Ok(py.detach(|| Ok::<_, Error>(self.settled()?.summary()?.occurrences()))?)
+    }
+
+    /// Bytes of memory that the counts take.
+    #[getter]
+    fn memory_bytes(&self) -> PyResult<usize> {
+        Ok(self.get()?.table().memory())
+    }
+
+    /// Bytes on disk; 0 while all counts are in memory.
+    #[getter]
+    fn spilled_bytes(&self) -> PyResult<u64> {
+        Ok(self.get()?.runs().bytes())
     }
 
     /// Bytes of text counted.
@@ -180,23 +199,29 @@ impl Counts {
 
     /// list[tuple[bytes, int]] sorted by pretoken.
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyBytes>, u64)>> {
-        let counts = self.get()?;
-        let items = py.detach(|| counts.table().sorted());
+        let items = py.detach(|| {
+            let counts = self.settled()?;
+            let mut items = counts.table().sorted();
+            let mut merged = counts.merged()?;
+            while let Some((text, count)) = merged.advance()? {
+                items.push((text.to_vec(), count));
+            }
+            Ok::<_, Error>(items)
+        })?;
         Ok(items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect())
     }
 
-    /// (all pretokens behind one another, sorted; int64 offsets, one more than pretokens; uint64 counts) as little-endian
-    /// bytes, for Arrow.
-    #[pyo3(name = "_to_buffers")]
-    fn to_buffers<'py>(&self, py: Python<'py>) -> PyResult<[Bound<'py, PyBytes>; 3]> {
-        let counts = self.get()?;
-        let (texts, offsets, numbers) = py.detach(|| {
-            let (texts, ends, counts) = counts.table().sorted_flat();
-            let offsets: Vec<u8> = std::iter::once(0).chain(ends).flat_map(|end| (end as u64).to_le_bytes()).collect();
-            let numbers: Vec<u8> = counts.into_iter().flat_map(u64::to_le_bytes).collect();
-            (texts, offsets, numbers)
-        });
-        Ok([PyBytes::new(py, &texts), PyBytes::new(py, &offsets), PyBytes::new(py, &numbers)])
+    /// The counts in blocks of about so many bytes of text, sorted, for Arrow: see `Blocks`.
+    #[pyo3(name = "_blocks")]
+    fn blocks(&self, py: Python<'_>, bytes: usize) -> PyResult<Blocks> {
+        let source = py.detach(|| {
+            let counts = self.settled()?;
+            if counts.runs().is_empty() {
+                return Ok(BlockSource::Table(counts.table().sorted_flat()));
+            }
+            Ok::<_, Error>(BlockSource::Runs(counts.merged()?))
+        })?;
+        Ok(Blocks::new(source, bytes))
     }
 
     #[staticmethod]
@@ -249,7 +274,11 @@ impl Counts {
     fn __repr__(&self) -> String {
         match self.get() {
             Ok(counts) => {
-                format!("Counts({} different pretokens, {} in all)", counts.table().len(), counts.table().total())
+                let table = counts.table();
+                match counts.runs().bytes() {
+                    0 => format!("Counts({} different pretokens, {} in all)", table.len(), table.total()),
+                    disk => format!("Counts({} different pretokens in memory, {disk} bytes on disk)", table.len()),
+                }
             }
             Err(_) => "Counts(in use)".to_owned(),
         }
@@ -287,7 +316,9 @@ impl Counts {
         progress: Option<&Py<PyAny>>,
     ) -> PyResult<()> {
         let mut items = items.fuse();
-        let before = self.get()?.bytes();
+        let counts = self.get()?;
+        let (before, most) = (counts.bytes(), counts.gather() * threads);
+        drop(counts);
         loop {
             let (mut gathered, mut bytes) = (Vec::new(), 0);
             for item in items.by_ref() {
@@ -297,7 +328,7 @@ impl Counts {
                 }
                 bytes += text(&item)?.bytes().len();
                 gathered.push(item);
-                if bytes >= GATHER * threads {
+                if bytes >= most {
                     break;
                 }
             }
@@ -316,6 +347,11 @@ impl Counts {
             pause.settle(result)?;
         }
     }
+}
+
+/// The module that keeps counts as Arrow tables.
+fn arrow(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    py.import("bpetok.pipelines.counts_arrow")
 }
 
 pub(super) fn report(

@@ -10,11 +10,13 @@
 )]
 
 mod batch;
+mod blocks;
 mod convert;
 mod counts;
 mod errors;
 mod files;
 mod quant;
+mod source;
 mod stream;
 mod tokenizer;
 mod train;

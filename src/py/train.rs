@@ -15,7 +15,7 @@ const REPORT: usize = 64;
 
 /// Trains a tokenizer on counts. See `bpetok.train`.
 #[pyfunction]
-#[pyo3(signature = (counts, vocab_size, *, min_frequency=1, max_token_bytes=None, threads=None, progress=None))]
+#[pyo3(signature = (counts, vocab_size, *, min_frequency=1, max_token_bytes=None, threads=None, progress=None, max_memory=None))]
 pub fn train_counts(
     py: Python<'_>,
     counts: &Bound<'_, Counts>,
@@ -24,14 +24,27 @@ pub fn train_counts(
     max_token_bytes: Option<usize>,
     threads: Option<i64>,
     progress: Option<Py<PyAny>>,
+    max_memory: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Tokenizer> {
+    let max_memory = convert::max_memory(max_memory)?;
     convert::threads(threads)?;
     if max_token_bytes == Some(0) {
         return Err(Error::Train("max_token_bytes is 0; single bytes are tokens, so give 1 or more".to_owned()).into());
     }
     let mut pause = Pause::default();
-    let inner = counts.get().get()?;
+    let counts = counts.get();
+    let inner = py.detach(|| counts.settled())?;
     let result = py.detach(|| {
+        if let Some(limit) = max_memory {
+            inner.summary()?.check_training(limit)?;
+        }
+        let read_back;
+        let table = if inner.runs().is_empty() {
+            inner.table()
+        } else {
+            read_back = inner.read_back()?;
+            &read_back
+        };
         let specials = inner.special_texts();
         let tokens = usize::try_from(vocab_size)
             .ok()
@@ -47,7 +60,7 @@ pub fn train_counts(
         let options = train::Options { tokens, min_frequency, max_token_bytes };
         let goal = (tokens - 256) as u64;
         report(&mut pause, progress.as_ref(), "merge", 0, goal)?;
-        let trained = train::train(inner.table(), &options, &mut |done| {
+        let trained = train::train(table, &options, &mut |done| {
             if done.is_multiple_of(REPORT) {
                 report(&mut pause, progress.as_ref(), "merge", done as u64, goal)?;
             }

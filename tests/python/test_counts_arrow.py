@@ -161,9 +161,9 @@ def test_broken_files_are_refused_and_older_ones_kept(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(parquet, "write_table", full)
+    monkeypatch.setattr(parquet.ParquetWriter, "write_batch", full)
     with pytest.raises(OSError, match="No space left"):
-        counts_arrow.save(counted([]), path)
+        counts_arrow.save(counted(TEXTS), path)
     assert path.read_bytes() == whole
     assert os.listdir(tmp_path) == ["a.parquet"]
 

@@ -19,6 +19,7 @@ mod regex;
 mod scanner;
 mod spans;
 mod special;
+mod spill;
 mod stream;
 mod train;
 mod utf8;

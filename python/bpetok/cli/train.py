@@ -1,36 +1,44 @@
-"""`bpetok train`: text files -> vocabulary, with a figure for how well it fits unseen text."""
+"""`bpetok train`: files of text or documents -> vocabulary, with a figure for how well it fits unseen text."""
 
 from __future__ import annotations
 
 import time
-import warnings
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok import formats
 from bpetok._bpetok import PRESETS, Counts
 from bpetok.cli import common
+from bpetok.cli.held_out import HeldOut
+from bpetok.errors import TrainError
+from bpetok.pipelines import files, read_documents
+from bpetok.pipelines.documents import format_of
 from bpetok.progress import ProgressBar
+from bpetok.sizes import parse_size
 from bpetok.tokenizer import train
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from bpetok._bpetok import Tokenizer
 
-HELD_OUT_SHARE = 10
-BLOCK_BYTES = 4 << 20
+LEAST_MEMORY = 192 << 20
 
 EPILOG = """\
+FILE may be a glob in quotes, and - is stdin. A file is one text, except for documents:
+  .jsonl, .ndjson   the text under --field in each line
+  .parquet          each value of the column --field
+Texts and JSON lines may be packed: .gz, .zst.
+
 The vocabulary is trained on all of the text. To tell how well it would fit text it has not seen, a
-second one is trained on the first nine tenths of each file and measured on the last tenth; it is
-not kept, and --no-held-out saves its time.
+second one is trained on the first nine tenths of each text file, or on nine of ten documents, and
+measured on the rest; it is not kept, and --no-held-out saves its time.
 
 examples:
   bpetok train book.txt -o my.bpetok
   bpetok train *.py -o code.bpetok --vocab-size 8192 --pattern gpt2
+  bpetok train 'web/**/*.jsonl.gz' -o web.bpetok --field content --max-memory 2GiB
   cat a.txt b.txt | bpetok train - -o my.bpetok
 """
 
@@ -40,8 +48,9 @@ def add_parser(verbs: Any) -> None:
     parser = common.add_verb(verbs, "train", "make a vocabulary from text files", run, EPILOG)
     common.add_files(parser)
     parser.add_argument(
-        "-o", "--output", metavar="TOK", required=True, help="file to write: .bpetok, or .tiktoken"
-    )
+        "-o", "--output", metavar="TOK", required=True,
+        help="file to write: .bpetok, .tiktoken, or tokenizer.json",
+    )  # fmt: skip
     parser.add_argument(
         "--vocab-size", type=int, default=32_000, metavar="N",
         help="ids to make, bytes and special tokens included (default: 32000)",
@@ -59,6 +68,18 @@ def add_parser(verbs: Any) -> None:
         help="do not merge pairs that occur less often (default: 1)",
     )  # fmt: skip
     parser.add_argument(
+        "--field", default="text", metavar="NAME",
+        help="the field of JSON lines or column of Parquet that holds the text (default: text)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", choices=("text", "jsonl", "parquet"),
+        help="what every file is (default: its suffix decides, and stdin is text)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-memory", metavar="SIZE",
+        help="stay below it, as 2GiB; counts that do not fit wait in the temporary folder (TMPDIR)",
+    )  # fmt: skip
+    parser.add_argument(
         "--no-held-out", action="store_true", help="do not train a second time for the figure"
     )
     common.add_threads(parser)
@@ -68,19 +89,31 @@ def add_parser(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Trains, saves, and reports."""
     common.check_one_stdin(arguments.files)
+    names = files.expand(arguments.files)
     formats.format_for(arguments.output)  # a bad suffix is better told before the work than after
     given: list[str] = arguments.special_token or ["<|endoftext|>"]
     specials = [text for text in given if text]
-    paths = [Path(name) for name in arguments.files if not common.is_stream(name)]
-    texts = [common.read_bytes(name) for name in arguments.files if common.is_stream(name)]
+    options = {"threads": arguments.threads, "max_memory": _memory(arguments)}
+    paths = [Path(name) for name in names if _is_plain(name, arguments.format)]
+    others = [name for name in names if not _is_plain(name, arguments.format)]
     started = time.perf_counter()
     counts = Counts(arguments.pattern, specials)
-    for source in (paths, texts):
-        if source:
-            _count(counts, source, arguments)
+    held_out = HeldOut(arguments.pattern, specials, options)
+    with ProgressBar.on_terminal() as report:
+        if paths:
+            counts.update(paths, progress=report, **options)
+        documents = _documents(others, arguments, specials) if others else iter(())
+        if arguments.no_held_out:
+            counts.update(documents, progress=report, **options)
+        else:
+            held_out.count(documents, report)
+            held_out.add_to(counts)
     tok = _train(arguments, counts)
     seconds = time.perf_counter() - started
     tok.save(arguments.output)
+    figure = None
+    if not arguments.no_held_out:
+        figure = held_out.figure(paths, lambda kept: _train(arguments, kept))
     report_rows = {
         "output": arguments.output,
         "vocab_size": tok.vocab_size,
@@ -88,19 +121,43 @@ def run(arguments: argparse.Namespace) -> int:
         "bytes": counts.bytes,
         "unique_pretokens": len(counts),
         "seconds": round(seconds, 3),
-        "held_out_bytes_per_token": None
-        if arguments.no_held_out
-        else _held_out_figure(arguments, specials, paths, texts),
+        "held_out_bytes_per_token": figure,
     }
     _print_report(arguments, report_rows)
     return 0
 
 
-def _count(
-    counts: Counts, source: Iterable[bytes] | list[Path], arguments: argparse.Namespace
-) -> None:
-    with ProgressBar.on_terminal() as report:
-        counts.update(source, threads=arguments.threads, progress=report)
+def _memory(arguments: argparse.Namespace) -> int | None:
+    """The budget of each count: with a held-out tenth three of them grow side by side."""
+    if arguments.max_memory is None:
+        return None
+    size = parse_size(arguments.max_memory)
+    if arguments.no_held_out:
+        return size
+    if size < LEAST_MEMORY:
+        raise TrainError(
+            f"max_memory is {size:,} bytes: with the held-out figure give at least {LEAST_MEMORY:,} (192MiB), "
+            "or --no-held-out"
+        )
+    return size * 2 // 3
+
+
+def _is_plain(name: str, format: str | None) -> bool:
+    """Whether it is text that Rust reads by itself: neither packed, nor documents, nor a pipe."""
+    packed = files.split_compression(name)[1]
+    return (format or format_of(name)) == "text" and not packed and not common.is_stream(name)
+
+
+def _documents(
+    names: list[str], arguments: argparse.Namespace, specials: list[str]
+) -> Iterator[bytes]:
+    return read_documents(
+        names,
+        field=arguments.field,
+        format=arguments.format,
+        pattern=arguments.pattern,
+        special_tokens=specials,
+    )
 
 
 def _train(arguments: argparse.Namespace, counts: Counts) -> Tokenizer:
@@ -109,51 +166,10 @@ def _train(arguments: argparse.Namespace, counts: Counts) -> Tokenizer:
             counts,
             arguments.vocab_size,
             min_frequency=arguments.min_frequency,
+            max_memory=arguments.max_memory,
             threads=arguments.threads,
             progress=report or False,
         )
-
-
-def _held_out_figure(
-    arguments: argparse.Namespace, specials: list[str], paths: list[Path], texts: list[bytes]
-) -> float | None:
-    """Bytes per token on the last tenth of each input, trained on the rest; `None` for no text."""
-    counts = Counts(arguments.pattern, specials)
-    sizes = {path: path.stat().st_size for path in paths}
-    for path, size in sizes.items():
-        _count(counts, _blocks(path, 0, _cut(size)), arguments)
-    _count(counts, [text[: _cut(len(text))] for text in texts], arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a smaller vocabulary has been warned of once already
-        tok = _train(arguments, counts)
-    held = [text[_cut(len(text)) :] for text in texts]
-    blocks = chain(held, *(_blocks(path, _cut(size), size) for path, size in sizes.items()))
-    byte_count = token_count = 0
-    for block in blocks:
-        byte_count += len(block)
-        token_count += tok.count(block, allowed_special="all")
-    return round(common.per_token(byte_count, token_count), 4) if token_count else None
-
-
-def _cut(size: int) -> int:
-    return size - size // HELD_OUT_SHARE
-
-
-def _blocks(path: Path, start: int, end: int) -> Iterator[bytes]:
-    """Part of a file in blocks, so that memory stays bounded; cuts follow a line's end.
-
-    A cut may split a pretoken in two, one in some 4 MB: enough for a figure, and the reason why the
-    vocabulary that is kept is not trained on blocks.
-    """
-    rest = b""
-    with path.open("rb") as file:
-        file.seek(start)
-        while start < end and (block := file.read(min(BLOCK_BYTES, end - start))):
-            start += len(block)
-            whole, newline, rest_of_line = (rest + block).rpartition(b"\n")
-            yield whole + newline
-            rest = rest_of_line
-    yield rest
 
 
 def _print_report(arguments: argparse.Namespace, report: dict[str, Any]) -> None:

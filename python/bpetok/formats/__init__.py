@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bpetok.atomic import write_atomic
 from bpetok.errors import Error, FormatError
 from bpetok.formats import bpetok as own
-from bpetok.formats import tiktoken
+from bpetok.formats import huggingface, tiktoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -42,6 +42,7 @@ class Format(NamedTuple):
 FORMATS = (
     Format("bpetok", (".bpetok",), own.sniff, own.read, own.write),
     Format("tiktoken", (".tiktoken",), tiktoken.sniff, tiktoken.read, tiktoken.write),
+    Format("tokenizer.json", (".json",), huggingface.sniff, huggingface.read, huggingface.write),
 )
 
 

@@ -22,7 +22,7 @@ from bpetok.pipelines.optional import require
 from bpetok.tokenizer import expand_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import pyarrow
 
@@ -30,6 +30,8 @@ VERSION = "1"
 ROW_GROUP_ROWS = 1 << 20
 # Arrow's `binary` has 32-bit offsets: one chunk of a column holds no more bytes than this.
 CHUNK_BYTES = 2**31 - 1
+# Pretokens in memory at one time while a file is written: one or two million of them.
+BLOCK_BYTES = 16 << 20
 
 
 class Settings(NamedTuple):
@@ -57,7 +59,7 @@ class Settings(NamedTuple):
 
 
 def to_arrow(counts: Counts) -> pyarrow.Table:
-    """The counts as a table, sorted by pretoken; the bytes are not copied.
+    """The counts as a table, sorted by pretoken.
 
     Raises:
         MissingPackageError: without pyarrow.
@@ -68,15 +70,31 @@ def to_arrow(counts: Counts) -> pyarrow.Table:
     [{'pretoken': b' b', 'count': 1}, {'pretoken': b'a', 'count': 1}]
     """
     arrow = require("pyarrow", "arrow", "An Arrow table of counts")
-    data, offsets, numbers = (arrow.py_buffer(buffer) for buffer in counts._to_buffers())
-    rows = numbers.size // 8
-    pretokens = arrow.Array.from_buffers(arrow.large_binary(), rows, [None, offsets, data])
-    values = arrow.Array.from_buffers(arrow.uint64(), rows, [None, numbers])
-    if not _ascending(pretokens):
-        order = require("pyarrow.compute", "arrow", "Sorting counts").sort_indices(pretokens)
-        pretokens, values = pretokens.take(order), values.take(order)
-    columns = [_to_binary(pretokens), arrow.chunked_array([values])]
-    return arrow.Table.from_arrays(columns, schema=schema_of(counts))
+    return arrow.Table.from_batches(list(to_batches(counts)), schema=schema_of(counts))
+
+
+def to_batches(counts: Counts, block_bytes: int = BLOCK_BYTES) -> Iterator[pyarrow.RecordBatch]:
+    """The counts as record batches of about `block_bytes` of pretokens, sorted through all of them.
+
+    Counts that are on disk (`max_memory=`) are read from there, one batch at a time.
+
+    >>> counts = Counts("gpt2")
+    >>> counts.update(["a b"])
+    >>> [batch.num_rows for batch in to_batches(counts, block_bytes=1)]
+    [1, 1]
+    """
+    arrow = require("pyarrow", "arrow", "An Arrow table of counts")
+    schema = schema_of(counts)
+    for block in counts._blocks(block_bytes):
+        data, offsets, numbers = (arrow.py_buffer(buffer) for buffer in block)
+        rows = numbers.size // 8
+        pretokens = arrow.Array.from_buffers(arrow.large_binary(), rows, [None, offsets, data])
+        values = arrow.Array.from_buffers(arrow.uint64(), rows, [None, numbers])
+        start = 0
+        for chunk in _to_binary(pretokens).chunks:
+            columns = [chunk, values.slice(start, len(chunk))]
+            start += len(chunk)
+            yield arrow.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def schema_of(counts: Counts) -> pyarrow.Schema:
@@ -144,17 +162,14 @@ def save(counts: Counts, path: str | os.PathLike[str]) -> None:
     [(b' b', 1), (b'a', 1)]
     """
     parquet = require("pyarrow.parquet", "arrow", "Saving counts")
-    table = to_arrow(counts)
-    with open_atomic(path) as file:
-        # No dictionary: each pretoken occurs once, so it would hold them all a second time.
-        parquet.write_table(
-            table,
-            file,
-            compression="zstd",
-            use_dictionary=False,
-            row_group_size=ROW_GROUP_ROWS,
-            write_page_checksum=True,
-        )
+    # No dictionary: each pretoken occurs once, so it would hold them all a second time.
+    options = {"compression": "zstd", "use_dictionary": False, "write_page_checksum": True}
+    with (
+        open_atomic(path) as file,
+        parquet.ParquetWriter(file, schema_of(counts), **options) as writer,
+    ):
+        for batch in to_batches(counts):
+            writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
 
 
 def load(path: str | os.PathLike[str]) -> Counts:
@@ -274,14 +289,6 @@ def _to_buffers(table: pyarrow.Table) -> tuple[bytes, bytes, bytes]:
         numpy.concatenate(offsets).tobytes(),
         b"".join(value.tobytes() for value in values),
     )
-
-
-def _ascending(pretokens: Any) -> bool:
-    """Whether every pretoken is greater than the one before it."""
-    compute = require("pyarrow.compute", "arrow", "Sorting counts")
-    if len(pretokens) < 2:
-        return True
-    return bool(compute.all(compute.less(pretokens[:-1], pretokens[1:])).as_py())
 
 
 def _to_binary(pretokens: Any, chunk_bytes: int = CHUNK_BYTES) -> Any:

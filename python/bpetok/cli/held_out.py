@@ -1,0 +1,120 @@
+"""How well a vocabulary fits text that it was not trained on: the figure that `bpetok train` prints.
+
+Of a plain text file the last tenth is kept aside, of documents every tenth one. Documents are read once:
+those kept aside are counted by themselves, and counts are all that the figure needs of them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from bpetok._bpetok import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from bpetok._bpetok import Tokenizer
+    from bpetok.tokenizer import Callback
+
+SHARE = 10
+BLOCK_BYTES = 4 << 20
+
+
+class HeldOut:
+    """Counts of documents, every tenth of them apart."""
+
+    def __init__(self, pattern: str, specials: list[str], options: dict[str, Any]) -> None:
+        self.new = lambda: Counts(pattern, specials)
+        self.options = options
+        self.rest, self.tenth = self.new(), self.new()
+        # All documents as long as they are too few for every tenth; then of each a tenth is kept aside.
+        self.few: list[bytes] = []
+
+    def count(self, documents: Iterable[bytes], report: Callback | None) -> None:
+        """Counts the documents in one pass."""
+        self.rest.update(self._all_but_tenth(documents), progress=report, **self.options)
+
+    def add_to(self, counts: Counts) -> None:
+        """Adds all documents to counts."""
+        counts.merge(self.rest)
+        counts.merge(self.tenth)
+
+    def _all_but_tenth(self, documents: Iterable[bytes]) -> Iterator[bytes]:
+        held: list[bytes] = []
+        size = 0
+        for number, document in enumerate(documents, start=1):
+            if number < SHARE:
+                self.few.append(document)
+            else:
+                self.few.clear()
+            if number % SHARE:
+                yield document
+                continue
+            held.append(document)
+            size += len(document)
+            if size >= BLOCK_BYTES:
+                self.tenth.update(held, **self.options)
+                held, size = [], 0
+        self.tenth.update(held, **self.options)
+
+    def figure(self, paths: list[Path], train: Callable[[Counts], Tokenizer]) -> float | None:
+        """Bytes per token on what is kept aside, with a vocabulary trained on the rest; `None` for no text."""
+        kept = self.new()
+        sizes = {path: path.stat().st_size for path in paths}
+        for path, size in sizes.items():
+            kept.update(_blocks(path, 0, _cut(size)), **self.options)
+        if self.few:
+            kept.update([text[: _cut(len(text))] for text in self.few], **self.options)
+        else:
+            kept.merge(self.rest)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a smaller vocabulary has been warned of once already
+            tok = train(kept)
+        tails = [text[_cut(len(text)) :] for text in self.few]
+        blocks = chain(tails, *(_blocks(path, _cut(size), size) for path, size in sizes.items()))
+        byte_count, token_count = _sizes_of_counts(tok, self.tenth)
+        for block in blocks:
+            byte_count += len(block)
+            token_count += tok.count(block, allowed_special="all")
+        return round(byte_count / token_count, 4) if token_count else None
+
+
+def _sizes_of_counts(tok: Tokenizer, counts: Counts) -> tuple[int, int]:
+    """(bytes, tokens) of the text that was counted."""
+    import numpy
+
+    byte_count = token_count = 0
+    for data, offsets, numbers in counts._blocks(BLOCK_BYTES):
+        ends = numpy.frombuffer(offsets, dtype="<i8").tolist()
+        pretokens = [data[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+        tokens = tok.count_batch(pretokens, disallowed_special=()).tolist()
+        for pretoken, tokens_each, count in zip(
+            pretokens, tokens, numpy.frombuffer(numbers, dtype="<u8").tolist(), strict=True
+        ):
+            byte_count += len(pretoken) * count
+            token_count += tokens_each * count
+    return byte_count, token_count
+
+
+def _cut(size: int) -> int:
+    return size - size // SHARE
+
+
+def _blocks(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """Part of a file in blocks, so that memory stays bounded; cuts follow a line's end.
+
+    A cut may split a pretoken in two, one in some 4 MB: enough for a figure, and the reason why the
+    vocabulary that is kept is not trained on blocks.
+    """
+    rest = b""
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < end and (block := file.read(min(BLOCK_BYTES, end - start))):
+            start += len(block)
+            whole, newline, rest_of_line = (rest + block).rpartition(b"\n")
+            yield whole + newline
+            rest = rest_of_line
+    yield rest
