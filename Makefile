@@ -64,7 +64,7 @@ test-engines: $(VENV)/installed-build ## counting on real local Ray and Spark pr
 	$(BIN)/python -m venv $(ENGINES_VENV)
 	$(ENGINES_VENV)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/maturin build --release --quiet --out $(ENGINES_VENV)/dist
-	$(ENGINES_VENV)/bin/python -m pip install --quiet --group engines
+	$(ENGINES_VENV)/bin/python -m pip install --quiet --group engines "$$(echo $(ENGINES_VENV)/dist/*.whl)[ray,spark]"
 	$(ENGINES_VENV)/bin/python -m pip install --quiet --force-reinstall --no-deps $(ENGINES_VENV)/dist/*.whl
 	$(ENGINES_VENV)/bin/python -m pytest tests/engines -W default $(PYTEST)
 

@@ -1,9 +1,9 @@
 """What training on large corpora takes: the figures of `docs/scale.md`, each by the command that stands there.
 
-    python benches/scale.py counting FILE...          MB/s with one thread and with two
-    python benches/scale.py growth FILE...            different pretokens and bytes of state against bytes of text
-    python benches/scale.py training [N...]           seconds and peak memory against pretokens and vocabulary
-    python benches/scale.py memory [--mb N]           generated text under 256 MiB, the peak taken from outside
+python benches/scale.py counting FILE...          MB/s with one thread and with two
+python benches/scale.py growth FILE...            different pretokens and bytes of state against bytes of text
+python benches/scale.py training [N...]           seconds and peak memory against pretokens and vocabulary
+python benches/scale.py memory [--mb N]           generated text under 256 MiB, the peak taken from outside
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def training(sizes: list[int]) -> None:
 def peak_of(command: list[str], blocks: Iterator[bytes]) -> tuple[str, int]:
     """Standard output of a command that is given blocks, and its largest memory in bytes."""
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     for block in blocks:
         process.stdin.write(block)
     process.stdin.close()

@@ -29,7 +29,9 @@ def parse_size(value: str | int) -> int:
         raise TypeError(
             f'max_memory must be a str such as "2GiB" or a number of bytes, not {type(value).__name__}'
         )
-    match = re.fullmatch(r"\s*([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([A-Za-z]*)\s*", str(value), re.ASCII)
+    match = re.fullmatch(
+        r"\s*([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([A-Za-z]*)\s*", str(value), re.ASCII
+    )
     if match is None or match[2].lower() not in UNITS:
         raise TrainError(
             f"max_memory is {value!r}: give a number of bytes, or one with a unit such as 512MiB, 2GiB or 4GB"

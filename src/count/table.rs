@@ -340,8 +340,7 @@ impl CountTable {
     pub fn sort_in_place(&mut self) -> (usize, usize) {
         gather(&mut self.short, |e| e.count == 0);
         gather(&mut self.long, |e| e.count == 0);
-        self.short[..self.short_len]
-            .sort_unstable_by_key(|e| (e.key.low.swap_bytes(), e.key.high.swap_bytes()));
+        self.short[..self.short_len].sort_unstable_by_key(|e| (e.key.low.swap_bytes(), e.key.high.swap_bytes()));
         let texts = &self.texts;
         self.long[..self.long_len].sort_unstable_by(|a, b| text_in(texts, a).cmp(text_in(texts, b)));
         (self.short_len, self.long_len)

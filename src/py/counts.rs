@@ -7,8 +7,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::convert::{self, Pause, text};
 use super::blocks::{BlockSource, Blocks};
+use super::convert::{self, Pause, text};
 use super::source::{Source, as_path, read_source};
 use crate::count::{self, budget::Budget};
 use crate::error::Error;

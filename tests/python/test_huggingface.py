@@ -228,3 +228,27 @@ def test_the_file_is_what_hf_writes_itself() -> None:
     # HF writes a merge as a list today; everything else is as bpetok wrote it.
     theirs["model"]["merges"] = [" ".join(pair) for pair in theirs["model"]["merges"]]
     assert document == theirs
+
+
+@needs_data
+@pytest.mark.parametrize("corpus", ["english", "code", "multilingual", "chat"])
+def test_saved_files_in_transformers_on_corpora(corpus: str, tmp_path: pathlib.Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    text = corpus_text(corpus, 300_000)
+    tok = bpetok.train([text], 4096)
+    path = tmp_path / "tokenizer.json"
+    tok.save(path)
+    same_ids(tok, tokenizers.Tokenizer.from_file(str(path)), text)
+    theirs = transformers.PreTrainedTokenizerFast(tokenizer_file=str(path))
+    ids = theirs(text, add_special_tokens=False)["input_ids"]
+    assert ids == tok.encode(text, allowed_special="all")
+    assert theirs.decode(ids, clean_up_tokenization_spaces=False) == text
+
+
+def test_saved_files_are_not_read_back(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "tokenizer.json"
+    bpetok.train(["the cat in the hat " * 9], 262).save(path)
+    with pytest.raises(FormatError, match=r"is written by bpetok and not read: load the \.bpetok"):
+        bpetok.load(path)
+    bpetok.train(["the dog " * 9], 262).save(tmp_path / "other", format="tokenizer.json")
+    assert json.loads((tmp_path / "other").read_bytes())["model"]["type"] == "BPE"

@@ -7,7 +7,8 @@ those kept aside are counted by themselves, and counts are all that the figure n
 from __future__ import annotations
 
 import warnings
-from itertools import chain
+from functools import partial
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import Counts
@@ -27,7 +28,7 @@ class HeldOut:
     """Counts of documents, every tenth of them apart."""
 
     def __init__(self, pattern: str, specials: list[str], options: dict[str, Any]) -> None:
-        self.new = lambda: Counts(pattern, specials)
+        self.new: Callable[[], Counts] = partial(Counts, pattern, specials)
         self.options = options
         self.rest, self.tenth = self.new(), self.new()
         # All documents as long as they are too few for every tenth; then of each a tenth is kept aside.
@@ -89,8 +90,8 @@ def _sizes_of_counts(tok: Tokenizer, counts: Counts) -> tuple[int, int]:
     byte_count = token_count = 0
     for data, offsets, numbers in counts._blocks(BLOCK_BYTES):
         ends = numpy.frombuffer(offsets, dtype="<i8").tolist()
-        pretokens = [data[start:end] for start, end in zip(ends, ends[1:], strict=False)]
-        tokens = tok.count_batch(pretokens, disallowed_special=()).tolist()
+        pretokens = [data[start:end] for start, end in pairwise(ends)]
+        tokens = numpy.asarray(tok.count_batch(pretokens, disallowed_special=())).tolist()
         for pretoken, tokens_each, count in zip(
             pretokens, tokens, numpy.frombuffer(numbers, dtype="<u8").tolist(), strict=True
         ):
