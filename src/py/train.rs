@@ -15,6 +15,7 @@ const REPORT: usize = 64;
 
 /// Trains a tokenizer on counts. See `bpetok.train`.
 #[pyfunction]
+#[allow(clippy::too_many_arguments)] // keywords in Python
 #[pyo3(signature = (counts, vocab_size, *, min_frequency=1, max_token_bytes=None, threads=None, progress=None, max_memory=None))]
 pub fn train_counts(
     py: Python<'_>,
