@@ -286,7 +286,7 @@ impl CountTable {
         short * size_of::<Short>() + long * size_of::<Long>() + texts
     }
 
-    /// A table with room for so many pretokens, of which the long ones have `bytes` together.
+    /// A table with room for so many pretokens, `bytes` in the long ones.
     #[must_use]
     pub fn with_room(short: usize, long: usize, bytes: usize) -> Self {
         let mut table = Self { texts: Vec::with_capacity(bytes), ..Self::default() };
@@ -314,7 +314,6 @@ impl CountTable {
         let (mut kept, mut dropped) = (Self::default(), (0, 0));
         kept.place_short(self.short.len());
         kept.place_long(self.long.len());
-        // As large as before: the kept ones need no growth, and come in the order of their hashes.
         for entry in self.short.iter().filter(|e| e.count > 0) {
             if entry.count < least {
                 dropped = (dropped.0 + 1, dropped.1 + u128::from(entry.count));

@@ -58,7 +58,7 @@ fn a_budget_changes_nothing_but_where_counts_are() {
         assert_eq!(sorted(&mut counts), expected);
         let summary = counts.summary().unwrap();
         assert_eq!(summary.pretokens(), expected.len() as u64);
-        assert_eq!(summary.occurrences(), expected.iter().map(|e| u128::from(e.1)).sum());
+        assert_eq!(summary.occurrences(), expected.iter().map(|e| u128::from(e.1)).sum::<u128>());
         if table < 30_000_000 {
             assert_eq!(counts.read_back().unwrap().sorted(), expected);
         }
