@@ -103,7 +103,9 @@ class Norm(nn.Module):
     def forward(self, x: Tensor, gate: Tensor | None = None) -> Tensor:
         """`[..., d] -> [..., d]`."""
         y = x.float() if gate is None else x.float() * F.silu(gate.float())
-        return (y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)).to(x.dtype) * self.weight
+        return (y * torch.rsqrt(y.square().mean(-1, keepdim=True) + self.eps)).to(
+            x.dtype
+        ) * self.weight
 
 
 class Attention(nn.Module):
@@ -112,7 +114,11 @@ class Attention(nn.Module):
     def __init__(self, c: dict[str, Any]) -> None:
         super().__init__()
         d, self.p = c["hidden_size"], c["head_dim"]
-        self.h, self.g, self.theta = c["num_attention_heads"], c["num_key_value_heads"], c["rope_theta"]
+        self.h, self.g, self.theta = (
+            c["num_attention_heads"],
+            c["num_key_value_heads"],
+            c["rope_theta"],
+        )
         self.q_proj, self.o_proj = Linear(d, self.h * self.p), Linear(self.h * self.p, d)
         self.k_proj, self.v_proj = Linear(d, self.g * self.p), Linear(d, self.g * self.p)
 
@@ -130,7 +136,10 @@ class Attention(nn.Module):
             return y.to(x.dtype).repeat_interleave(self.h // y.shape[1], 1)
 
         y = F.scaled_dot_product_attention(
-            heads(self.q_proj(x), True), heads(self.k_proj(x), True), heads(self.v_proj(x), False), is_causal=True
+            heads(self.q_proj(x), True),
+            heads(self.k_proj(x), True),
+            heads(self.v_proj(x), False),
+            is_causal=True,
         )
         return self.o_proj(y.transpose(1, 2).reshape(b, t, -1))
 
@@ -141,7 +150,11 @@ class GatedMlp(nn.Module):
     def __init__(self, c: dict[str, Any]) -> None:
         super().__init__()
         d, inner = c["hidden_size"], c["intermediate_size"]
-        self.gate_proj, self.up_proj, self.down_proj = Linear(d, inner), Linear(d, inner), Linear(inner, d)
+        self.gate_proj, self.up_proj, self.down_proj = (
+            Linear(d, inner),
+            Linear(d, inner),
+            Linear(inner, d),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """`[b, t, d] -> [b, t, d]`."""
@@ -173,7 +186,9 @@ def chunked_scan(u: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, steps: int)
 
     def between(x: Tensor, diagonal: int) -> Tensor:
         """Decay from each step to each later one: `[..., k] -> [..., k, k]`."""
-        past = torch.ones(x.shape[-1], x.shape[-1], dtype=torch.bool, device=x.device).tril(diagonal)
+        past = torch.ones(x.shape[-1], x.shape[-1], dtype=torch.bool, device=x.device).tril(
+            diagonal
+        )
         return (x[..., :, None] - x[..., None, :]).masked_fill(~past, -math.inf).exp()
 
     match = torch.einsum("bcln,bcsn->bcls", C, B)
@@ -243,7 +258,9 @@ class Model(nn.Module):
     def __init__(self, config: dict[str, Any], dropout: float = 0.0) -> None:
         super().__init__()
         kind = config["model_type"]
-        layer, eps = (LlamaLayer, "rms_norm_eps") if kind == "llama" else (MambaLayer, "layer_norm_epsilon")
+        layer, eps = (
+            (LlamaLayer, "rms_norm_eps") if kind == "llama" else (MambaLayer, "layer_norm_epsilon")
+        )
         root, table, norm = {
             "llama": ("model", "embed_tokens", "norm"),
             "mamba2": ("backbone", "embeddings", "norm_f"),

@@ -57,7 +57,9 @@ def write_ids(novels: Path, out: Path) -> None:
     print(json.dumps(facts))
 
 
-def train(kind: str, ids: Path, out: Path, epochs: float, seconds: float, device: str, seed: int = 1) -> None:
+def train(
+    kind: str, ids: Path, out: Path, epochs: float, seconds: float, device: str, seed: int = 1
+) -> None:
     """Train one model; both end whichever comes first, and the learning rate falls towards that end."""
     import torch
     from torch.nn import functional as F
@@ -136,7 +138,14 @@ def train(kind: str, ids: Path, out: Path, epochs: float, seconds: float, device
         elapsed = time.monotonic() - started
         progress = max(step / steps, (elapsed - idle) / seconds)
         if step % 100 == 0 or progress >= 1:
-            rows.append([step, round(step * BATCH * CONTEXT / len(data), 4), torch.stack(losses).mean().item(), ""])
+            rows.append(
+                [
+                    step,
+                    round(step * BATCH * CONTEXT / len(data), 4),
+                    torch.stack(losses).mean().item(),
+                    "",
+                ]
+            )
             losses = []
         if step % 400 == 0 or progress >= 1:
             rows[-1][3] = nats = score()
@@ -148,7 +157,10 @@ def train(kind: str, ids: Path, out: Path, epochs: float, seconds: float, device
             )
             save(model, config, rows, out)
     Linear.rounded = False
-    print(f"{kind}: {step:,} steps in {elapsed:.0f} s; held back in full precision {score():.4f}", flush=True)
+    print(
+        f"{kind}: {step:,} steps in {elapsed:.0f} s; held back in full precision {score():.4f}",
+        flush=True,
+    )
 
 
 def save(model: Any, config: dict[str, Any], rows: list[list[Any]], out: Path) -> None:
@@ -156,16 +168,23 @@ def save(model: Any, config: dict[str, Any], rows: list[list[Any]], out: Path) -
     import torch
     from safetensors.torch import save_file
 
-    tensors = {name: p.detach().to("cpu", torch.float16).contiguous() for name, p in model.state_dict().items()}
+    tensors = {
+        name: p.detach().to("cpu", torch.float16).contiguous()
+        for name, p in model.state_dict().items()
+    }
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     with (out / "curve.csv").open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([["step", "epoch", "train", "held_back"], *rows])
+        csv.writer(file, lineterminator="\n").writerows(
+            [["step", "epoch", "train", "held_back"], *rows]
+        )
 
 
 def main() -> None:
     """Read the command line."""
-    top = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = top.add_subparsers(dest="verb", required=True)
     ids = verbs.add_parser("ids", help="train the vocabulary, encode the novels")
     ids.add_argument("novels", type=Path)
@@ -182,7 +201,14 @@ def main() -> None:
         write_ids(arguments.novels, arguments.ids)
     else:
         out = arguments.out / arguments.kind
-        train(arguments.kind, arguments.ids, out, arguments.epochs, arguments.seconds, arguments.device)
+        train(
+            arguments.kind,
+            arguments.ids,
+            out,
+            arguments.epochs,
+            arguments.seconds,
+            arguments.device,
+        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,11 @@ can still become valid UTF-8. Nothing valid is forbidden, and special tokens are
 may end.
 
 >>> state = State()
->>> state.complete, state.advance(b"\\xc3").complete, state.advance(b"\\xc3").advance(b"\\xa9").complete
+>>> (
+...     state.complete,
+...     state.advance(b"\\xc3").complete,
+...     state.advance(b"\\xc3").advance(b"\\xa9").complete,
+... )
 (True, False, True)
 >>> state.advance(b"\\xc3").advance(b"a").valid
 False

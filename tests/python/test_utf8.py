@@ -53,7 +53,9 @@ def test_a_mask_is_what_the_decoder_would_accept(tok: bpetok.Tokenizer, prefix: 
     assert mask.dtype == bool
     assert not mask.flags.writeable
     special = tok.special_tokens["<|endoftext|>"]
-    expected = [can_become_valid(prefix + tok.token_bytes(i)) for i in range(tok.vocab_size) if i != special]
+    expected = [
+        can_become_valid(prefix + tok.token_bytes(i)) for i in range(tok.vocab_size) if i != special
+    ]
     np.testing.assert_array_equal(np.delete(mask, special), expected)
     assert mask[special] == State(prefix).complete
 
@@ -62,7 +64,12 @@ def test_states_are_values() -> None:
     state = State()
     assert state == State(b"abc") != State(b"\xc3")
     assert hash(state) == hash(State(b"abc"))
-    assert state.advance(b"\xe6").advance(b"\xbc") == State(b"\xe6\xbc") == State(b"\xdf") != State(b"\xe6")
+    assert (
+        state.advance(b"\xe6").advance(b"\xbc")
+        == State(b"\xe6\xbc")
+        == State(b"\xdf")
+        != State(b"\xe6")
+    )
     assert state.number == 0
     assert state.complete
     assert state.valid
@@ -70,7 +77,9 @@ def test_states_are_values() -> None:
         state.number = 3  # type: ignore[misc]
     for prefix in [*PREFIXES, b"\xff"]:
         assert (
-            pickle.loads(pickle.dumps(State(prefix))) == State(prefix) == eval(repr(State(prefix)), {"bpetok": bpetok})
+            pickle.loads(pickle.dumps(State(prefix)))
+            == State(prefix)
+            == eval(repr(State(prefix)), {"bpetok": bpetok})
         )
 
 
@@ -117,7 +126,9 @@ def test_gaps_are_never_allowed() -> None:
     assert len(mask) == 301
 
 
-def test_a_table_of_many_tokens_is_made_in_milliseconds_and_read_in_microseconds(tok: bpetok.Tokenizer) -> None:
+def test_a_table_of_many_tokens_is_made_in_milliseconds_and_read_in_microseconds(
+    tok: bpetok.Tokenizer,
+) -> None:
     start = time.process_time()
     tok.with_special_tokens({"<|end|>": 199_999}).utf8_mask(State())
     assert time.process_time() - start < 0.5  # 200,000 ids take 8 ms

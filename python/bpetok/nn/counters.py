@@ -62,7 +62,9 @@ def parameters(config: Json | Config) -> int:
 
 def parameter_table(config: Json | Config) -> dict[str, int]:
     """Trained numbers by what they are for: embedding, positions, attention, ssm, feed_forward, norms, output."""
-    parts = dict.fromkeys(("embedding", "positions", "attention", "ssm", "feed_forward", "norms", "output"), 0)
+    parts = dict.fromkeys(
+        ("embedding", "positions", "attention", "ssm", "feed_forward", "norms", "output"), 0
+    )
     for name, mixer, shape in _weights(config):
         parts[_part(name, mixer)] += math.prod(shape)
     return {part: count for part, count in parts.items() if count}
@@ -72,7 +74,9 @@ def active_parameters(config: Json | Config) -> int:
     """The numbers that take part when one token is read: of each mixture only the chosen experts."""
     c = as_config(config)
     return sum(
-        math.prod(shape) // shape[0] * c.top_k if name.startswith("ffn.experts") else math.prod(shape)
+        math.prod(shape) // shape[0] * c.top_k
+        if name.startswith("ffn.experts")
+        else math.prod(shape)
         for name, _, shape in _weights(config)
     )
 
@@ -82,7 +86,9 @@ def weight_bytes(config: Json | Config, dtype: str = "float32") -> int:
     if dtype in _ITEMSIZE:
         return parameters(config) * _ITEMSIZE[dtype]
     if dtype not in BLOCK_BYTES:
-        raise InputError(f"dtype {dtype!r} is unknown; use one of {', '.join([*_ITEMSIZE, *BLOCK_BYTES])}")
+        raise InputError(
+            f"dtype {dtype!r} is unknown; use one of {', '.join([*_ITEMSIZE, *BLOCK_BYTES])}"
+        )
     total = 0
     for name, _, shape in _weights(config):
         count = math.prod(shape)
@@ -90,21 +96,27 @@ def weight_bytes(config: Json | Config, dtype: str = "float32") -> int:
     return total
 
 
-def state_bytes(config: Json | Config, tokens: int, batch: int = 1, dtype: str = "float32", *, memory: int = 0) -> int:
+def state_bytes(
+    config: Json | Config, tokens: int, batch: int = 1, dtype: str = "float32", *, memory: int = 0
+) -> int:
     """Bytes that generation keeps after `tokens` tokens: keys and values, or a state of fixed size.
 
     An encoder-decoder also keeps the keys and values of `memory` source tokens.
     """
     c = as_config(config)
     if dtype not in _ITEMSIZE:
-        raise InputError(f"dtype {dtype!r} of a state is unknown; use one of {', '.join(_ITEMSIZE)}")
+        raise InputError(
+            f"dtype {dtype!r} of a state is unknown; use one of {', '.join(_ITEMSIZE)}"
+        )
     if not c.causal:
         return 0  # an encoder reads a text whole and keeps nothing
     kept = tokens if c.window is None else min(tokens, c.window)
     numbers = 0
     for mixer in c.mixers:
         if mixer == "attention":
-            numbers += 2 * c.kv_heads * c.head_dim * kept + 2 * c.heads * c.head_dim * memory * c.cross
+            numbers += (
+                2 * c.kv_heads * c.head_dim * kept + 2 * c.heads * c.head_dim * memory * c.cross
+            )
         else:
             numbers += _state_numbers(c, mixer)
     return numbers * batch * _ITEMSIZE[dtype]
@@ -123,9 +135,13 @@ def _weights(config: Json | Config) -> Iterator[tuple[str, str, tuple[int, ...]]
         yield name, "", shape
     yield from _stack(c)
     if c.encoder is not None:
-        shared = c.encoder.vocab_size == c.vocab_size and raw.get("share_encoder_decoder_embeddings", True)
+        shared = c.encoder.vocab_size == c.vocab_size and raw.get(
+            "share_encoder_decoder_embeddings", True
+        )
         yield from (
-            (name, mixer, shape) for name, mixer, shape in _stack(c.encoder) if not (shared and name == "embed")
+            (name, mixer, shape)
+            for name, mixer, shape in _stack(c.encoder)
+            if not (shared and name == "embed")
         )
 
 
@@ -148,13 +164,23 @@ def _heads(c: Config, raw: Json) -> dict[str, tuple[int, ...]]:
     elif not named:
         wanted = _HEADS["ForCausalLM"]
     else:
-        raise ConfigError(f"config field architectures={named!r}: the weights of its heads are not known")
+        raise ConfigError(
+            f"config field architectures={named!r}: the weights of its heads are not known"
+        )
     if named.endswith("ForSequenceClassification") and c.causal and not c.cross:
         wanted = ("classifier.w",)  # a decoder's classifier has no bias
-    labels = 1 if named.endswith("DoubleHeadsModel") else int(raw.get("num_labels", len(raw.get("id2label", "01"))))
+    labels = (
+        1
+        if named.endswith("DoubleHeadsModel")
+        else int(raw.get("num_labels", len(raw.get("id2label", "01"))))
+    )
     shapes = head_shapes(c)
     # A tied head is the embedding table, and an encoder-decoder's logit bias is not trained.
-    return {name: tuple(labels if n is None else n for n in shapes[name]) for name in wanted if name in shapes}
+    return {
+        name: tuple(labels if n is None else n for n in shapes[name])
+        for name in wanted
+        if name in shapes
+    }
 
 
 def _part(name: str, mixer: str) -> str:
@@ -163,7 +189,12 @@ def _part(name: str, mixer: str) -> str:
     first = name.partition(".")[0]
     if first == "mix":
         return "attention" if mixer == "attention" else "ssm"
-    known = {"embed": "embedding", "positions": "positions", "token_types": "positions", "cross": "attention"}
+    known = {
+        "embed": "embedding",
+        "positions": "positions",
+        "token_types": "positions",
+        "cross": "attention",
+    }
     return known.get(first, "feed_forward" if first == "ffn" else "output")
 
 

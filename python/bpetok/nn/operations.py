@@ -43,7 +43,12 @@ class Flops:
 
 
 def flops(
-    config: Mapping[str, Any] | Config, new: int, context: int = 0, *, memory: int = 0, last_only: bool = False
+    config: Mapping[str, Any] | Config,
+    new: int,
+    context: int = 0,
+    *,
+    memory: int = 0,
+    last_only: bool = False,
 ) -> Flops:
     """Operations to read `new` tokens after `context` earlier ones, whose state is at hand.
 
@@ -80,7 +85,9 @@ def flops(
     total = Flops(2 * products, attention, ssm)
     if c.encoder is not None and context == 0:
         first = flops(c.encoder, memory)
-        total = Flops(total.weights + first.weights, total.attention + first.attention, total.ssm + first.ssm)
+        total = Flops(
+            total.weights + first.weights, total.attention + first.attention, total.ssm + first.ssm
+        )
     return total
 
 

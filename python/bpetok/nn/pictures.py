@@ -58,7 +58,10 @@ def attention(
     """
     maps = np.asarray(maps, np.float64)
     maps = maps[None] if maps.ndim == 2 else maps
-    rows, keys = [_short(label) for label in labels], [_short(label) for label in key_labels or labels]
+    rows, keys = (
+        [_short(label) for label in labels],
+        [_short(label) for label in key_labels or labels],
+    )
     if maps.ndim != 3 or maps.shape[1:] != (len(rows), len(keys)) or not maps.size:
         raise InputError(
             f"maps {list(maps.shape)} do not fit [heads, {len(rows)}, {len(keys)}]: one label per row and column"
@@ -70,7 +73,9 @@ def attention(
     top = 66 + max(width_of(label, LABEL) for label in keys)
     w, h, gap, down = s * cell, t * cell, 22, 34
     lines = math.ceil(heads / columns)
-    d = Drawing(max(left + columns * (w + gap) + 10, left + 330), top + lines * (h + down) + 44, title)
+    d = Drawing(
+        max(left + columns * (w + gap) + 10, left + 330), top + lines * (h + down) + 44, title
+    )
     d.text(left, 28, title, 16, font_weight="600")
     for head in range(heads):
         x, y = left + head % columns * (w + gap), top + head // columns * (h + down)
@@ -105,12 +110,16 @@ def _short(label: str) -> str:
     return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
 
 
-def _labels(d: Drawing, labels: list[str], x: float, y: float, cell: float, *, turned: bool) -> None:
+def _labels(
+    d: Drawing, labels: list[str], x: float, y: float, cell: float, *, turned: bool
+) -> None:
     """Labels down the left side or, turned, along the top of a map; as many as fit."""
     for i in range(0, len(labels), math.ceil((LABEL + 1) / cell)):
         along = (i + 0.5) * cell + 0.35 * LABEL
         if turned:
-            d.label(x + along, y, labels[i], LABEL, transform=f"rotate(-90 {x + along:.2f} {y:.2f})")
+            d.label(
+                x + along, y, labels[i], LABEL, transform=f"rotate(-90 {x + along:.2f} {y:.2f})"
+            )
         else:
             d.label(x, y + along, labels[i], LABEL, anchor="end")
 
@@ -129,9 +138,13 @@ def probabilities(
     """
     values = np.asarray(log_probabilities, np.float64).reshape(-1)
     if len(values) != len(labels):
-        raise InputError(f"{len(values)} probabilities for {len(labels)} labels: give one per token")
+        raise InputError(
+            f"{len(values)} probabilities for {len(labels)} labels: give one per token"
+        )
     if (values > 1e-6).any():
-        raise InputError(f"log-probability {values.max():.4g} is above 0; give logarithms, not probabilities or losses")
+        raise InputError(
+            f"log-probability {values.max():.4g} is above 0; give logarithms, not probabilities or losses"
+        )
     size, margin, row = 15.0, 24, 27
     places, x, y = [], float(margin), 92.0
     # The boxes show where a token starts; spaces need no mark unless they are all there is.
@@ -147,7 +160,11 @@ def probabilities(
     d = Drawing(width, y + 36, title)
     d.text(margin, 30, title, 16, font_weight="600")
     known = values[~np.isnan(values)]
-    mean = f"{-known.mean() / math.log(2):.2f} bits a token on average" if known.size else "no token has a number"
+    mean = (
+        f"{-known.mean() / math.log(2):.2f} bits a token on average"
+        if known.size
+        else "no token has a number"
+    )
     d.text(width - margin, 30, mean, 12, MUTED, "end")
     _legend(
         d,
@@ -162,13 +179,25 @@ def probabilities(
         unknown = math.isnan(value)
         bits = 0.0 if unknown else -value / math.log(2)
         fill, ink = (GRID, INK) if unknown else colour(bits / most, REDS)
-        tip = f"{label}: no number" if unknown else f"{label}: probability {math.exp(value):.3g}, {bits:.2f} bits"
+        tip = (
+            f"{label}: no number"
+            if unknown
+            else f"{label}: probability {math.exp(value):.3g}, {bits:.2f} bits"
+        )
         d.rect(x, y - 17, w - 1, 23, fill, tip=tip, rx=3)
         d.label(x + 1, y, label, size, ink, pointer_events="none")
     return d
 
 
-def _legend(d: Drawing, x: float, y: float, ramp: Any, ticks: list[tuple[float, str]], what: str, power: float) -> None:
+def _legend(
+    d: Drawing,
+    x: float,
+    y: float,
+    ramp: Any,
+    ticks: list[tuple[float, str]],
+    what: str,
+    power: float,
+) -> None:
     """A bar of colours with the values that they stand for."""
     w = 220
     d.image(x, y, w, 9, np.repeat(shade(np.linspace(0, 1, w), ramp)[None], 9, 0))

@@ -57,7 +57,12 @@ class QuantizedMatrix:
     ndim = 2
 
     def __init__(
-        self, blocks: Array, format: str, *, dtype: DTypeLike = np.float32, threads: int | None = None
+        self,
+        blocks: Array,
+        format: str,
+        *,
+        dtype: DTypeLike = np.float32,
+        threads: int | None = None,
     ) -> None:
         """Wrap blocks `[out, bytes of a row]` as they lie in a file; they are not copied."""
         size = block_bytes(format)
@@ -124,12 +129,16 @@ class Transposed:
         return linear(x, self.of)
 
 
-def quantize(weights: Array, format: str = "q4_0", *, threads: int | None = None) -> QuantizedMatrix:
+def quantize(
+    weights: Array, format: str = "q4_0", *, threads: int | None = None
+) -> QuantizedMatrix:
     """Round a float matrix to blocks as llama.cpp's reference functions do: `[out, in]`."""
     size = block_bytes(format)
     weights = np.asarray(weights)
     if weights.ndim != 2 or not np.issubdtype(weights.dtype, np.floating):
-        raise InputError(f"only a float matrix [out, in] has blocks, not {weights.dtype} {list(weights.shape)}")
+        raise InputError(
+            f"only a float matrix [out, in] has blocks, not {weights.dtype} {list(weights.shape)}"
+        )
     if weights.shape[1] % BLOCK:
         raise InputError(
             f"rows of {weights.shape[1]} weights do not fill blocks of {BLOCK}; pad them with zeros or "
@@ -148,7 +157,9 @@ def linear(x: Array, q: QuantizedMatrix) -> Array:
     """`x @ W.T` in x's own precision, float32 or float64: `[..., in], [out, in] -> [..., out]`."""
     x = np.asarray(x)
     if x.dtype not in (np.float32, np.float64) or x.ndim < 1 or x.shape[-1] != q.shape[1]:
-        raise InputError(f"x must be float32 or float64 [..., {q.shape[1]}], not {x.dtype} {list(x.shape)}")
+        raise InputError(
+            f"x must be float32 or float64 [..., {q.shape[1]}], not {x.dtype} {list(x.shape)}"
+        )
     flat = x.reshape(-1, q.shape[1])
     if not flat.size or not q.blocks.size:
         out = np.zeros((len(flat), len(q)), x.dtype)
@@ -169,7 +180,9 @@ def linear(x: Array, q: QuantizedMatrix) -> Array:
 def matvec(q: QuantizedMatrix, x: Array) -> Array:
     """`W @ x` for one vector: `[out, in], [in] -> [out]`."""
     if np.ndim(x) != 1:
-        raise InputError(f"x must be one vector [{q.shape[1]}], not {list(np.shape(x))}; use linear for more")
+        raise InputError(
+            f"x must be one vector [{q.shape[1]}], not {list(np.shape(x))}; use linear for more"
+        )
     return linear(x, q)
 
 

@@ -54,7 +54,10 @@ def save(model: Any, folder: str | os.PathLike[str], config: Mapping[str, Any]) 
 
 
 def collect_quantized(
-    config: Config, tensors: Mapping[str, Array], setting: Mapping[str, Any], dtype: DTypeLike = np.float32
+    config: Config,
+    tensors: Mapping[str, Array],
+    setting: Mapping[str, Any],
+    dtype: DTypeLike = np.float32,
 ) -> Weights:
     """Read what `save` wrote: a file's tensors and `config.json`'s `quantization_config`, checked against `config`."""
     formats, dtype = _formats(setting), np.dtype(dtype)
@@ -68,14 +71,18 @@ def collect_quantized(
                 used.add(full)
                 params[name] = _read(full, tensors[full], shape, formats.get(full), dtype)
             elif not optional:
-                raise WeightsError(f"tensor {full} is missing; the config asks for shape {list(shape)}")
+                raise WeightsError(
+                    f"tensor {full} is missing; the config asks for shape {list(shape)}"
+                )
         return params
 
     def stack(c: Config, prefix: str) -> Stack:
         top = read(stack_shapes(c), prefix, False)
         if c.positions.startswith("sinusoid"):
             top |= read({"positions": (c.max_positions, c.width)}, prefix, True)
-        layers = tuple(read(layer_shapes(c, i), f"{prefix}layers.{i}.", False) for i in range(c.layers))
+        layers = tuple(
+            read(layer_shapes(c, i), f"{prefix}layers.{i}.", False) for i in range(c.layers)
+        )
         return Stack(c, top, layers)
 
     encoder = stack(config.encoder, "encoder.") if config.encoder else None
@@ -98,7 +105,9 @@ def _formats(setting: Mapping[str, Any]) -> dict[str, str]:
             f"config field quantization_config.version={version!r} is newer than 1, which this version reads"
         )
     if not isinstance(formats, Mapping):
-        raise ConfigError("config field quantization_config.tensors must map the names of tensors to formats")
+        raise ConfigError(
+            "config field quantization_config.tensors must map the names of tensors to formats"
+        )
     for format in formats.values():
         block_bytes(format)
     return dict(formats)
@@ -110,14 +119,18 @@ def _read(name: str, tensor: Array, shape: Shape, format: str | None, dtype: np.
         blocks, rest = divmod(tensor.shape[-1], BLOCK_BYTES[format])
         columns = None if rest else blocks * BLOCK
     got = tensor.shape if format is None else (*tensor.shape[:-1], columns)
-    if len(got) != len(shape) or any(want not in (None, have) for want, have in zip(shape, got, strict=True)):
+    if len(got) != len(shape) or any(
+        want not in (None, have) for want, have in zip(shape, got, strict=True)
+    ):
         raise WeightsError(
             f"tensor {name} ({format or tensor.dtype}) has shape {list(tensor.shape)}; "
             f"the config asks for {list(shape)} weights"
         )
     if format is None:
         if not np.issubdtype(tensor.dtype, np.floating):
-            raise WeightsError(f"tensor {name} is {tensor.dtype} but quantization_config.tensors gives it no format")
+            raise WeightsError(
+                f"tensor {name} is {tensor.dtype} but quantization_config.tensors gives it no format"
+            )
         return tensor.astype(dtype, copy=False)
     if tensor.ndim == 3:
         return QuantizedExperts(QuantizedMatrix(expert, format, dtype=dtype) for expert in tensor)

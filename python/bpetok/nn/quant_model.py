@@ -25,12 +25,30 @@ from numpy.typing import NDArray
 from bpetok.nn.errors import InputError
 from bpetok.nn.quant import BLOCK, BLOCK_BYTES, QuantizedMatrix, block_bytes, quantize
 
-__all__ = ["Error", "QuantizedExperts", "Row", "compare", "is_matrix", "measure", "named_weights", "quantize_model"]
+__all__ = [
+    "Error",
+    "QuantizedExperts",
+    "Row",
+    "compare",
+    "is_matrix",
+    "measure",
+    "named_weights",
+    "quantize_model",
+]
 
 Array = NDArray[Any]
 ROWS = 256  # compared at a time
 _MATRICES = {
-    *("embed", "head.w", "mix.qkv.w", "mix.out.w", "mix.in.w", "cross.q.w", "cross.kv.w", "cross.out.w"),
+    *(
+        "embed",
+        "head.w",
+        "mix.qkv.w",
+        "mix.out.w",
+        "mix.in.w",
+        "cross.q.w",
+        "cross.kv.w",
+        "cross.out.w",
+    ),
     *("ffn.up.w", "ffn.down.w", "ffn.experts.up.w", "ffn.experts.down.w", "pool.w", "mlm.w"),
 }
 
@@ -64,7 +82,11 @@ def is_matrix(name: str, shape: tuple[int | None, ...]) -> bool:
 
 
 def quantize_model(
-    model: Any, format: str = "q4_0", *, overrides: Mapping[str, str] | None = None, threads: int | None = None
+    model: Any,
+    format: str = "q4_0",
+    *,
+    overrides: Mapping[str, str] | None = None,
+    threads: int | None = None,
 ) -> Any:
     """A model with the same interface whose large matrices are blocks.
 
@@ -79,14 +101,19 @@ def quantize_model(
         if not isinstance(weight, np.ndarray) or not is_matrix(name, weight.shape):
             return weight
         if id(weight) not in made:
-            wanted = next((f for end, f in (overrides or {}).items() if f".{name}".endswith(f".{end}")), format)
+            wanted = next(
+                (f for end, f in (overrides or {}).items() if f".{name}".endswith(f".{end}")),
+                format,
+            )
             made[id(weight)] = _quantize(weight, wanted, threads)
         return made[id(weight)]
 
     return model.map_weights(change)
 
 
-def _quantize(weight: Array, format: str, threads: int | None) -> QuantizedMatrix | QuantizedExperts:
+def _quantize(
+    weight: Array, format: str, threads: int | None
+) -> QuantizedMatrix | QuantizedExperts:
     if weight.ndim == 3:
         return QuantizedExperts(quantize(expert, format, threads=threads) for expert in weight)
     return quantize(weight, format, threads=threads)
@@ -130,7 +157,9 @@ class Row:
     change: float  # against the model as it was
 
 
-def compare(model: Any, score: Callable[[Any], float], formats: Iterable[str] = tuple(BLOCK_BYTES)) -> list[Row]:
+def compare(
+    model: Any, score: Callable[[Any], float], formats: Iterable[str] = tuple(BLOCK_BYTES)
+) -> list[Row]:
     """Bytes, error and a score of the model as it is and in each format.
 
     The score is usually `lambda m: bpetok.nn.bits_per_byte(m, tok, text)`.

@@ -31,8 +31,22 @@ __all__ = ["BLUES", "INK", "MUTED", "Drawing", "colour", "png", "shade", "width_
 INK, MUTED, GRID = "#1d2433", "#667085", "#e4e7ec"
 SANS, MONO = "system-ui, 'DejaVu Sans', sans-serif", "ui-monospace, 'DejaVu Sans Mono', monospace"
 # From light to dark, in steps that look about equal; readable in grey and with any colour vision.
-BLUES = ((255, 255, 255), (206, 224, 242), (129, 178, 220), (52, 121, 184), (15, 68, 130), (6, 27, 66))
-REDS = ((255, 255, 255), (254, 232, 200), (252, 187, 132), (239, 117, 72), (196, 46, 36), (112, 8, 20))
+BLUES = (
+    (255, 255, 255),
+    (206, 224, 242),
+    (129, 178, 220),
+    (52, 121, 184),
+    (15, 68, 130),
+    (6, 27, 66),
+)
+REDS = (
+    (255, 255, 255),
+    (254, 232, 200),
+    (252, 187, 132),
+    (239, 117, 72),
+    (196, 46, 36),
+    (112, 8, 20),
+)
 
 
 class Drawing:
@@ -47,7 +61,9 @@ class Drawing:
             f'<rect {size} fill="#ffffff"/>',
         ]
 
-    def add(self, tag: str, content: str | None = None, tip: str | None = None, **attributes: Any) -> None:
+    def add(
+        self, tag: str, content: str | None = None, tip: str | None = None, **attributes: Any
+    ) -> None:
         """Add an element; in an attribute's name `_` stands for `-` and `__` for `:`; `tip` shows on hover."""
         pairs = (
             (name.replace("__", ":").replace("_", "-"), value)
@@ -55,14 +71,20 @@ class Drawing:
             if value is not None
         )
         head = f"<{tag}" + "".join(f" {name}={quoteattr(_number(value))}" for name, value in pairs)
-        inside = ("" if tip is None else f"<title>{_text(tip)}</title>") + ("" if content is None else _text(content))
+        inside = ("" if tip is None else f"<title>{_text(tip)}</title>") + (
+            "" if content is None else _text(content)
+        )
         self.parts.append(f"{head}>{inside}</{tag}>" if inside else f"{head}/>")
 
-    def rect(self, x: float, y: float, w: float, h: float, fill: str, tip: str | None = None, **more: Any) -> None:
+    def rect(
+        self, x: float, y: float, w: float, h: float, fill: str, tip: str | None = None, **more: Any
+    ) -> None:
         """A filled rectangle."""
         self.add("rect", tip=tip, x=x, y=y, width=w, height=h, fill=fill, **more)
 
-    def line(self, x1: float, y1: float, x2: float, y2: float, stroke: str = GRID, **more: Any) -> None:
+    def line(
+        self, x1: float, y1: float, x2: float, y2: float, stroke: str = GRID, **more: Any
+    ) -> None:
         """A straight line."""
         self.add("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=stroke, **more)
 
@@ -72,25 +94,59 @@ class Drawing:
         self.add("polyline", tip=tip, points=points, fill="none", stroke=stroke, **more)
 
     def text(
-        self, x: float, y: float, content: str, size: float = 12, fill: str = INK, anchor: str = "start", **more: Any
+        self,
+        x: float,
+        y: float,
+        content: str,
+        size: float = 12,
+        fill: str = INK,
+        anchor: str = "start",
+        **more: Any,
     ) -> None:
         """A line of text; `y` is its baseline."""
         self.add(
-            "text", content, x=x, y=y, font_size=size, fill=fill, text_anchor=anchor, xml__space="preserve", **more
+            "text",
+            content,
+            x=x,
+            y=y,
+            font_size=size,
+            fill=fill,
+            text_anchor=anchor,
+            xml__space="preserve",
+            **more,
         )
 
     def label(
-        self, x: float, y: float, content: str, size: float, fill: str = INK, anchor: str = "start", **more: Any
+        self,
+        x: float,
+        y: float,
+        content: str,
+        size: float,
+        fill: str = INK,
+        anchor: str = "start",
+        **more: Any,
     ) -> None:
         """A token in a fixed-width font, exactly as wide as `width_of` says."""
         width = width_of(content, size)
-        more |= {"font_family": MONO, "textLength": width or None, "lengthAdjust": "spacingAndGlyphs"}
+        more |= {
+            "font_family": MONO,
+            "textLength": width or None,
+            "lengthAdjust": "spacingAndGlyphs",
+        }
         self.text(x, y, content, size, fill, anchor, **more)
 
     def image(self, x: float, y: float, w: float, h: float, pixels: NDArray[np.uint8]) -> None:
         """Pixels `[h, w, 3]`, as a PNG inside the SVG."""
         data = base64.b64encode(png(pixels)).decode()
-        self.add("image", x=x, y=y, width=w, height=h, href=f"data:image/png;base64,{data}", preserveAspectRatio="none")
+        self.add(
+            "image",
+            x=x,
+            y=y,
+            width=w,
+            height=h,
+            href=f"data:image/png;base64,{data}",
+            preserveAspectRatio="none",
+        )
 
     def __str__(self) -> str:
         return "\n".join([*self.parts, "</svg>"])
@@ -106,7 +162,10 @@ class Drawing:
 def width_of(text: str, size: float) -> float:
     """Width of a label: 0.6 of its size for a character, twice that for a wide one, nothing for a combining one."""
     wide = {"W": 2, "F": 2}
-    cells = sum(0 if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), 1) for c in text)
+    cells = sum(
+        0 if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), 1)
+        for c in text
+    )
     return round(0.6 * size * cells, 2)
 
 
@@ -136,11 +195,17 @@ def png(pixels: NDArray[np.uint8]) -> bytes:
     rows = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, red green blue
     return b"\x89PNG\r\n\x1a\n" + b"".join(
-        [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)), chunk(b"IEND", b"")]
+        [
+            chunk(b"IHDR", header),
+            chunk(b"IDAT", zlib.compress(rows.tobytes(), 9)),
+            chunk(b"IEND", b""),
+        ]
     )
 
 
@@ -152,6 +217,9 @@ def _text(content: str) -> str:
     """Escaped, without the control characters that XML forbids."""
     return escape(
         "".join(
-            c if c >= " " and c not in "\ufffe\uffff" and not 0xD800 <= ord(c) < 0xE000 else "\ufffd" for c in content
+            c
+            if c >= " " and c not in "\ufffe\uffff" and not 0xD800 <= ord(c) < 0xE000
+            else "\ufffd"
+            for c in content
         )
     )

@@ -49,8 +49,18 @@ BART = {
     **{f"{side}_attention_heads": 12 for side in ("encoder", "decoder")},
     **{f"{side}_ffn_dim": 3072 for side in ("encoder", "decoder")},
 }
-MAMBA_130M = {"model_type": "mamba", "hidden_size": 768, "num_hidden_layers": 24, "vocab_size": 50280}
-MAMBA_3B = {"model_type": "mamba", "hidden_size": 2560, "num_hidden_layers": 64, "vocab_size": 50280}
+MAMBA_130M = {
+    "model_type": "mamba",
+    "hidden_size": 768,
+    "num_hidden_layers": 24,
+    "vocab_size": 50280,
+}
+MAMBA_3B = {
+    "model_type": "mamba",
+    "hidden_size": 2560,
+    "num_hidden_layers": 64,
+    "vocab_size": 50280,
+}
 MAMBA2_130M = {
     "model_type": "mamba2",
     "hidden_size": 768,
@@ -64,7 +74,10 @@ MAMBA2_130M = {
 KNOWN = {
     "GPT-1, 117 M in its paper": ({"model_type": "openai-gpt"}, 116_534_784),
     "GPT-2, 124 M": ({"model_type": "gpt2"}, 124_439_808),
-    "GPT-2 XL, 1.5 B": ({"model_type": "gpt2", "n_embd": 1600, "n_layer": 48, "n_head": 25}, 1_557_611_200),
+    "GPT-2 XL, 1.5 B": (
+        {"model_type": "gpt2", "n_embd": 1600, "n_layer": 48, "n_head": 25},
+        1_557_611_200,
+    ),
     "GPT-3, 175 B": (GPT3, 174_604_259_328),
     "Llama 2 7B": ({"model_type": "llama"}, 6_738_415_616),
     "Llama 3 8B": (LLAMA3, 8_030_261_248),
@@ -75,8 +88,14 @@ KNOWN = {
     "Mamba 2.8B": (MAMBA_3B, 2_768_345_600),
     "Mamba-2 130M": (MAMBA2_130M, 128_989_632),
     "BERT base": ({"model_type": "bert"}, 109_482_240),
-    "BERT base for pretraining": ({"model_type": "bert", "architectures": ["BertForPreTraining"]}, 110_106_428),
-    "BERT base, two labels": ({"model_type": "bert", "architectures": ["BertForSequenceClassification"]}, 109_483_778),
+    "BERT base for pretraining": (
+        {"model_type": "bert", "architectures": ["BertForPreTraining"]},
+        110_106_428,
+    ),
+    "BERT base, two labels": (
+        {"model_type": "bert", "architectures": ["BertForSequenceClassification"]},
+        109_483_778,
+    ),
     "Transformer base": (TRANSFORMER, 63_082_496),
     "BART base": (BART, 139_420_416),
 }
@@ -90,12 +109,22 @@ def test_known_sizes(name: str) -> None:
 
 
 def test_a_mixture_counts_all_experts_and_uses_some() -> None:
-    assert round(active_parameters({"model_type": "mixtral"}) / 1e9, 1) == 12.9  # arXiv:2401.04088: 13 B
+    assert (
+        round(active_parameters({"model_type": "mixtral"}) / 1e9, 1) == 12.9
+    )  # arXiv:2401.04088: 13 B
     assert active_parameters(LLAMA3) == parameters(LLAMA3)
 
 
 CHECKPOINTS = (
-    *("bert_tiny", "gpt2_tied", "llama_bf16_shards", "llama_gqa", "mamba1", "mistral_swa", "mixtral_moe"),
+    *(
+        "bert_tiny",
+        "gpt2_tied",
+        "llama_bf16_shards",
+        "llama_gqa",
+        "mamba1",
+        "mistral_swa",
+        "mixtral_moe",
+    ),
     "transformer2017",
 )
 
@@ -109,12 +138,21 @@ def test_a_checkpoint_has_as_many_numbers_as_its_config_says(family: str) -> Non
         skip |= {"lm_head.weight", "cls.predictions.decoder.weight"}
     if "model.shared.weight" in tensors:
         skip |= {f"model.{side}.embed_tokens.weight" for side in ("encoder", "decoder")}
-    kept = [name for name in tensors if name not in skip and not name.endswith("embed_positions.weight")]
+    kept = [
+        name for name in tensors if name not in skip and not name.endswith("embed_positions.weight")
+    ]
     assert parameters(config) == sum(tensors[name].size for name in kept)
 
 
 SMALL = {
-    "gpt2": {"model_type": "gpt2", "vocab_size": 96, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 64},
+    "gpt2": {
+        "model_type": "gpt2",
+        "vocab_size": 96,
+        "n_embd": 64,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 64,
+    },
     "mistral": {
         "model_type": "mistral",
         "vocab_size": 96,
@@ -146,7 +184,12 @@ SMALL = {
         "state_size": 16,
         "n_groups": 2,
     },
-    "linear_ssm": {"model_type": "linear_ssm", "vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 2},
+    "linear_ssm": {
+        "model_type": "linear_ssm",
+        "vocab_size": 96,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+    },
     "jamba": {
         "model_type": "jamba",
         "vocab_size": 96,
@@ -168,7 +211,9 @@ def test_states_take_as_many_bytes_as_counted(family: str, dtype: str) -> None:
     model = random_model(config_from_json(SMALL[family]), dtype=dtype)
     state = None
     for read in (3, 9, 17):
-        _, state = model(np.zeros((2, read - (int(state.lengths[0]) if state else 0)), np.int64), state)
+        _, state = model(
+            np.zeros((2, read - (int(state.lengths[0]) if state else 0)), np.int64), state
+        )
         assert state.nbytes == state_bytes(SMALL[family], read, batch=2, dtype=dtype)
 
 
@@ -201,7 +246,9 @@ def test_operations_of_a_text_are_the_sum_of_its_steps(family: str) -> None:
     steps = [flops(config, 1, context=n) for n in range(20)]
     assert flops(config, 20).total == sum(step.total for step in steps)
     assert flops(config, 12).total + flops(config, 8, context=12).total == flops(config, 20).total
-    assert (steps[19].total > steps[9].total) == ("mamba" not in family and family not in ("mistral", "linear_ssm"))
+    assert (steps[19].total > steps[9].total) == (
+        "mamba" not in family and family not in ("mistral", "linear_ssm")
+    )
 
 
 def test_a_window_limits_operations_and_bytes() -> None:

@@ -39,7 +39,9 @@ def pixels(data: bytes) -> np.ndarray:
     while at < len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
         body = data[at + 8 : at + 8 + length]
-        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0] == zlib.crc32(kind + body)
+        assert struct.unpack(">I", data[at + 8 + length : at + 12 + length])[0] == zlib.crc32(
+            kind + body
+        )
         chunks[kind] = body
         at += 12 + length
     width, height, *rest = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
@@ -51,7 +53,10 @@ def pixels(data: bytes) -> np.ndarray:
 
 
 def images(root: ET.Element) -> list[np.ndarray]:
-    return [pixels(base64.b64decode(node.attrib["href"].partition(",")[2])) for node in root.iter(f"{SVG}image")]
+    return [
+        pixels(base64.b64decode(node.attrib["href"].partition(",")[2]))
+        for node in root.iter(f"{SVG}image")
+    ]
 
 
 def test_png_gives_its_pixels_back() -> None:
@@ -65,8 +70,12 @@ def test_ramps_darken_steadily_and_text_on_them_is_readable(ramp) -> None:
     assert (np.diff(light) < 0).all()
     assert light[0] == pytest.approx(255)
     for value in np.linspace(0, 1, 21):
-        fill, ink = (np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) / 255 for c in colour(value, ramp))
-        linear = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in (fill, ink)]
+        fill, ink = (
+            np.array([int(c[i : i + 2], 16) for i in (1, 3, 5)]) / 255 for c in colour(value, ramp)
+        )
+        linear = [
+            np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in (fill, ink)
+        ]
         bright, dark = sorted((float(c @ (0.2126, 0.7152, 0.0722)) for c in linear), reverse=True)
         assert (bright + 0.05) / (dark + 0.05) > 3  # WCAG's contrast for large text
 
@@ -104,14 +113,25 @@ def test_long_texts_get_fewer_labels() -> None:
 
 
 def test_the_map_of_a_model_can_be_drawn() -> None:
-    c = config_from_json({**GPT2, "vocab_size": 50, "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 8})
+    c = config_from_json(
+        {**GPT2, "vocab_size": 50, "n_embd": 16, "n_layer": 2, "n_head": 4, "n_positions": 8}
+    )
     trace = random_model(c).trace(np.arange(5)[None])
     parse(attention(trace["attention"][1, 0], list("abcde")))
 
 
 def test_labels_show_every_token() -> None:
     class Tok:
-        tokens = (b"The", b" the", b"\n\n", b"\t", b"\xe6\xbc", "漢".encode(), b"\x00", "\u200b".encode())
+        tokens = (
+            b"The",
+            b" the",
+            b"\n\n",
+            b"\t",
+            b"\xe6\xbc",
+            "漢".encode(),
+            b"\x00",
+            "\u200b".encode(),
+        )
 
         def token_bytes(self, token: int) -> bytes:
             return self.tokens[token]
@@ -124,7 +144,10 @@ def test_probabilities_colour_every_token_and_tell_the_mean() -> None:
     logs = np.log([0.5, 0.25, 2.0**-30])
     root = parse(probabilities([np.nan, *logs], ["It", "␣was", "⏎", "<b>"]))
     boxes = [node for node in root.iter(f"{SVG}rect") if node.find(f"{SVG}title") is not None]
-    assert [box.attrib["fill"] for box in boxes] == ["#e4e7ec", *(colour(b / 12, REDS)[0] for b in (1, 2, 30))]
+    assert [box.attrib["fill"] for box in boxes] == [
+        "#e4e7ec",
+        *(colour(b / 12, REDS)[0] for b in (1, 2, 30)),
+    ]
     tips = [box.find(f"{SVG}title").text for box in boxes]
     assert tips[0] == "It: no number"
     assert tips[1] == " was: probability 0.5, 1.00 bits"
@@ -163,7 +186,10 @@ def test_a_line_on_another_is_dashed_as_long_as_they_agree() -> None:
         {"model_type": "mistral", "sliding_window": 1000},
     )
     root = parse(memory({"full": full, "windowed": windowed}, 100_000))
-    parts = [(node.find(f"{SVG}title").text, "stroke-dasharray" in node.attrib) for node in root.iter(f"{SVG}polyline")]
+    parts = [
+        (node.find(f"{SVG}title").text, "stroke-dasharray" in node.attrib)
+        for node in root.iter(f"{SVG}polyline")
+    ]
     assert parts == [("full", False), ("windowed", True), ("windowed", False)]
 
 

@@ -27,7 +27,14 @@ LLAMA = {
 }
 MODELS = {
     "llama": LLAMA,
-    "gpt2": {"model_type": "gpt2", "vocab_size": 96, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 40},
+    "gpt2": {
+        "model_type": "gpt2",
+        "vocab_size": 96,
+        "n_embd": 64,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_positions": 40,
+    },
     "mixtral": {**LLAMA, "model_type": "mixtral", "num_local_experts": 4},
     "mamba": {"model_type": "mamba", "vocab_size": 96, "hidden_size": 64, "num_hidden_layers": 2},
     "mamba2": {
@@ -67,7 +74,9 @@ def matrices() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning", "ignore:invalid value:RuntimeWarning")
 def test_blocks_are_those_of_gguf(format: str) -> None:
-    gguf = pytest.importorskip("gguf", reason="the gguf package is not installed: uv pip install gguf")
+    gguf = pytest.importorskip(
+        "gguf", reason="the gguf package is not installed: uv pip install gguf"
+    )
     kind = getattr(gguf.GGMLQuantizationType, format.upper())
     for name, weights in matrices().items():
         q = quantize(weights, format)
@@ -78,7 +87,9 @@ def test_blocks_are_those_of_gguf(format: str) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_any_bytes_dequantise_as_in_gguf(format: str) -> None:
-    gguf = pytest.importorskip("gguf", reason="the gguf package is not installed: uv pip install gguf")
+    gguf = pytest.importorskip(
+        "gguf", reason="the gguf package is not installed: uv pip install gguf"
+    )
     blocks = np.random.default_rng(1).integers(0, 256, (500, 2 * BLOCK_BYTES[format]), np.uint8)
     with np.errstate(invalid="ignore"):
         expected = gguf.dequantize(blocks, getattr(gguf.GGMLQuantizationType, format.upper()))
@@ -92,10 +103,14 @@ def test_scales_round_as_numpy_rounds_to_half(format: str) -> None:
     values = bits.view(np.float32)
     values = values[np.abs(values) < 60_000]  # drops NaN too
     divisor = {"q8_0": 127, "q5_0": -16, "q4_1": 1, "q4_0": -8}[format]
-    scales = ((np.abs(values) if format == "q8_0" else values) / np.float32(divisor)).astype(np.float16)
+    scales = ((np.abs(values) if format == "q8_0" else values) / np.float32(divisor)).astype(
+        np.float16
+    )
     blocks = quantize(np.repeat(values[:, None], 32, axis=1), format).blocks
     at = 2 if format == "q4_1" else 0
-    np.testing.assert_array_equal(blocks[:, at : at + 2].copy().view(np.uint16)[:, 0], scales.view(np.uint16))
+    np.testing.assert_array_equal(
+        blocks[:, at : at + 2].copy().view(np.uint16)[:, 0], scales.view(np.uint16)
+    )
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -147,7 +162,12 @@ def test_rows_are_looked_up() -> None:
 def test_measured_errors_are_those_of_the_formats() -> None:
     weights = np.random.default_rng(0).standard_normal((256, 512)).astype(np.float32)
     errors = {format: measure(weights, quantize(weights, format)) for format in FORMATS}
-    expected = {"q8_0": 0.00536, "q5_0": 0.0428, "q4_1": 0.0773, "q4_0": 0.0857}  # of normal weights
+    expected = {
+        "q8_0": 0.00536,
+        "q5_0": 0.0428,
+        "q4_1": 0.0773,
+        "q4_0": 0.0857,
+    }  # of normal weights
     for format, error in errors.items():
         assert error.relative == pytest.approx(expected[format], rel=0.05)
         assert error.rms == pytest.approx(error.relative, rel=0.01)
@@ -204,12 +224,15 @@ def test_a_quantised_model_runs_like_one_with_the_same_weights(family: str, dtyp
         logits, state = small(ids[:, at : at + 3], state)
         steps.append(logits)
     assert np.abs(np.concatenate(steps, 1) - expected).max() <= tolerance
-    assert np.abs(expected - model(ids)[0]).max() > tolerance  # the blocks are not the weights themselves
+    assert (
+        np.abs(expected - model(ids)[0]).max() > tolerance
+    )  # the blocks are not the weights themselves
 
 
 def test_which_weights_become_blocks() -> None:
     model = quantize_model(
-        random_model(config_from_json(MODELS["mixtral"])), overrides={"layers.1.ffn.experts.up.w": "q8_0"}
+        random_model(config_from_json(MODELS["mixtral"])),
+        overrides={"layers.1.ffn.experts.up.w": "q8_0"},
     )
     kinds = {name: getattr(weight, "format", None) for name, weight in named_weights(model)}
     assert kinds["embed"] == kinds["layers.0.mix.qkv.w"] == kinds["heads.head.w"] == "q4_0"
@@ -236,7 +259,9 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path) -> None:
     setting = json.loads((tmp_path / "config.json").read_text())["quantization_config"]
     tensors = dict(read_folder(tmp_path))
 
-    def refused(match: str, setting=setting, kind: type = WeightsError, **changed: np.ndarray | None) -> None:
+    def refused(
+        match: str, setting=setting, kind: type = WeightsError, **changed: np.ndarray | None
+    ) -> None:
         changed = {name.replace("__", "."): array for name, array in changed.items()}
         now = {name: array for name, array in (tensors | changed).items() if array is not None}
         with pytest.raises(kind, match=match):
@@ -244,14 +269,21 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path) -> None:
 
     refused(r"layers.0.mix.qkv.w is missing.*\[128, 64\]", layers__0__mix__qkv__w=None)
     refused(r"embed \(q4_0\) has shape \[95, 36\].*\[96, 64\]", embed=tensors["embed"][:95])
-    refused(r"embed \(q4_0\) has shape \[96, 35\]", embed=np.ascontiguousarray(tensors["embed"][:, :35]))
+    refused(
+        r"embed \(q4_0\) has shape \[96, 35\]", embed=np.ascontiguousarray(tensors["embed"][:, :35])
+    )
     refused(r"embed \(q4_0\) has shape", embed=np.zeros((96, 64), np.float32))
     refused("tensor extra has no place", extra=np.zeros(3, np.float32))
     refused("gptq.*must be 'bpetok'", {**setting, "quant_method": "gptq"}, ConfigError)
     refused("version=2 is newer", {**setting, "version": 2}, ConfigError)
     refused("tensors must map", {**setting, "tensors": "q4_0"}, ConfigError)
     refused("q9_0.*unknown", {**setting, "tensors": {"embed": "q9_0"}}, InputError)
-    refused("uint8 but .* no format", {**setting, "tensors": {}}, WeightsError, embed=np.zeros((96, 64), np.uint8))
+    refused(
+        "uint8 but .* no format",
+        {**setting, "tensors": {}},
+        WeightsError,
+        embed=np.zeros((96, 64), np.uint8),
+    )
     with pytest.raises(InputError, match="quantize_model first"):
         save(random_model(config), tmp_path, LLAMA)
     foreign = {**LLAMA, "quantization_config": {"quant_method": "awq"}}
