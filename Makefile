@@ -94,8 +94,9 @@ dist: $(VENV)/installed-build ## sdist and wheel in dist/; the wheel passes the 
 docs: $(VENV)/installed-docs build ## the documentation as a site, in site/
 	$(BIN)/zensical build --clean
 
-golden: $(VENV)/installed-all ## rewrite tests/vectors from the peers (read the diff)
+golden: $(VENV)/installed-all ## rewrite tests/vectors and tests/golden/nn/made from the peers (read the diff)
 	$(BIN)/python tests/vectors/make.py
+	if $(BIN)/python -c 'import torch' 2>/dev/null; then $(BIN)/python tests/python/nn/make_golden.py; else echo "tests/golden/nn/made stays as it is: torch is not installed in $(VENV)"; fi
 
 clean: ## remove what was built; .venv too
 	rm -rf $(VENV) $(DIST_VENV) $(BENCH_VENV) $(ENGINES_VENV) target dist site demo.bpetok

@@ -14,13 +14,13 @@ import warnings
 from typing import TYPE_CHECKING
 
 from bpetok._bpetok import __version__
-from bpetok.cli import count, decode, demo, encode, show, train
+from bpetok.cli import count, decode, demo, encode, generate, show, train
 from bpetok.errors import Error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERBS = (demo, train, encode, decode, count, show)
+VERBS = (demo, train, encode, decode, count, show, generate)
 
 DESCRIPTION = """\
 Train, run and understand byte-level BPE tokenizers.
@@ -33,6 +33,7 @@ number (id). Start here:
   echo "Hello there" | bpetok show my.bpetok -       see how a text is cut
   bpetok encode my.bpetok book.txt -o book.ids       text -> ids (uint32, little-endian)
   bpetok decode my.bpetok book.ids -o book.again     ids -> text
+  bpetok generate llama "It was a dark"              a small model that comes with bpetok writes on
 """
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok._bpetok import Tokenizer
-from bpetok.cli import common, pieces
+from bpetok.cli import common, generate, pieces
 from bpetok.errors import Error
 from bpetok.progress import ProgressBar
 from bpetok.tokenizer import load, train
@@ -30,6 +30,7 @@ EPILOG = """\
 examples:
   bpetok demo
   bpetok demo --source ~/my/books -o books.bpetok
+  bpetok demo --generate
 """
 
 
@@ -53,12 +54,18 @@ def add_parser(verbs: Any) -> None:
         "-o", "--output", metavar="TOK", default="demo.bpetok",
         help="where to save the vocabulary (default: demo.bpetok)",
     )  # fmt: skip
+    parser.add_argument(
+        "--generate", action="store_true",
+        help="instead, let the two small models that come with bpetok write",
+    )  # fmt: skip
     common.add_threads(parser)
     common.add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Does it all and checks that the bytes come back."""
+    if arguments.generate:
+        return generate.demonstrate(json_wanted=arguments.json)
     documents = read_source(arguments.source)
     started = time.perf_counter()
     with ProgressBar.on_terminal() as report:
