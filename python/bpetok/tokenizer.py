@@ -31,6 +31,7 @@ def train(
     special_tokens: Iterable[str] = ("<|endoftext|>",),
     min_frequency: int = 1,
     max_token_bytes: int | None = None,
+    digits: str = "none",
     threads: int | None = None,
     progress: Progress = False,
 ) -> Tokenizer:
@@ -49,6 +50,9 @@ def train(
         special_tokens: texts that get ids of their own, above the merges. `Counts` bring their own.
         min_frequency: a pair that occurs less often is not merged.
         max_token_bytes: no token gets longer than this.
+        digits: how each run of numbers (`\\p{N}+`) is cut before the pattern: `"none"` leaves it to the
+            pattern, `"1"` makes each digit a pretoken, `"1-3"` groups of three from the left,
+            `"right-1-3"` from the right (`12345` is `12|345`). `Counts` bring their own.
         threads: `None` uses all available cores, `1` the calling thread.
         progress: `True` draws a bar on a terminal; a callable is called as
             `(phase, done, total)` with phase `"count"` (bytes; total 0 if unknown) or `"merge"`.
@@ -72,10 +76,10 @@ def train(
     with _reporter(progress) as report:
         if isinstance(source, Counts):
             counts = source
-            _check_counts(counts, pattern, specials)
+            _check_counts(counts, pattern, specials, digits)
         else:
             _check_vocab_size(vocab_size, len(specials))
-            counts = Counts(pattern, specials)
+            counts = Counts(pattern, specials, digits)
             counts.update(source, threads=threads, progress=report)
         tok = train_counts(
             counts,
@@ -162,12 +166,17 @@ def _check_vocab_size(vocab_size: int, special_count: int) -> None:
         )
 
 
-def _check_counts(counts: Counts, pattern: str, specials: list[str]) -> None:
-    """`Counts` decide the pattern and the specials; an argument may only repeat them or be default."""
+def _check_counts(counts: Counts, pattern: str, specials: list[str], digits: str) -> None:
+    """`Counts` decide pattern, specials and digits; an argument may only repeat them or be default."""
     defaults = train.__kwdefaults__ or {}
     if pattern != defaults["pattern"] and expand_pattern(pattern) != counts.pattern:
         raise TrainError(
             f"pattern {pattern!r} is not the one these counts were made with ({counts.pattern!r}): "
+            "leave it out, or count again with it"
+        )
+    if digits not in (defaults["digits"], counts.digits):
+        raise TrainError(
+            f"digits={digits!r} is not the rule these counts were made with ({counts.digits!r}): "
             "leave it out, or count again with it"
         )
     made_with = list(counts.special_tokens)

@@ -12,10 +12,11 @@ use std::path::Path;
 use table::CountTable;
 
 use crate::batch::{self, in_parallel};
+use crate::digits::Digits;
 use crate::error::{Error, Result};
-use crate::pretokenize::{Ends, Pretokenizer, regex::RegexCache};
+use crate::pretokenize::{Ends, Pieces, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Specials};
-use crate::utf8::{Stretch, Text, stretches};
+use crate::utf8::Text;
 
 /// Bytes of a file in memory at once, for each thread.
 const FILE_BLOCK: usize = 8 << 20;
@@ -32,14 +33,15 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// No counts yet. `pattern` is a preset's name or a regex; `specials` are texts that bound documents.
+    /// No counts yet. `pattern` is a preset's name or a regex; `specials` are texts that bound documents; `digits` is the rule
+    /// that cuts numbers before the pattern.
     ///
     /// # Errors
     /// A pattern or special tokens that cannot be.
-    pub fn new(pattern: &str, specials: &[String]) -> Result<Self> {
+    pub fn new(pattern: &str, specials: &[String], digits: Digits) -> Result<Self> {
         let named = (0..).zip(specials).map(|(id, text)| (text.clone(), id)).collect();
         Ok(Self {
-            pretokenizer: Pretokenizer::new(pattern)?,
+            pretokenizer: Pretokenizer::new(pattern)?.with_digits(digits),
             specials: Specials::new(named)?,
             table: CountTable::default(),
             bytes: 0,
@@ -80,7 +82,7 @@ impl Counts {
         self.bytes
     }
 
-    /// Adds counts of the same pattern and special tokens.
+    /// Adds counts of the same pattern, digit rule and special tokens.
     ///
     /// # Errors
     /// Counts made in another way.
@@ -90,6 +92,13 @@ impl Counts {
                 "counts of pattern {:?} cannot be added to counts of pattern {:?}; count with one pattern",
                 other.pretokenizer.pattern(),
                 self.pretokenizer.pattern()
+            )));
+        }
+        let rules = (self.pretokenizer.digits().name(), other.pretokenizer.digits().name());
+        if rules.0 != rules.1 {
+            return Err(Error::Train(format!(
+                "counts with digits={:?} cannot be added to counts with digits={:?}; count with one rule",
+                rules.1, rules.0
             )));
         }
         let sorted = |counts: &Self| {
@@ -150,21 +159,12 @@ impl Counts {
 
     fn count_ordinary(&self, text: Text<'_>, table: &mut CountTable) -> Result<()> {
         let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
-        stretches(text, |stretch| match stretch {
-            Stretch::Invalid(bytes) => table.add(bytes, 0, bytes.len(), 1),
-            Stretch::Valid(text) => {
-                let mut at = 0;
-                while at < text.len() {
-                    ends.clear();
-                    let stop = self.pretokenizer.scan(&mut regex, text, at, &mut ends)?;
-                    for &end in ends.as_slice() {
-                        table.add(text.as_bytes(), at, end, 1)?;
-                        at = end;
-                    }
-                    at = stop;
-                }
-                Ok(())
-            }
+        self.pretokenizer.batches(&mut regex, &mut ends, text, |pieces| match pieces {
+            Pieces::Invalid(bytes) => table.add(bytes, 0, bytes.len(), 1),
+            Pieces::Valid(text, mut at, ends) => ends.iter().try_for_each(|&end| {
+                let start = std::mem::replace(&mut at, end);
+                table.add(text, start, end, 1)
+            }),
         })
     }
 

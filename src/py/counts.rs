@@ -9,12 +9,14 @@ use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::convert::{self, Pause, text, type_name};
 use crate::count;
+use crate::digits::Digits;
 use crate::error::Error;
 use crate::utf8::Text;
 
 /// Bytes of documents gathered from an iterator before they are counted together.
 const GATHER: usize = 16 << 20;
-/// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k", special_tokens=())`.
+/// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k",
+/// special_tokens=(), digits="none")`.
 #[pyclass(frozen, module = "bpetok")]
 pub struct Counts {
     /// Taken out while a call adds to it. The lock is never held while Python runs, or a progress function that looks at
@@ -103,10 +105,8 @@ impl Counts {
     #[new]
     #[pyo3(signature = (pattern="cl100k", special_tokens=Vec::new(), digits="none"))]
     fn new(pattern: &str, special_tokens: Vec<String>, digits: &str) -> PyResult<Self> {
-        if digits != "none" {
-            return Err(Error::Argument(format!("digits is {digits:?}; this version knows \"none\"")).into());
-        }
-        Ok(Self { inner: Mutex::new(Some(Arc::new(count::Counts::new(pattern, &special_tokens)?))) })
+        let inner = count::Counts::new(pattern, &special_tokens, Digits::parse(digits)?)?;
+        Ok(Self { inner: Mutex::new(Some(Arc::new(inner))) })
     }
 
     /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
@@ -131,7 +131,7 @@ impl Counts {
         }
     }
 
-    /// Adds counts of the same pattern and special tokens; others are a TrainError.
+    /// Adds counts of the same pattern, digit rule and special tokens; others are a TrainError.
     fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
         if std::ptr::eq(self, other.get()) {
             return Err(
@@ -173,9 +173,8 @@ impl Counts {
 
     /// The digit rule.
     #[getter]
-    #[allow(clippy::unused_self)]
-    fn digits(&self) -> &'static str {
-        "none"
+    fn digits(&self) -> PyResult<&'static str> {
+        Ok(self.get()?.pretokenizer().digits().name())
     }
 
     /// list[tuple[bytes, int]] sorted by pretoken.

@@ -61,7 +61,7 @@ pub fn train_counts(
             merges: Some(trained.merges),
             pattern: inner.pretokenizer().pattern(),
             specials,
-            digits: "none",
+            digits: inner.pretokenizer().digits().name(),
             unicode_version: UNICODE_VERSION,
         })
     });

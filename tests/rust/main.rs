@@ -11,6 +11,7 @@
 
 mod batch;
 mod count;
+mod digits;
 mod encode;
 mod files;
 mod masks;
