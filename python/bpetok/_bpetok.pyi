@@ -26,6 +26,7 @@ __all__ = [
     "TokenBatch",
     "Tokenizer",
     "__version__",
+    "counts_digest",
     "load_bpetok",
     "parse_tiktoken",
     "quant_dequantize",
@@ -194,7 +195,11 @@ class Counts:
     @property
     def bytes(self) -> int: ...
     def update(
-        self, source: _Source, threads: int | None = None, progress: _Progress | None = None
+        self,
+        source: _Source,
+        weights: Iterable[int] | None = None,
+        threads: int | None = None,
+        progress: _Progress | None = None,
     ) -> None: ...
     def merge(self, other: Counts) -> None: ...
     def items(self) -> list[tuple[builtins.bytes, int]]: ...
@@ -216,9 +221,13 @@ def train_counts(
     *,
     min_frequency: int = 1,
     max_token_bytes: int | None = None,
+    init: Tokenizer | None = None,
+    done: bytes | None = None,
+    on_merges: Callable[[list[tuple[int, int, int, int, bytes, bytes]]], object] | None = None,
     threads: int | None = None,
     progress: _Progress | None = None,
 ) -> Tokenizer: ...
+def counts_digest(counts: Counts) -> str: ...
 def parse_tiktoken(
     data: bytes, pattern: str, special_tokens: _Specials | None = None
 ) -> Tokenizer: ...

@@ -123,19 +123,37 @@ impl Counts {
     /// # Errors
     /// A pattern's step limit, or the error of `on_bytes`.
     pub fn add_documents(&mut self, documents: &[Text<'_>], threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
+        self.add_weighted(documents, &[], threads, on_bytes)
+    }
+
+    /// The same as if document `i` stood there `weights[i]` times. Documents without a weight, as where there are none, count
+    /// once.
+    ///
+    /// # Errors
+    /// As [`Counts::add_documents`]; a count above `u64`.
+    pub fn add_weighted(
+        &mut self,
+        documents: &[Text<'_>],
+        weights: &[u64],
+        threads: usize,
+        on_bytes: OnBytes<'_>,
+    ) -> Result<()> {
+        let weight = |document: usize| weights.get(document).copied().unwrap_or(1);
         let shares = batch::shares(&self.pretokenizer, &self.specials, documents);
         // One table for each thread, not for each share: most of a share's pretokens are in all of them.
         let groups: Vec<&[Vec<batch::Part>]> = shares.chunks(shares.len().div_ceil(threads).max(1)).collect();
         let count = |group: &&[Vec<batch::Part>]| {
             let mut table = CountTable::default();
             for part in group.iter().flatten() {
-                self.count_text(documents[part.document].slice(part.range.clone()), &mut table)
+                let text = documents[part.document].slice(part.range.clone());
+                self.count_text(text, weight(part.document), &mut table)
                     .map_err(|e| e.in_document(part.document, part.range.start, documents.len()))?;
             }
             Ok(table)
         };
         let before = self.bytes;
-        let total: usize = documents.iter().map(|d| d.bytes().len()).sum();
+        let bytes = |(i, text): (usize, &Text<'_>)| (text.bytes().len() as u64).saturating_mul(weight(i));
+        let total = documents.iter().enumerate().map(bytes).fold(0, u64::saturating_add);
         let tables = in_parallel(&groups, threads, count, &mut || on_bytes(before))?;
         for table in tables {
             if self.table.is_empty() {
@@ -144,26 +162,26 @@ impl Counts {
                 self.table.add_all(&table)?;
             }
         }
-        self.bytes += total as u64;
+        self.bytes = self.bytes.saturating_add(total);
         on_bytes(self.bytes)
     }
 
-    fn count_text(&self, text: Text<'_>, table: &mut CountTable) -> Result<()> {
+    fn count_text(&self, text: Text<'_>, weight: u64, table: &mut CountTable) -> Result<()> {
         let mut at = 0;
         while let Some(special) = self.specials.find(text.bytes(), at, &Choice::All) {
-            self.count_ordinary(text.slice(at..special.start), table)?;
+            self.count_ordinary(text.slice(at..special.start), weight, table)?;
             at = special.end;
         }
-        self.count_ordinary(text.slice(at..text.bytes().len()), table)
+        self.count_ordinary(text.slice(at..text.bytes().len()), weight, table)
     }
 
-    fn count_ordinary(&self, text: Text<'_>, table: &mut CountTable) -> Result<()> {
+    fn count_ordinary(&self, text: Text<'_>, weight: u64, table: &mut CountTable) -> Result<()> {
         let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
         self.pretokenizer.batches(&mut regex, &mut ends, text, |pieces| match pieces {
-            Pieces::Invalid(bytes) => table.add(bytes, 0, bytes.len(), 1),
+            Pieces::Invalid(bytes) => table.add(bytes, 0, bytes.len(), weight),
             Pieces::Valid(text, mut at, ends) => ends.iter().try_for_each(|&end| {
                 let start = std::mem::replace(&mut at, end);
-                table.add(text, start, end, 1)
+                table.add(text, start, end, weight)
             }),
         })
     }

@@ -100,6 +100,33 @@ fn read_source<'py>(source: &Bound<'py, PyAny>) -> PyResult<Source<'py>> {
     Ok(Source::Documents(items))
 }
 
+/// Weights as ints of 0 or more.
+fn read_weights(weights: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+    let weight = |(index, weight): (usize, PyResult<Bound<'_, PyAny>>)| {
+        let weight = weight?;
+        if !weight.hasattr("__index__")? {
+            let message = format!("weights must be int, not {} (at index {index})", type_name(&weight));
+            return Err(PyTypeError::new_err(message));
+        }
+        let limit = u64::MAX;
+        weight.extract::<u64>().map_err(|_| {
+            Error::Argument(format!("weight {weight} (at index {index}) is out of range; give 0 to {limit}")).into()
+        })
+    };
+    weights.try_iter()?.enumerate().map(weight).collect()
+}
+
+fn uneven(weights: usize, documents: usize, more: &str) -> Error {
+    Error::Argument(format!("there are {weights} weights for {documents} {more}documents; give one for each"))
+}
+
+fn weights_without_documents(source: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "weights go with documents, and source is {}; read the files and give their texts",
+        type_name(source)
+    ))
+}
+
 #[pymethods]
 impl Counts {
     #[new]
@@ -113,21 +140,36 @@ impl Counts {
     ///
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
     /// fails half-way, what came before stays counted; count into fresh Counts and merge them to have all or nothing.
-    #[pyo3(signature = (source, threads=None, progress=None))]
+    /// `weights` has one int of 0 or more for each document: a weight of 3 counts as the document given 3 times.
+    #[pyo3(signature = (source, weights=None, threads=None, progress=None))]
     fn update(
         &self,
         py: Python<'_>,
         source: &Bound<'_, PyAny>,
+        weights: Option<&Bound<'_, PyAny>>,
         threads: Option<i64>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let threads = convert::threads(threads)?;
+        let weights = weights.map(read_weights).transpose()?;
+        if weights.is_some() && (source.is_instance_of::<Self>() || as_path(source)?.is_some()) {
+            return Err(weights_without_documents(source));
+        }
         if let Ok(other) = source.cast::<Self>() {
             return self.merge(py, other);
         }
         match read_source(source)? {
+            Source::Paths(_) if weights.is_some() => Err(weights_without_documents(source)),
             Source::Paths(paths) => self.add_paths(py, &paths, threads, progress.as_ref()),
-            Source::Documents(items) => self.add_documents(py, items, threads, progress.as_ref()),
+            Source::Documents(items) => {
+                // Where the number of documents is known, nothing is counted in vain.
+                if let (Some(weights), Ok(length)) = (&weights, source.len())
+                    && weights.len() != length
+                {
+                    return Err(uneven(weights.len(), length, "").into());
+                }
+                self.add_documents(py, items, weights.as_deref(), threads, progress.as_ref())
+            }
         }
     }
 
@@ -282,11 +324,13 @@ impl Counts {
         &self,
         py: Python<'_>,
         items: Bound<'_, pyo3::types::PyIterator>,
+        weights: Option<&[u64]>,
         threads: usize,
         progress: Option<&Py<PyAny>>,
     ) -> PyResult<()> {
         let mut items = items.fuse();
         let before = self.get()?.bytes();
+        let mut first = 0;
         loop {
             let (mut gathered, mut bytes) = (Vec::new(), 0);
             for item in items.by_ref() {
@@ -300,14 +344,22 @@ impl Counts {
                     break;
                 }
             }
+            let end = first + gathered.len();
+            if let Some(weights) = weights
+                && (end > weights.len() || gathered.is_empty() && end < weights.len())
+            {
+                return Err(uneven(weights.len(), end, if end > weights.len() { "or more " } else { "" }).into());
+            }
             if gathered.is_empty() {
                 return Ok(());
             }
+            let weights = weights.map_or(&[][..], |weights| &weights[first..end]);
+            first = end;
             let documents: Vec<Text<'_>> = gathered.iter().map(text).collect::<PyResult<_>>()?;
             let mut pause = Pause::default();
             let result = py.detach(|| {
                 self.change(|inner| {
-                    inner.add_documents(&documents, threads, &mut |done| {
+                    inner.add_weighted(&documents, weights, threads, &mut |done| {
                         report(&mut pause, progress, "count", done - before, 0)
                     })
                 })?

@@ -22,6 +22,7 @@ mod spans;
 mod special;
 mod stream;
 mod train;
+mod train_init;
 mod utf8;
 mod vectors;
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bpetok._bpetok import Tokenizer
 
+PATTERN = "cl100k"
 HELD_OUT_SHARE = 10
 BLOCK_BYTES = 4 << 20
 
@@ -47,8 +48,8 @@ def add_parser(verbs: Any) -> None:
         help="ids to make, bytes and special tokens included (default: 32000)",
     )  # fmt: skip
     parser.add_argument(
-        "--pattern", default="cl100k",
-        help=f"how text is cut before merging: {', '.join(PRESETS)}, or a regex (default: cl100k)",
+        "--pattern",
+        help=f"how text is cut before merging: {', '.join(PRESETS)}, or a regex (default: {PATTERN})",
     )  # fmt: skip
     parser.add_argument(
         "--special-token", action="append", metavar="TEXT",
@@ -58,6 +59,24 @@ def add_parser(verbs: Any) -> None:
         "--min-frequency", type=int, default=1, metavar="N",
         help="do not merge pairs that occur less often (default: 1)",
     )  # fmt: skip
+    parser.add_argument(
+        "--max-token-bytes", type=int, metavar="N", help="make no longer token (default: no limit)"
+    )
+    parser.add_argument(
+        "--digits", choices=["none", "1", "1-3", "right-1-3"],
+        help="cut runs of digits before the pattern: one by one, or threes from the left or right",
+    )  # fmt: skip
+    parser.add_argument(
+        "--init", metavar="TOK",
+        help="a tokenizer to extend: its ids, pattern, digits and special tokens stay (.bpetok)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checkpoint", metavar="FILE",
+        help="keep the merges so far in FILE; the same command goes on from there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--verbose-log", metavar="FILE", help="write each merge to FILE as a line of JSON"
+    )
     parser.add_argument(
         "--no-held-out", action="store_true", help="do not train a second time for the figure"
     )
@@ -69,16 +88,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Trains, saves, and reports."""
     common.check_one_stdin(arguments.files)
     formats.format_for(arguments.output)  # a bad suffix is better told before the work than after
-    given: list[str] = arguments.special_token or ["<|endoftext|>"]
-    specials = [text for text in given if text]
+    init = common.named_tokenizer(arguments.init, arguments.pattern) if arguments.init else None
+    settings = _settings(arguments, init)
     paths = [Path(name) for name in arguments.files if not common.is_stream(name)]
     texts = [common.read_bytes(name) for name in arguments.files if common.is_stream(name)]
     started = time.perf_counter()
-    counts = Counts(arguments.pattern, specials)
+    counts = Counts(*settings)
     for source in (paths, texts):
         if source:
             _count(counts, source, arguments)
-    tok = _train(arguments, counts)
+    tok = _train(
+        arguments,
+        counts,
+        init,
+        checkpoint=arguments.checkpoint,
+        verbose=arguments.verbose_log,
+    )
     seconds = time.perf_counter() - started
     tok.save(arguments.output)
     report_rows = {
@@ -90,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         "seconds": round(seconds, 3),
         "held_out_bytes_per_token": None
         if arguments.no_held_out
-        else _held_out_figure(arguments, specials, paths, texts),
+        else _held_out_figure(arguments, settings, init, paths, texts),
     }
     _print_report(arguments, report_rows)
     return 0
@@ -103,29 +128,50 @@ def _count(
         counts.update(source, threads=arguments.threads, progress=report)
 
 
-def _train(arguments: argparse.Namespace, counts: Counts) -> Tokenizer:
+def _settings(arguments: argparse.Namespace, init: Tokenizer | None) -> tuple[str, list[str], str]:
+    """Pattern, special tokens and digits to count with; those of `init` go before the defaults."""
+    given: list[str] = arguments.special_token or ([] if init else ["<|endoftext|>"])
+    specials = [text for text in given if text]
+    if init is None:
+        return arguments.pattern or PATTERN, specials, arguments.digits or "none"
+    held = list(init.special_tokens)
+    specials = held + [text for text in specials if text not in held]
+    return arguments.pattern or init.pattern, specials, arguments.digits or init.digits
+
+
+def _train(
+    arguments: argparse.Namespace, counts: Counts, init: Tokenizer | None, **files: str | None
+) -> Tokenizer:
     with ProgressBar.on_terminal() as report:
         return train(
             counts,
             arguments.vocab_size,
             min_frequency=arguments.min_frequency,
+            max_token_bytes=arguments.max_token_bytes,
+            init=init,
             threads=arguments.threads,
             progress=report or False,
+            checkpoint=files.get("checkpoint"),
+            verbose=files.get("verbose"),
         )
 
 
 def _held_out_figure(
-    arguments: argparse.Namespace, specials: list[str], paths: list[Path], texts: list[bytes]
+    arguments: argparse.Namespace,
+    settings: tuple[str, list[str], str],
+    init: Tokenizer | None,
+    paths: list[Path],
+    texts: list[bytes],
 ) -> float | None:
     """Bytes per token on the last tenth of each input, trained on the rest; `None` for no text."""
-    counts = Counts(arguments.pattern, specials)
+    counts = Counts(*settings)
     sizes = {path: path.stat().st_size for path in paths}
     for path, size in sizes.items():
         _count(counts, _blocks(path, 0, _cut(size)), arguments)
     _count(counts, [text[: _cut(len(text))] for text in texts], arguments)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a smaller vocabulary has been warned of once already
-        tok = _train(arguments, counts)
+        tok = _train(arguments, counts, init)
     held = [text[_cut(len(text)) :] for text in texts]
     blocks = chain(held, *(_blocks(path, _cut(size), size) for path, size in sizes.items()))
     byte_count = token_count = 0
