@@ -58,11 +58,6 @@ impl Tokenizer {
         Self { inner: Arc::new(inner), masks: PyOnceLock::new() }
     }
 
-    /// The tokenizer of the core.
-    pub fn inner(&self) -> &tokenizer::Tokenizer {
-        &self.inner
-    }
-
     fn ids(
         &self,
         py: Python<'_>,

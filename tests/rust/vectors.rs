@@ -36,7 +36,7 @@ fn trained(
     let mut counts = Counts::new(pattern, &[], bpetok::digits::Digits::None).unwrap();
     let texts: Vec<Text<'_>> = documents.iter().map(|d| Text::Valid(d)).collect();
     counts.add_documents(&texts, 2, &mut |_| Ok(())).unwrap();
-    let options = Options { tokens, min_frequency, max_token_bytes: None };
+    let options = Options { tokens, min_frequency, max_token_bytes: None, ..Options::default() };
     let trained = train(counts.table(), &options, &mut |_| Ok(())).unwrap();
     (trained.tokens, trained.merges)
 }
