@@ -216,14 +216,22 @@ pub fn from_tiktoken(data: &[u8], pattern: &str, specials: Vec<(String, TokenId)
 }
 
 /// Writes the ranks of a tokenizer, and only those: neither pattern nor special tokens fit the format.
-#[must_use]
-pub fn to_tiktoken(tokenizer: &Tokenizer) -> Vec<u8> {
+///
+/// # Errors
+/// A digit rule, which a reader of the file could not be told.
+pub fn to_tiktoken(tokenizer: &Tokenizer) -> Result<Vec<u8>> {
+    if tokenizer.digits() != "none" {
+        return Err(Error::Format(format!(
+            "the tokenizer has digits={:?}, which a rank file and its readers do not know; save as .bpetok or tokenizer.json",
+            tokenizer.digits()
+        )));
+    }
     let mut out = Vec::new();
     for (id, token) in tokenizer.vocabulary().iter() {
         put_base64(token, &mut out);
         out.extend_from_slice(format!(" {id}\n").as_bytes());
     }
-    out
+    Ok(out)
 }
 
 fn decimal(digits: &[u8]) -> Option<u32> {

@@ -11,6 +11,7 @@
 pub mod batch;
 pub mod count;
 pub mod decode;
+pub mod digits;
 pub mod encode;
 pub mod error;
 pub mod files;

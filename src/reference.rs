@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 /// A pair of ids.
 pub type IdPair = (u32, u32);
 
+/// Bytes of a token -> its id.
+pub type TokenIds = BTreeMap<Vec<u8>, u32>;
+
 /// Bytes in the order of their ids: see the design of GPT-2's byte-to-character map.
 #[must_use]
 pub fn bytes_in_order() -> Vec<u8> {
@@ -53,6 +56,58 @@ pub fn train(words: &[(&[u8], u64)], merge_count: usize, min_frequency: u64) -> 
         }
     }
     (tokens, merges)
+}
+
+/// What [`extend`] is asked for.
+#[derive(Clone, Debug)]
+pub struct Extension {
+    /// The tokens there are.
+    pub ids: TokenIds,
+    /// The first free id.
+    pub next: u32,
+    /// New ids stay below this.
+    pub until: u32,
+    /// Pairs below this count are not merged.
+    pub min_frequency: u64,
+    /// Longest new token.
+    pub longest: usize,
+}
+
+/// Trains on top of a vocabulary: words begin as rank merging of `ids` leaves them, and every pair is counted anew for each
+/// merge. Gives the tokens with the new ones, and the merges with their counts.
+#[must_use]
+pub fn extend(words: &[(&[u8], u64)], asked: &Extension) -> (TokenIds, Vec<(IdPair, u64)>) {
+    let (mut ids, mut next) = (asked.ids.clone(), asked.next);
+    let mut texts: BTreeMap<u32, Vec<u8>> = ids.iter().map(|(text, id)| (*id, text.clone())).collect();
+    let mut words: Vec<(Vec<u32>, u64)> =
+        words.iter().map(|(text, count)| (encode_by_rank(&ids, text), *count)).collect();
+    let mut merges = Vec::new();
+    while next < asked.until {
+        let mut counts: BTreeMap<IdPair, u64> = BTreeMap::new();
+        for (symbols, count) in &words {
+            for pair in symbols.windows(2) {
+                if texts[&pair[0]].len() + texts[&pair[1]].len() <= asked.longest {
+                    *counts.entry((pair[0], pair[1])).or_default() += count;
+                }
+            }
+        }
+        let highest = counts.values().copied().max().unwrap_or(0);
+        if highest < asked.min_frequency.max(1) {
+            break;
+        }
+        let Some((&pair, _)) = counts.iter().find(|(_, count)| **count == highest) else { break };
+        let joined = [texts[&pair.0].clone(), texts[&pair.1].clone()].concat();
+        let id = *ids.entry(joined.clone()).or_insert(next);
+        if id == next {
+            texts.insert(id, joined);
+            next += 1;
+        }
+        merges.push((pair, highest));
+        for (symbols, _) in &mut words {
+            *symbols = merge_once(symbols, pair, id);
+        }
+    }
+    (ids, merges)
 }
 
 fn merge_once(symbols: &[u32], pair: IdPair, id: u32) -> Vec<u32> {

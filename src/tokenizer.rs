@@ -3,13 +3,14 @@
 use std::sync::{Mutex, OnceLock};
 
 use crate::decode::Decoder;
+use crate::digits::{self, Digits};
 use crate::encode::{Encoder, Scratch};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::merges::Merges;
-use crate::pretokenize::{Ends, Pretokenizer, classes, regex::RegexCache};
+use crate::pretokenize::{Ends, Pieces, Pretokenizer, classes, regex::RegexCache};
 use crate::special::{Choice, Specials};
-use crate::utf8::{Stretch, Text, stretches};
+use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
 /// Threads that may keep their working memory (1.5 MiB each) with the tokenizer between calls.
@@ -21,7 +22,6 @@ pub struct Tokenizer {
     pretokenizer: Pretokenizer,
     specials: Specials,
     merges: Option<Merges>,
-    digits: String,
     unicode_version: String,
     decoder: OnceLock<Decoder>,
     fingerprint: OnceLock<String>,
@@ -47,7 +47,7 @@ pub struct Parts<'a> {
     pub pattern: &'a str,
     /// Special tokens.
     pub specials: Vec<(String, TokenId)>,
-    /// How runs of digits are cut before the pattern: `none`.
+    /// The name of the rule by which runs of digits are cut before the pattern.
     pub digits: &'a str,
     /// The version of Unicode that the vocabulary was made with.
     pub unicode_version: &'a str,
@@ -66,12 +66,9 @@ impl Tokenizer {
                 "special token {text:?} has the id {id} of an ordinary token; give it a free id"
             )));
         }
-        if parts.digits != "none" {
-            return Err(Error::Format(format!(
-                "digit rule {:?} is not known; this version knows \"none\"",
-                parts.digits
-            )));
-        }
+        let digits = Digits::named(parts.digits).ok_or_else(|| {
+            Error::Format(format!("digit rule {:?} is not known; this version knows {}", parts.digits, digits::names()))
+        })?;
         let encoder = Encoder::new(vocabulary)?;
         let merges = parts
             .merges
@@ -79,10 +76,9 @@ impl Tokenizer {
             .transpose()?;
         Ok(Self {
             encoder,
-            pretokenizer: Pretokenizer::new(parts.pattern)?,
+            pretokenizer: Pretokenizer::new(parts.pattern)?.with_digits(digits),
             specials,
             merges,
-            digits: parts.digits.to_owned(),
             unicode_version: parts.unicode_version.to_owned(),
             decoder: OnceLock::new(),
             fingerprint: OnceLock::new(),
@@ -109,21 +105,11 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode_into`].
     pub fn encode_ordinary_into(&self, work: &mut Work, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
-        stretches(text, |stretch| match stretch {
-            Stretch::Valid(text) => self.encode_text(work, text, ids),
-            Stretch::Invalid(bytes) => self.encoder.encode_raw(&mut work.scratch, bytes, ids),
+        let Work { scratch, regex, ends } = work;
+        self.pretokenizer.batches(regex, ends, text, |pieces| match pieces {
+            Pieces::Valid(text, start, ends) => self.encoder.encode(scratch, text, start, ends, ids),
+            Pieces::Invalid(bytes) => self.encoder.encode_raw(scratch, bytes, ids),
         })
-    }
-
-    fn encode_text(&self, work: &mut Work, text: &str, ids: &mut Vec<TokenId>) -> Result<()> {
-        let mut at = 0;
-        while at < text.len() {
-            work.ends.clear();
-            let end = self.pretokenizer.scan(&mut work.regex, text, at, &mut work.ends)?;
-            self.encoder.encode(&mut work.scratch, text.as_bytes(), at, work.ends.as_slice(), ids)?;
-            at = end;
-        }
-        Ok(())
     }
 
     /// Calls `visit` with every pretoken of `text`, special tokens being ordinary text.
@@ -131,25 +117,17 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode_into`].
     pub fn pretokens<'a>(&self, text: Text<'a>, mut visit: impl FnMut(&'a [u8])) -> Result<()> {
-        let mut regex = RegexCache::default();
-        stretches(text, |stretch| match stretch {
-            Stretch::Invalid(bytes) => {
-                visit(bytes);
-                Ok(())
-            }
-            Stretch::Valid(text) => {
-                let mut at = 0;
-                while at < text.len() {
-                    let mut ends = Ends::default();
-                    let stop = self.pretokenizer.scan(&mut regex, text, at, &mut ends)?;
-                    for &end in ends.as_slice() {
-                        visit(&text.as_bytes()[at..end]);
+        self.pretokenizer.batches(&mut RegexCache::default(), &mut Ends::default(), text, |pieces| {
+            match pieces {
+                Pieces::Invalid(bytes) => visit(bytes),
+                Pieces::Valid(text, mut at, ends) => {
+                    for &end in ends {
+                        visit(&text[at..end]);
                         at = end;
                     }
-                    at = stop;
                 }
-                Ok(())
             }
+            Ok(())
         })
     }
 
@@ -204,8 +182,8 @@ impl Tokenizer {
 
     /// How digits are cut before the pattern.
     #[must_use]
-    pub fn digits(&self) -> &str {
-        &self.digits
+    pub fn digits(&self) -> &'static str {
+        self.pretokenizer.digits().name()
     }
 
     /// The version of Unicode the vocabulary was made with.
@@ -241,7 +219,7 @@ impl Tokenizer {
             merges: self.merges().map(<[Pair]>::to_vec),
             pattern: self.pretokenizer.pattern(),
             specials: self.specials.tokens().to_vec(),
-            digits: &self.digits,
+            digits: self.digits(),
             unicode_version: &self.unicode_version,
         }
     }

@@ -26,6 +26,7 @@ __all__ = [
     "TokenBatch",
     "Tokenizer",
     "__version__",
+    "counts_digest",
     "load_bpetok",
     "parse_tiktoken",
     "quant_dequantize",
@@ -200,6 +201,7 @@ class Counts:
     def update(
         self,
         source: _Source,
+        weights: Iterable[int] | None = None,
         threads: int | None = None,
         progress: _Progress | None = None,
         max_memory: str | int | None = None,
@@ -233,10 +235,14 @@ def train_counts(
     *,
     min_frequency: int = 1,
     max_token_bytes: int | None = None,
+    init: Tokenizer | None = None,
+    done: bytes | None = None,
+    on_merges: Callable[[list[tuple[int, int, int, int, bytes, bytes]]], object] | None = None,
     threads: int | None = None,
     progress: _Progress | None = None,
     max_memory: str | int | None = None,
 ) -> Tokenizer: ...
+def counts_digest(counts: Counts) -> str: ...
 def parse_tiktoken(
     data: bytes, pattern: str, special_tokens: _Specials | None = None
 ) -> Tokenizer: ...

@@ -5,7 +5,14 @@
 
 from __future__ import annotations
 
-from bpetok._bpetok import PRESETS, UNICODE_VERSION, Counts, Tokenizer, train_counts
+from bpetok._bpetok import (
+    PRESETS,
+    UNICODE_VERSION,
+    Counts,
+    Tokenizer,
+    counts_digest,
+    train_counts,
+)
 from bpetok.errors import TrainError
 
 TYPE_CHECKING = False
@@ -14,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
+
+    from bpetok.checkpoint import Checkpoint, Log, Merge, MergeLog
 
     Source: TypeAlias = Iterable[str | bytes] | Path | Iterable[Path] | Counts
     Callback: TypeAlias = Callable[[str, int, int], object]
@@ -31,9 +40,13 @@ def train(
     special_tokens: Iterable[str] = ("<|endoftext|>",),
     min_frequency: int = 1,
     max_token_bytes: int | None = None,
+    digits: str = "none",
+    init: Tokenizer | None = None,
     max_memory: str | int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     progress: Progress = False,
+    verbose: Log | None = None,
 ) -> Tokenizer:
     """Trains a byte-level BPE vocabulary and returns the tokenizer for it.
 
@@ -53,14 +66,27 @@ def train(
         max_memory: the most memory to use, as `"2GiB"` or a number of bytes, 128 MiB or more. Counting
             stays below it with sorted files in the temporary folder, and the result is the same; if
             the merging that follows would take more, it is refused before it begins.
+        digits: how each run of numbers (`\\p{N}+`) is cut before the pattern: `"none"` leaves it to the
+            pattern, `"1"` makes each digit a pretoken, `"1-3"` groups of three from the left,
+            `"right-1-3"` from the right (`12345` is `12|345`). `Counts` bring their own.
+        init: a tokenizer to extend. Its ids stay, special tokens included; new ones follow its highest id.
+            Its pattern, digits and special tokens are taken over: those arguments may only repeat them,
+            or, in `special_tokens`, name more, which get ids above the new merges. Text is first encoded
+            with it, and pairs are counted in what comes out; a pair that spells a token joins it and takes
+            no id. `vocab_size` is that of the result: its highest id plus one.
+        checkpoint: a file that keeps the merges so far, written every few seconds. If it exists, training
+            goes on from it, and the result is the same to the byte as that of one run.
         threads: `None` uses all available cores, `1` the calling thread.
         progress: `True` draws a bar on a terminal; a callable is called as
             `(phase, done, total)` with phase `"count"` (bytes; total 0 if unknown) or `"merge"`.
+        verbose: a path or a text file to which each merge is written as a line of JSON: number, bytes of
+            both sides (Latin-1, a character for each byte), id, count.
 
     Raises:
         TypeError: for a bare `str` or `bytes` (wrap it in a list) or a mix of Paths and texts.
-        TrainError: for a `vocab_size` below 256 plus the special tokens, settings that contradict
-            the `Counts`, or merging that would take more than `max_memory`.
+        TrainError: for a `vocab_size` below 256 (or the ids of `init`) plus the special tokens, settings
+            that contradict the `Counts` or `init`, a checkpoint of other settings or another text, or
+            merging that would take more than `max_memory`.
         PatternError: for an invalid regex.
         TextError: for a lone surrogate in a `str`.
         OSError: for a file that cannot be read.
@@ -72,24 +98,42 @@ def train(
     >>> tok.merges[:2]
     [(b'l', b'o'), (b'lo', b'w')]
     """
-    specials = _special_list(special_tokens)
-    with _reporter(progress) as report:
+    specials = given = _special_list(special_tokens)
+    if init is not None:
+        pattern, digits, specials = _of_init(init, pattern, digits, specials)
+    if isinstance(source, Counts):
+        _check_counts(source, pattern, given, digits)
+    else:
+        _check_vocab_size(vocab_size, specials, init)
+    asked: dict[str, Any] = {
+        "vocab_size": vocab_size,
+        "min_frequency": min_frequency,
+        "max_token_bytes": max_token_bytes,
+    }
+    from bpetok.checkpoint import Checkpoint, open_log
+
+    settings = {**asked, "init": init and init.fingerprint, "unicode_version": UNICODE_VERSION}
+    saved = None if checkpoint is None else Checkpoint(checkpoint, settings)
+    with _reporter(progress) as report, open_log(verbose) as log:
         if isinstance(source, Counts):
             counts = source
-            _check_counts(counts, pattern, specials)
         else:
-            _check_vocab_size(vocab_size, len(specials))
-            counts = Counts(pattern, specials)
+            counts = Counts(pattern, specials, digits)
             counts.update(source, threads=threads, progress=report, max_memory=max_memory)
+        if saved:
+            saved.settle(_made_with(counts))
         tok = train_counts(
             counts,
-            vocab_size,
-            min_frequency=min_frequency,
-            max_token_bytes=max_token_bytes,
+            **asked,
+            init=init,
+            done=saved.done if saved else None,
+            on_merges=_merge_listener(saved, log),
             threads=threads,
             progress=report,
             max_memory=max_memory,
         )
+        if saved:
+            saved.write()
     _warn_if_smaller(tok, vocab_size)
     return tok
 
@@ -157,22 +201,75 @@ def _special_list(special_tokens: Iterable[str]) -> list[str]:
     return list(special_tokens)
 
 
-def _check_vocab_size(vocab_size: int, special_count: int) -> None:
-    """Checked before counting, which may take hours; Rust checks it once more."""
-    smallest = BYTE_TOKENS + special_count
-    if vocab_size < smallest:
+def _of_init(
+    init: Tokenizer, pattern: str, digits: str, specials: list[str]
+) -> tuple[str, str, list[str]]:
+    """`init` decides pattern and digits; arguments may repeat them, be default, or add specials."""
+    defaults = train.__kwdefaults__ or {}
+    if pattern != defaults["pattern"] and expand_pattern(pattern) != init.pattern:
         raise TrainError(
-            f"vocab_size is {vocab_size}, but 256 bytes and {special_count} special token(s) need "
-            f"at least {smallest}: pass a larger vocab_size"
+            f"pattern {pattern!r} is not that of init ({init.pattern!r}): leave it out"
+        )
+    if digits not in (defaults["digits"], init.digits):
+        raise TrainError(
+            f"digits={digits!r} is not the rule of init ({init.digits!r}): leave it out"
+        )
+    held = list(init.special_tokens)
+    if specials == list(defaults["special_tokens"]):
+        return init.pattern, init.digits, held
+    return init.pattern, init.digits, held + [text for text in specials if text not in held]
+
+
+def _check_vocab_size(vocab_size: int, specials: list[str], init: Tokenizer | None) -> None:
+    """Checked before counting, which may take hours; Rust checks it once more."""
+    if init is None:
+        taken, what, special_count = BYTE_TOKENS, "256 bytes", len(specials)
+    else:
+        taken, what = init.vocab_size, f"{init.vocab_size} ids of init"
+        special_count = len(set(specials) - init.special_tokens.keys())
+    if vocab_size < taken + special_count:
+        raise TrainError(
+            f"vocab_size is {vocab_size}, but {what} and {special_count} special token(s) need "
+            f"at least {taken + special_count}: pass a larger vocab_size"
         )
 
 
-def _check_counts(counts: Counts, pattern: str, specials: list[str]) -> None:
-    """`Counts` decide the pattern and the specials; an argument may only repeat them or be default."""
+def _made_with(counts: Counts) -> dict[str, Any]:
+    """What a checkpoint has to say of counts."""
+    return {
+        "pattern": counts.pattern,
+        "digits": counts.digits,
+        "special_tokens": list(counts.special_tokens),
+        "counts": counts_digest(counts),
+    }
+
+
+def _merge_listener(
+    saved: Checkpoint | None, log: MergeLog | None
+) -> Callable[[list[Merge]], None] | None:
+    """What Rust calls with merges; `None` if nobody asked."""
+    listeners = [listener.add for listener in (saved, log) if listener]
+    if not listeners:
+        return None
+
+    def tell(merges: list[Merge]) -> None:
+        for listen in listeners:
+            listen(merges)
+
+    return tell
+
+
+def _check_counts(counts: Counts, pattern: str, specials: list[str], digits: str) -> None:
+    """`Counts` decide pattern, specials and digits; an argument may only repeat them or be default."""
     defaults = train.__kwdefaults__ or {}
     if pattern != defaults["pattern"] and expand_pattern(pattern) != counts.pattern:
         raise TrainError(
             f"pattern {pattern!r} is not the one these counts were made with ({counts.pattern!r}): "
+            "leave it out, or count again with it"
+        )
+    if digits not in (defaults["digits"], counts.digits):
+        raise TrainError(
+            f"digits={digits!r} is not the rule these counts were made with ({counts.digits!r}): "
             "leave it out, or count again with it"
         )
     made_with = list(counts.special_tokens)

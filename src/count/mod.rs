@@ -19,10 +19,11 @@ use summary::Summary;
 use table::CountTable;
 
 use crate::batch::{self, in_parallel};
+use crate::digits::Digits;
 use crate::error::{Error, Result};
-use crate::pretokenize::{Ends, Pretokenizer, regex::RegexCache};
+use crate::pretokenize::{Ends, Pieces, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Specials};
-use crate::utf8::{Stretch, Text, stretches};
+use crate::utf8::Text;
 
 /// Called with the bytes done so far; an error stops the work.
 pub type OnBytes<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
@@ -59,14 +60,15 @@ impl Tally<'_> {
 }
 
 impl Counts {
-    /// No counts yet. `pattern` is a preset's name or a regex; `specials` are texts that bound documents.
+    /// No counts yet. `pattern` is a preset's name or a regex; `specials` are texts that bound documents; `digits` is the rule
+    /// that cuts numbers before the pattern.
     ///
     /// # Errors
     /// A pattern or special tokens that cannot be.
-    pub fn new(pattern: &str, specials: &[String]) -> Result<Self> {
+    pub fn new(pattern: &str, specials: &[String], digits: Digits) -> Result<Self> {
         let named = (0..).zip(specials).map(|(id, text)| (text.clone(), id)).collect();
         Ok(Self {
-            pretokenizer: Pretokenizer::new(pattern)?,
+            pretokenizer: Pretokenizer::new(pattern)?.with_digits(digits),
             specials: Specials::new(named)?,
             table: CountTable::default(),
             runs: Runs::default(),
@@ -210,7 +212,7 @@ impl Counts {
         self.bytes
     }
 
-    /// Adds counts of the same pattern and special tokens.
+    /// Adds counts of the same pattern, digit rule and special tokens.
     ///
     /// # Errors
     /// Counts made in another way.
@@ -220,6 +222,13 @@ impl Counts {
                 "counts of pattern {:?} cannot be added to counts of pattern {:?}; count with one pattern",
                 other.pretokenizer.pattern(),
                 self.pretokenizer.pattern()
+            )));
+        }
+        let rules = (self.pretokenizer.digits().name(), other.pretokenizer.digits().name());
+        if rules.0 != rules.1 {
+            return Err(Error::Train(format!(
+                "counts with digits={:?} cannot be added to counts with digits={:?}; count with one rule",
+                rules.1, rules.0
             )));
         }
         let sorted = |counts: &Self| {
@@ -256,6 +265,22 @@ impl Counts {
     /// # Errors
     /// A pattern's step limit, or the error of `on_bytes`.
     pub fn add_documents(&mut self, documents: &[Text<'_>], threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
+        self.add_weighted(documents, &[], threads, on_bytes)
+    }
+
+    /// The same as if document `i` stood there `weights[i]` times. Documents without a weight, as where there are none, count
+    /// once.
+    ///
+    /// # Errors
+    /// As [`Counts::add_documents`]; a count above `u64`.
+    pub fn add_weighted(
+        &mut self,
+        documents: &[Text<'_>],
+        weights: &[u64],
+        threads: usize,
+        on_bytes: OnBytes<'_>,
+    ) -> Result<()> {
+        let weight = |document: usize| weights.get(document).copied().unwrap_or(1);
         let shares = batch::shares(&self.pretokenizer, &self.specials, documents);
         // One table for each thread, not for each share: most of a share's pretokens are in all of them.
         let groups: Vec<&[Vec<batch::Part>]> = shares.chunks(shares.len().div_ceil(threads).max(1)).collect();
@@ -263,13 +288,15 @@ impl Counts {
         let count = |group: &&[Vec<batch::Part>]| {
             let mut tally = Tally { table: CountTable::default(), budget: &self.budget, runs: &runs };
             for part in group.iter().flatten() {
-                self.count_text(documents[part.document].slice(part.range.clone()), &mut tally)
+                let text = documents[part.document].slice(part.range.clone());
+                self.count_text(text, weight(part.document), &mut tally)
                     .map_err(|e| e.in_document(part.document, part.range.start, documents.len()))?;
             }
             Ok(tally.table)
         };
         let before = self.bytes;
-        let total: usize = documents.iter().map(|d| d.bytes().len()).sum();
+        let bytes = |(i, text): (usize, &Text<'_>)| (text.bytes().len() as u64).saturating_mul(weight(i));
+        let total = documents.iter().enumerate().map(bytes).fold(0, u64::saturating_add);
         let tables = in_parallel(&groups, threads, count, &mut || on_bytes(before))?;
         self.summary = OnceLock::new();
         for table in tables {
@@ -282,40 +309,32 @@ impl Counts {
         for run in runs.into_inner().unwrap_or_else(PoisonError::into_inner) {
             self.runs.push(run)?;
         }
-        self.bytes = self.bytes.saturating_add(total as u64);
+        self.bytes = self.bytes.saturating_add(total);
         on_bytes(self.bytes)
     }
 
-    fn count_text(&self, text: Text<'_>, tally: &mut Tally<'_>) -> Result<()> {
+    fn count_text(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {
         let mut at = 0;
         while let Some(special) = self.specials.find(text.bytes(), at, &Choice::All) {
-            self.count_ordinary(text.slice(at..special.start), tally)?;
+            self.count_ordinary(text.slice(at..special.start), weight, tally)?;
             at = special.end;
         }
-        self.count_ordinary(text.slice(at..text.bytes().len()), tally)
+        self.count_ordinary(text.slice(at..text.bytes().len()), weight, tally)
     }
 
-    fn count_ordinary(&self, text: Text<'_>, tally: &mut Tally<'_>) -> Result<()> {
+    fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {
         let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
-        stretches(text, |stretch| match stretch {
-            Stretch::Invalid(bytes) => {
+        self.pretokenizer.batches(&mut regex, &mut ends, text, |pieces| match pieces {
+            Pieces::Invalid(bytes) => {
                 tally.make_room(1, bytes.len())?;
-                tally.table.add(bytes, 0, bytes.len(), 1)
+                tally.table.add(bytes, 0, bytes.len(), weight)
             }
-            Stretch::Valid(text) => {
-                let mut at = 0;
-                while at < text.len() {
-                    ends.clear();
-                    let stop = self.pretokenizer.scan(&mut regex, text, at, &mut ends)?;
-                    let ends = ends.as_slice();
-                    tally.make_room(ends.len(), ends.last().map_or(0, |end| end - at))?;
-                    for &end in ends {
-                        tally.table.add(text.as_bytes(), at, end, 1)?;
-                        at = end;
-                    }
-                    at = stop;
-                }
-                Ok(())
+            Pieces::Valid(text, mut at, ends) => {
+                tally.make_room(ends.len(), ends.last().map_or(0, |end| end - at))?;
+                ends.iter().try_for_each(|&end| {
+                    let start = std::mem::replace(&mut at, end);
+                    tally.table.add(text, start, end, weight)
+                })
             }
         })
     }

@@ -8,13 +8,15 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::blocks::{BlockSource, Blocks};
-use super::convert::{self, Pause, text};
+use super::convert::{self, Pause, text, type_name};
 use super::source::{Source, as_path, read_source};
 use crate::count::{self, budget::Budget};
+use crate::digits::Digits;
 use crate::error::Error;
 use crate::utf8::Text;
 
-/// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k", special_tokens=())`.
+/// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k",
+/// special_tokens=(), digits="none")`.
 #[pyclass(frozen, module = "bpetok")]
 pub struct Counts {
     /// Taken out while a call adds to it. The lock is never held while Python runs, or a progress function that looks at
@@ -61,29 +63,57 @@ fn busy() -> Error {
     )
 }
 
+/// Weights as ints of 0 or more.
+fn read_weights(weights: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
+    let weight = |(index, weight): (usize, PyResult<Bound<'_, PyAny>>)| {
+        let weight = weight?;
+        if !weight.hasattr("__index__")? {
+            let message = format!("weights must be int, not {} (at index {index})", type_name(&weight));
+            return Err(PyTypeError::new_err(message));
+        }
+        let limit = u64::MAX;
+        weight.extract::<u64>().map_err(|_| {
+            Error::Argument(format!("weight {weight} (at index {index}) is out of range; give 0 to {limit}")).into()
+        })
+    };
+    weights.try_iter()?.enumerate().map(weight).collect()
+}
+
+fn uneven(weights: usize, documents: usize, more: &str) -> Error {
+    Error::Argument(format!("there are {weights} weights for {documents} {more}documents; give one for each"))
+}
+
+fn weights_without_documents(source: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "weights go with documents, and source is {}; read the files and give their texts",
+        type_name(source)
+    ))
+}
+
 #[pymethods]
 impl Counts {
     #[new]
     #[pyo3(signature = (pattern="cl100k", special_tokens=Vec::new(), digits="none"))]
     fn new(pattern: &str, special_tokens: Vec<String>, digits: &str) -> PyResult<Self> {
-        if digits != "none" {
-            return Err(Error::Argument(format!("digits is {digits:?}; this version knows \"none\"")).into());
-        }
-        Ok(Self { inner: Mutex::new(Some(Arc::new(count::Counts::new(pattern, &special_tokens)?))) })
+        let inner = count::Counts::new(pattern, &special_tokens, Digits::parse(digits)?)?;
+        Ok(Self { inner: Mutex::new(Some(Arc::new(inner))) })
     }
 
     /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
     ///
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
     /// fails half-way, what came before stays counted; count into fresh Counts and merge them to have all or nothing.
+    /// `weights` has one int of 0 or more for each document: a weight of 3 counts as the document given 3 times.
     ///
     /// `max_memory` ("2GiB", or a number of bytes; 128MiB or more) bounds the memory of the process: what does not fit goes to
     /// the temporary folder as sorted runs, and the counts stay exact.
-    #[pyo3(signature = (source, threads=None, progress=None, max_memory=None))]
+    #[pyo3(signature = (source, weights=None, threads=None, progress=None, max_memory=None))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
     fn update(
         &self,
         py: Python<'_>,
         source: &Bound<'_, PyAny>,
+        weights: Option<&Bound<'_, PyAny>>,
         threads: Option<i64>,
         progress: Option<Py<PyAny>>,
         max_memory: Option<&Bound<'_, PyAny>>,
@@ -94,14 +124,27 @@ impl Counts {
             None => Budget::default(),
         };
         threads = threads.min(budget.threads);
+        let weights = weights.map(read_weights).transpose()?;
+        if weights.is_some() && (source.is_instance_of::<Self>() || as_path(source)?.is_some()) {
+            return Err(weights_without_documents(source));
+        }
         if let Ok(other) = source.cast::<Self>() {
             return self.merge(py, other);
         }
-        let source = read_source(source)?;
+        let read = read_source(source)?;
         self.change(|inner| inner.set_budget(budget))?;
-        match source {
+        match read {
+            Source::Paths(_) if weights.is_some() => Err(weights_without_documents(source)),
             Source::Paths(paths) => self.add_paths(py, &paths, threads, progress.as_ref()),
-            Source::Documents(items) => self.add_documents(py, items, threads, progress.as_ref()),
+            Source::Documents(items) => {
+                // Where the number of documents is known, nothing is counted in vain.
+                if let (Some(weights), Ok(length)) = (&weights, source.len())
+                    && weights.len() != length
+                {
+                    return Err(uneven(weights.len(), length, "").into());
+                }
+                self.add_documents(py, items, weights.as_deref(), threads, progress.as_ref())
+            }
         }
     }
 
@@ -137,7 +180,7 @@ impl Counts {
         arrow(table.py())?.call_method("from_arrow", (table,), settings)
     }
 
-    /// Adds counts of the same pattern and special tokens; others are a TrainError.
+    /// Adds counts of the same pattern, digit rule and special tokens; others are a TrainError.
     fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
         if std::ptr::eq(self, other.get()) {
             return Err(
@@ -192,9 +235,8 @@ impl Counts {
 
     /// The digit rule.
     #[getter]
-    #[allow(clippy::unused_self)]
-    fn digits(&self) -> &'static str {
-        "none"
+    fn digits(&self) -> PyResult<&'static str> {
+        Ok(self.get()?.pretokenizer().digits().name())
     }
 
     /// list[tuple[bytes, int]] sorted by pretoken.
@@ -312,6 +354,7 @@ impl Counts {
         &self,
         py: Python<'_>,
         items: Bound<'_, pyo3::types::PyIterator>,
+        weights: Option<&[u64]>,
         threads: usize,
         progress: Option<&Py<PyAny>>,
     ) -> PyResult<()> {
@@ -319,6 +362,7 @@ impl Counts {
         let counts = self.get()?;
         let (before, most) = (counts.bytes(), counts.gather() * threads);
         drop(counts);
+        let mut first = 0;
         loop {
             let (mut gathered, mut bytes) = (Vec::new(), 0);
             for item in items.by_ref() {
@@ -332,14 +376,22 @@ impl Counts {
                     break;
                 }
             }
+            let end = first + gathered.len();
+            if let Some(weights) = weights
+                && (end > weights.len() || gathered.is_empty() && end < weights.len())
+            {
+                return Err(uneven(weights.len(), end, if end > weights.len() { "or more " } else { "" }).into());
+            }
             if gathered.is_empty() {
                 return Ok(());
             }
+            let weights = weights.map_or(&[][..], |weights| &weights[first..end]);
+            first = end;
             let documents: Vec<Text<'_>> = gathered.iter().map(text).collect::<PyResult<_>>()?;
             let mut pause = Pause::default();
             let result = py.detach(|| {
                 self.change(|inner| {
-                    inner.add_documents(&documents, threads, &mut |done| {
+                    inner.add_weighted(&documents, weights, threads, &mut |done| {
                         report(&mut pause, progress, "count", done - before, 0)
                     })
                 })?

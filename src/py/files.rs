@@ -44,6 +44,6 @@ pub fn parse_tiktoken(
 
 /// The bytes of the rank file of a tokenizer.
 #[pyfunction]
-pub fn write_tiktoken<'py>(py: Python<'py>, tokenizer: &Bound<'py, Tokenizer>) -> Bound<'py, PyBytes> {
-    PyBytes::new(py, &files::to_tiktoken(tokenizer.get().inner()))
+pub fn write_tiktoken<'py>(py: Python<'py>, tokenizer: &Bound<'py, Tokenizer>) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(PyBytes::new(py, &files::to_tiktoken(tokenizer.get().inner())?))
 }

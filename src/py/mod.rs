@@ -42,7 +42,7 @@ mod _bpetok {
     #[pymodule_export]
     use super::tokenizer::Tokenizer;
     #[pymodule_export]
-    use super::train::train_counts;
+    use super::train::{counts_digest, train_counts};
     #[pymodule_export]
     use super::utf8::Utf8State;
     use crate::pretokenize::{classes, patterns};

@@ -352,7 +352,7 @@ impl Tokenizer {
         self.inner.pretokenizer().pattern()
     }
 
-    /// The rule for digits.
+    /// How runs of digits are cut before the pattern: "none", "1", "1-3" or "right-1-3".
     #[getter]
     fn digits(&self) -> &str {
         self.inner.digits()

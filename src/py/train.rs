@@ -1,28 +1,39 @@
 //! Training from counts.
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
 
 use super::convert::{self, Pause};
 use super::counts::{Counts, report};
 use super::tokenizer::Tokenizer;
-use crate::error::Error;
+use crate::count;
+use crate::error::{Error, Result};
+use crate::ids::{Pair, TokenId};
 use crate::pretokenize::classes::UNICODE_VERSION;
-use crate::tokenizer::Parts;
-use crate::train;
+use crate::tokenizer::{self, Parts};
+use crate::train::{self, Step, Trained};
 
 /// Merges between two reports.
 const REPORT: usize = 64;
+/// Bytes of one merge done: both ids and the count, little-endian.
+const RECORD: usize = 16;
 
 /// Trains a tokenizer on counts. See `bpetok.train`.
+///
+/// `done` holds merges made before, 16 bytes each (left id, right id, count). `on_merges` gets lists of
+/// `(left id, right id, count, id, left bytes, right bytes)`, those of `done` included.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // keywords in Python
-#[pyo3(signature = (counts, vocab_size, *, min_frequency=1, max_token_bytes=None, threads=None, progress=None, max_memory=None))]
+#[pyo3(signature = (counts, vocab_size, *, min_frequency=1, max_token_bytes=None, init=None, done=None, on_merges=None, threads=None, progress=None, max_memory=None))]
 pub fn train_counts(
     py: Python<'_>,
     counts: &Bound<'_, Counts>,
     vocab_size: i64,
     min_frequency: u64,
     max_token_bytes: Option<usize>,
+    init: Option<&Bound<'_, Tokenizer>>,
+    done: Option<&[u8]>,
+    on_merges: Option<Py<PyAny>>,
     threads: Option<i64>,
     progress: Option<Py<PyAny>>,
     max_memory: Option<&Bound<'_, PyAny>>,
@@ -35,6 +46,8 @@ pub fn train_counts(
     let mut pause = Pause::default();
     let counts = counts.get();
     let inner = py.detach(|| counts.settled())?;
+    let init = init.map(|init| init.get().inner());
+    let done = read_done(done.unwrap_or_default())?;
     let result = py.detach(|| {
         if let Some(limit) = max_memory {
             inner.summary()?.check_training(limit)?;
@@ -46,38 +59,137 @@ pub fn train_counts(
             read_back = inner.read_back()?;
             &read_back
         };
-        let specials = inner.special_texts();
-        let tokens = usize::try_from(vocab_size)
-            .ok()
-            .and_then(|size| size.checked_sub(specials.len()))
-            .filter(|&t| t >= 256)
-            .ok_or_else(|| {
-                Error::Train(format!(
-                    "vocab_size is {vocab_size}; it must be at least {}: 256 single bytes and {} special tokens",
-                    256 + specials.len(),
-                    specials.len()
-                ))
-            })?;
-        let options = train::Options { tokens, min_frequency, max_token_bytes };
-        let goal = (tokens - 256) as u64;
+        let specials = specials(&inner, init)?;
+        let new = specials.iter().filter(|special| special.1.is_none()).count();
+        let tokens = ordinary_ids(vocab_size, init.map_or(256, tokenizer::Tokenizer::vocab_size), new)?;
+        let options = train::Options { tokens, min_frequency, max_token_bytes, init, done: &done };
+        let goal = (tokens - init.map_or(256, tokenizer::Tokenizer::vocab_size)) as u64;
+        let mut teller = Teller { on_merges: on_merges.as_ref(), rows: Vec::new() };
         report(&mut pause, progress.as_ref(), "merge", 0, goal)?;
-        let trained = train::train(table, &options, &mut |done| {
-            if done.is_multiple_of(REPORT) {
-                report(&mut pause, progress.as_ref(), "merge", done as u64, goal)?;
+        let trained = train::train(table, &options, &mut |step| {
+            teller.add(step);
+            if step.number.is_multiple_of(REPORT) {
+                teller.tell(&mut pause)?;
+                report(&mut pause, progress.as_ref(), "merge", step.number as u64, goal)?;
             }
             Ok(())
         })?;
+        teller.tell(&mut pause)?;
         report(&mut pause, progress.as_ref(), "merge", trained.merges.len() as u64, goal)?;
-        let tokens: Vec<(u32, &[u8])> = (0u32..).zip(trained.tokens.iter().map(Vec::as_slice)).collect();
-        let specials = (0u32..).skip(tokens.len()).zip(specials).map(|(id, text)| (text, id)).collect();
-        crate::tokenizer::Tokenizer::new(Parts {
-            tokens,
-            merges: Some(trained.merges),
-            pattern: inner.pretokenizer().pattern(),
-            specials,
-            digits: "none",
-            unicode_version: UNICODE_VERSION,
-        })
+        build(&inner, init, trained, specials)
     });
     pause.settle(result).map(Tokenizer::wrap)
+}
+
+/// A digest of counts, for checkpoints.
+#[pyfunction]
+pub fn counts_digest(py: Python<'_>, counts: &Bound<'_, Counts>) -> PyResult<String> {
+    let counts = counts.get();
+    let inner = py.detach(|| counts.settled())?;
+    Ok(py.detach(|| {
+        if inner.runs().is_empty() {
+            Ok(train::digest(inner.table()))
+        } else {
+            inner.read_back().map(|t| train::digest(&t))
+        }
+    })?)
+}
+
+fn read_done(bytes: &[u8]) -> Result<Vec<(Pair, u64)>> {
+    let (records, rest) = bytes.as_chunks::<RECORD>();
+    if !rest.is_empty() {
+        let length = bytes.len();
+        return Err(Error::Train(format!("the merges done before take {length} bytes, not a multiple of {RECORD}")));
+    }
+    let pair_and_count = |record: &[u8; RECORD]| {
+        let number = u128::from_le_bytes(*record);
+        // The three fields, cut out of the number that they make together.
+        (Pair { left: number as TokenId, right: (number >> 32) as TokenId }, (number >> 64) as u64)
+    };
+    Ok(records.iter().map(pair_and_count).collect())
+}
+
+/// The special tokens of the result: those of `init` with their ids, then the others of the counts, which have none yet.
+fn specials(counts: &count::Counts, init: Option<&tokenizer::Tokenizer>) -> Result<Vec<(String, Option<TokenId>)>> {
+    let texts = counts.special_texts();
+    let Some(init) = init else { return Ok(texts.into_iter().map(|text| (text, None)).collect()) };
+    let pattern = (counts.pretokenizer().pattern(), init.pretokenizer().pattern());
+    let digits = (counts.pretokenizer().digits().name(), init.digits());
+    for (what, (counted, wanted)) in [("pattern", pattern), ("digits", digits)] {
+        if counted != wanted {
+            return Err(Error::Train(format!(
+                "the counts were made with {what} {counted:?} and init has {wanted:?}; count with that of init"
+            )));
+        }
+    }
+    let held = init.specials().tokens();
+    if let Some((missing, _)) = held.iter().find(|special| !texts.contains(&special.0)) {
+        return Err(Error::Train(format!(
+            "init has the special token {missing:?}, which was no boundary when these counts {texts:?} were made; count with the special tokens of init"
+        )));
+    }
+    let kept = held.iter().map(|(text, id)| (text.clone(), Some(*id)));
+    let new = texts.iter().filter(|text| held.iter().all(|special| special.0 != **text));
+    Ok(kept.chain(new.map(|text| (text.clone(), None))).collect())
+}
+
+/// How far ordinary ids go: `vocab_size` without the new special tokens, which stand above them.
+fn ordinary_ids(vocab_size: i64, taken: usize, new_specials: usize) -> Result<usize> {
+    let ids = usize::try_from(vocab_size).ok().and_then(|size| size.checked_sub(new_specials));
+    ids.filter(|&ids| ids >= taken).ok_or_else(|| {
+        let smallest = taken + new_specials;
+        let what = if taken == 256 { "256 single bytes".to_owned() } else { format!("{taken} ids of init") };
+        Error::Train(format!(
+            "vocab_size is {vocab_size}; it must be at least {smallest}: {what} and {new_specials} special tokens"
+        ))
+    })
+}
+
+fn build(
+    counts: &count::Counts,
+    init: Option<&tokenizer::Tokenizer>,
+    trained: Trained,
+    specials: Vec<(String, Option<TokenId>)>,
+) -> Result<tokenizer::Tokenizer> {
+    let tokens = (0u32..).zip(trained.tokens.iter().map(Vec::as_slice));
+    let tokens: Vec<(TokenId, &[u8])> = tokens.filter(|(_, token)| !token.is_empty()).collect();
+    let mut next = (0u32..).skip(trained.tokens.len());
+    let placed = specials.into_iter().map(|(text, id)| (text, id.or_else(|| next.next()).unwrap_or(TokenId::MAX)));
+    // A vocabulary without a list of merges merges by rank, and goes on doing so.
+    let before = init.map_or(Some(&[][..]), tokenizer::Tokenizer::merges);
+    let merges = before.map(|before| [before, &trained.merges].concat());
+    tokenizer::Tokenizer::new(Parts {
+        tokens,
+        merges,
+        pattern: counts.pretokenizer().pattern(),
+        specials: placed.collect(),
+        digits: counts.pretokenizer().digits().name(),
+        unicode_version: UNICODE_VERSION,
+    })
+}
+
+/// Gathers merges for Python.
+struct Teller<'a> {
+    on_merges: Option<&'a Py<PyAny>>,
+    rows: Vec<(Pair, u64, TokenId, [Vec<u8>; 2])>,
+}
+
+impl Teller<'_> {
+    fn add(&mut self, step: &Step<'_>) {
+        if self.on_merges.is_some() {
+            self.rows.push((step.pair, step.count, step.id, step.sides.map(<[u8]>::to_vec)));
+        }
+    }
+
+    fn tell(&mut self, pause: &mut Pause) -> Result<()> {
+        let Some(on_merges) = self.on_merges.filter(|_| !self.rows.is_empty()) else { return Ok(()) };
+        let rows = std::mem::take(&mut self.rows);
+        pause.call(|py| {
+            let rows = rows.iter().map(|(pair, count, id, [left, right])| {
+                (pair.left, pair.right, *count, *id, PyBytes::new(py, left), PyBytes::new(py, right))
+            });
+            let rows = PyList::new(py, rows.collect::<Vec<_>>())?;
+            on_merges.call1(py, (rows,)).map(|_| ())
+        })
+    }
 }

@@ -4,80 +4,134 @@
 //! A merge touches only the words in which its pair stands, and each change of a pair's count is
 //! gathered by neighbour first, so that the table of pairs is asked once for each neighbour, not each place.
 
+mod digest;
 mod pairs;
+mod start;
 mod words;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+pub use digest::digest;
 use pairs::{Pairs, key, pair_of};
 use words::{Changes, Words};
 
 use crate::count::table::CountTable;
 use crate::error::{Error, Result};
-use crate::ids::{BYTE_ORDER, MAX_TOKEN_ID, Pair, TokenId};
+use crate::ids::{MAX_TOKEN_ID, Pair, TokenId};
+use crate::tokenizer::Tokenizer;
 
 /// What training is asked for.
-pub struct Options {
-    /// Ordinary tokens of the result, the 256 single bytes included.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Ordinary ids of the result: the highest plus one. The 256 single bytes are among them, and so are the gaps and the
+    /// special tokens of `init`.
     pub tokens: usize,
     /// Pairs below this count are not merged.
     pub min_frequency: u64,
-    /// Longest token in bytes; `None` for no limit.
+    /// Longest new token in bytes; `None` for no limit.
     pub max_token_bytes: Option<usize>,
+    /// A vocabulary to extend: its ids stay, and new ones follow its highest, special tokens included.
+    pub init: Option<&'a Tokenizer>,
+    /// Merges, and their counts, that an earlier run with the same counts and options has made: training goes on behind them.
+    pub done: &'a [(Pair, u64)],
 }
 
 /// What training gives: `tokens[id]` and the merges in order.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trained {
-    /// The bytes of each id; 0 to 255 are single bytes in [`BYTE_ORDER`].
+    /// The bytes of each id. Without `init`, 0 to 255 are single bytes in [`BYTE_ORDER`](crate::ids::BYTE_ORDER); with it,
+    /// gaps and special tokens have no bytes.
     pub tokens: Vec<Vec<u8>>,
-    /// First to last.
+    /// First to last; those of `init` are not among them.
     pub merges: Vec<Pair>,
 }
 
-/// Trains. `on_merge` is told the number of merges done and may stop the work.
+/// One merge as it happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// 1 for the first.
+    pub number: usize,
+    /// What was joined.
+    pub pair: Pair,
+    /// The bytes of both sides.
+    pub sides: [&'a [u8]; 2],
+    /// The token that they became: a new one, or that of the same bytes.
+    pub id: TokenId,
+    /// How often they stood side by side.
+    pub count: u64,
+}
+
+/// Called with every merge, those of [`Options::done`] included; an error stops the work.
+pub type OnMerge<'a> = &'a mut dyn FnMut(&Step<'_>) -> Result<()>;
+
+/// Trains.
 ///
 /// # Errors
-/// A vocabulary smaller than the 256 bytes, counts whose sums pass `u64`, the error of `on_merge`.
-pub fn train(counts: &CountTable, options: &Options, on_merge: &mut dyn FnMut(usize) -> Result<()>) -> Result<Trained> {
+/// A vocabulary smaller than the 256 bytes or `init`, counts whose sums pass `u64`, merges done that do not fit the counts,
+/// the error of `on_merge`.
+pub fn train(counts: &CountTable, options: &Options<'_>, on_merge: OnMerge<'_>) -> Result<Trained> {
     check(counts, options)?;
-    let longest = options.max_token_bytes.unwrap_or(usize::MAX);
-    let mut tokens: Vec<Vec<u8>> = BYTE_ORDER.iter().map(|&b| vec![b]).collect();
-    let mut ids: HashMap<Vec<u8>, TokenId> = HashMap::new();
-    let mut words = Words::new(counts)?;
-    let mut pairs = Pairs::default();
-    words.count_pairs(&mut pairs);
-    let mut queue: BinaryHeap<(u64, Reverse<u64>)> =
-        pairs.iter().filter(|_| longest >= 2).map(|(pair, count)| (count, Reverse(pair))).collect();
-    let (mut left_changes, mut right_changes) = (Changes::default(), Changes::default());
-    let mut merges = Vec::new();
-    while tokens.len() < options.tokens
-        && let Some((count, Reverse(pair))) = queue.pop()
+    let mut trainer = Trainer::new(counts, options, on_merge)?;
+    while trainer.tokens.len() < options.tokens
+        && let Some((pair, count)) = trainer.best()
+        && count >= options.min_frequency.max(1)
     {
-        let now = pairs.count(pair);
-        if now != count {
-            // The count has fallen since the pair was queued.
-            if now > 0 {
-                queue.push((now, Reverse(pair)));
+        let id = trainer.merge(pair);
+        trainer.tell(on_merge, pair, id, count)?;
+    }
+    Ok(Trained { tokens: trainer.tokens, merges: trainer.merges })
+}
+
+struct Trainer {
+    tokens: Vec<Vec<u8>>,
+    /// Tokens of two bytes or more.
+    ids: HashMap<Vec<u8>, TokenId>,
+    words: Words,
+    pairs: Pairs,
+    /// (count, pair) as they were when queued: a count may have fallen since, never risen.
+    queue: BinaryHeap<(u64, Reverse<u64>)>,
+    merges: Vec<Pair>,
+    longest: usize,
+    left_changes: Changes,
+    right_changes: Changes,
+}
+
+impl Trainer {
+    /// The pair to merge next and its count, taken out of the queue.
+    fn best(&mut self) -> Option<(Pair, u64)> {
+        while let Some((count, Reverse(pair))) = self.queue.pop() {
+            let now = self.pairs.count(pair);
+            if now == count {
+                return Some((pair_of(pair), count));
             }
-            continue;
+            if now > 0 {
+                self.queue.push((now, Reverse(pair)));
+            }
         }
-        if count < options.min_frequency.max(1) {
-            break;
+        None
+    }
+
+    /// The token of a pair. Two pairs may give the same bytes: the second joins the id of the first and takes none.
+    fn join(&mut self, pair: Pair) -> TokenId {
+        let joined = [self.tokens[pair.left as usize].as_slice(), &self.tokens[pair.right as usize]].concat();
+        let merged = self.ids.get(&joined).copied().unwrap_or_else(|| next_id(&self.tokens));
+        if merged as usize == self.tokens.len() {
+            self.ids.insert(joined.clone(), merged);
+            self.tokens.push(joined);
         }
-        let Pair { left, right } = pair_of(pair);
-        let joined = [tokens[left as usize].as_slice(), &tokens[right as usize]].concat();
-        // Two pairs may give the same bytes: the second joins the id of the first and takes none.
-        let merged = ids.get(&joined).copied().unwrap_or_else(|| next_id(&tokens));
-        if merged as usize == tokens.len() {
-            ids.insert(joined.clone(), merged);
-            tokens.push(joined);
-        }
-        merges.push(Pair { left, right });
-        words.merge(Pair { left, right }, merged, &pairs.take_words(pair), &mut left_changes, &mut right_changes);
+        self.merges.push(pair);
+        merged
+    }
+
+    /// Joins a pair in all words and brings the counts of its neighbours up to date.
+    fn merge(&mut self, pair: Pair) -> TokenId {
+        let merged = self.join(pair);
+        let Pair { left, right } = pair;
+        let Self { tokens, words, pairs, queue, longest, left_changes, right_changes, .. } = self;
+        words.merge(pair, merged, &pairs.take_words(key(left, right)), left_changes, right_changes);
         let length = |id: TokenId| tokens[id as usize].len();
-        let may_join = |other: TokenId| length(merged) + length(other) <= longest;
+        let may_join = |other: TokenId| length(merged) + length(other) <= *longest;
         let mut raise = |new: u64, count: u64, words: Vec<u32>| {
             queue.push((pairs.raise(new, count, words), Reverse(new)));
         };
@@ -95,13 +149,18 @@ pub fn train(counts: &CountTable, options: &Options, on_merge: &mut dyn FnMut(us
         right_changes.counts().for_each(|(neighbour, count)| pairs.lower(key(right, neighbour), count));
         left_changes.clear();
         right_changes.clear();
-        pairs.remove(pair);
-        on_merge(merges.len())?;
+        pairs.remove(key(left, right));
+        merged
     }
-    Ok(Trained { tokens, merges })
+
+    /// Reports the merge made last.
+    fn tell(&self, on_merge: OnMerge<'_>, pair: Pair, id: TokenId, count: u64) -> Result<()> {
+        let sides = [pair.left, pair.right].map(|id| self.tokens[id as usize].as_slice());
+        on_merge(&Step { number: self.merges.len(), pair, sides, id, count })
+    }
 }
 
-fn check(counts: &CountTable, options: &Options) -> Result<()> {
+fn check(counts: &CountTable, options: &Options<'_>) -> Result<()> {
     if options.tokens < 256 {
         return Err(Error::Train(format!(
             "a vocabulary of {} ordinary tokens is below the 256 single bytes; vocab_size must be at least 256 plus the special tokens",
@@ -111,6 +170,13 @@ fn check(counts: &CountTable, options: &Options) -> Result<()> {
     if options.tokens > MAX_TOKEN_ID as usize {
         return Err(Error::Train(format!(
             "a vocabulary of {} tokens is above the limit {MAX_TOKEN_ID}",
+            options.tokens
+        )));
+    }
+    let taken = options.init.map_or(0, Tokenizer::vocab_size);
+    if options.tokens < taken {
+        return Err(Error::Train(format!(
+            "a vocabulary of {} ids cannot extend init, which has {taken}; vocab_size must be at least that",
             options.tokens
         )));
     }

@@ -93,6 +93,15 @@ impl Pairs {
         entry.count
     }
 
+    /// Adds one word, no earlier than those before it, to a pair.
+    pub fn note(&mut self, pair: u64, count: u64, word: u32) {
+        let entry = self.find_or_add(pair);
+        entry.count += count;
+        if entry.words.last() != Some(&word) {
+            entry.words.push(word);
+        }
+    }
+
     /// Takes from a pair's count.
     pub fn lower(&mut self, pair: u64, count: u64) {
         if let Some(index) = self.find(pair) {

@@ -3,9 +3,10 @@
 use super::pairs::{Pairs, key};
 use crate::count::table::CountTable;
 use crate::error::{Error, Result};
-use crate::ids::{BYTE_ORDER, Pair, TokenId};
+use crate::ids::{Pair, TokenId};
 
 /// All words.
+#[derive(Default)]
 pub struct Words {
     symbols: Vec<TokenId>,
     /// `starts[w]` and `lengths[w]` give the place of word `w` in `symbols`.
@@ -80,30 +81,30 @@ impl Changes {
 }
 
 impl Words {
-    /// Lays the words out; those of one byte have no pair and are left away.
-    pub fn new(counts: &CountTable) -> Result<Self> {
-        let mut id_of = [0; 256];
-        for (id, byte) in (0..).zip(BYTE_ORDER) {
-            id_of[usize::from(byte)] = id;
-        }
+    /// Lays the words out as the symbols that `encode` appends; those of one symbol have no pair and are left away.
+    pub fn new(counts: &CountTable, mut encode: impl FnMut(&[u8], &mut Vec<TokenId>) -> Result<()>) -> Result<Self> {
         let mut words = Self { symbols: Vec::new(), starts: Vec::new(), lengths: Vec::new(), counts: Vec::new() };
-        let mut too_long = None;
+        let mut result = Ok(());
         counts.for_each(|text, count| {
-            if text.len() < 2 {
+            if text.len() < 2 || result.is_err() {
                 return;
             }
-            let Ok(length) = u32::try_from(text.len()) else {
-                too_long = Some(text.len());
+            let start = words.symbols.len();
+            result = encode(text, &mut words.symbols);
+            let length = words.symbols.len() - start;
+            if length < 2 {
+                words.symbols.truncate(start);
+                return;
+            }
+            let Ok(length) = u32::try_from(length) else {
+                result = Err(Error::Train(format!("a pretoken has {length} symbols; the limit is {}", u32::MAX)));
                 return;
             };
-            words.starts.push(words.symbols.len() as u64);
+            words.starts.push(start as u64);
             words.lengths.push(length);
             words.counts.push(count);
-            words.symbols.extend(text.iter().map(|&b| id_of[usize::from(b)]));
         });
-        if let Some(length) = too_long {
-            return Err(Error::Train(format!("a pretoken has {length} bytes; the limit is {}", u32::MAX)));
-        }
+        result?;
         if u32::try_from(words.counts.len()).is_err() {
             let found = words.counts.len();
             return Err(Error::Train(format!(
@@ -116,11 +117,19 @@ impl Words {
 
     /// Enters every pair of neighbours.
     pub fn count_pairs(&self, pairs: &mut Pairs) {
-        // Only bytes at first: 65,536 pairs fit a plain array.
+        let words = || (0u32..).zip(self.starts.iter().zip(&self.lengths).zip(&self.counts));
+        if self.symbols.iter().any(|&id| id > 0xFF) {
+            for (word, ((&start, &length), &count)) in words() {
+                for neighbours in self.slice(start, length).windows(2) {
+                    pairs.note(key(neighbours[0], neighbours[1]), count, word);
+                }
+            }
+            return;
+        }
+        // Only bytes: 65,536 pairs fit a plain array.
         let mut changes = Changes::default();
         changes.admit((1 << 16) - 1);
-        for (word, ((&start, &length), &count)) in (0u32..).zip(self.starts.iter().zip(&self.lengths).zip(&self.counts))
-        {
+        for (word, ((&start, &length), &count)) in words() {
             for neighbours in self.slice(start, length).windows(2) {
                 changes.add(neighbours[0] << 8 | neighbours[1], count, word);
             }

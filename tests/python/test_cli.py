@@ -69,6 +69,32 @@ def test_train_options_and_json(folder: Path) -> None:
     assert tok.pattern == bpetok.PRESETS["gpt2"]
 
 
+def test_train_takes_every_option_of_the_library(folder: Path, tmp_path: Path) -> None:
+    base = ["train", "text.txt", "--no-held-out", "--vocab-size"]
+    limits = ["--digits", "right-1-3", "--min-frequency", "2", "--max-token-bytes", "3"]
+    files = ["--checkpoint", str(tmp_path / "c"), "--verbose-log", str(tmp_path / "log.jsonl")]
+    for _ in range(2):  # the second goes on from the checkpoint
+        run(*base, "275", "-o", str(tmp_path / "a.bpetok"), *limits, *files, cwd=folder)
+        tok = bpetok.load(tmp_path / "a.bpetok")
+        options: dict[str, Any] = {"min_frequency": 2, "max_token_bytes": 3}
+        text = folder / "text.txt"
+        assert tok == bpetok.train(text, 275, digits="right-1-3", **options)
+        lines = (tmp_path / "log.jsonl").read_text("ascii").splitlines()
+        assert [json.loads(line)["id"] for line in lines] == list(range(256, 274))
+    done = run(
+        *base, "276", "-o", str(tmp_path / "b.bpetok"), *limits, *files[:2], cwd=folder, code=2
+    )
+    assert "made with vocab_size=275, not 276" in complaint(done)
+    assert not (tmp_path / "b.bpetok").exists()
+    init = ["--init", str(tmp_path / "a.bpetok")]
+    run(*base, "285", "-o", str(tmp_path / "b.bpetok"), *init, cwd=folder)
+    assert bpetok.load(tmp_path / "b.bpetok") == bpetok.train(text, 285, init=tok)
+    run(*base, "285", "-o", str(tmp_path / "b.bpetok"), *init, "--special-token", "<T>", cwd=folder)
+    assert bpetok.load(tmp_path / "b.bpetok").special_tokens == {"<|endoftext|>": 274, "<T>": 284}
+    done = run(*base, "290", "-o", "x.bpetok", *init, "--digits", "1", cwd=folder, code=2)
+    assert "digits" in complaint(done)
+
+
 def test_train_from_stdin_equals_from_a_file(folder: Path) -> None:
     arguments = ["train", "-", "-o", "stdin.bpetok", "--vocab-size", "280", "--no-held-out"]
     done = run(*arguments, cwd=folder, input=TEXT.encode())

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use bpetok::count::Counts;
 use bpetok::count::table::CountTable;
+use bpetok::digits::Digits;
 use bpetok::utf8::Text;
 use proptest::prelude::*;
 
 fn counted(pattern: &str, documents: &[Text<'_>], threads: usize) -> Vec<(Vec<u8>, u64)> {
-    let mut counts = Counts::new(pattern, &["<|end|>".to_owned()]).unwrap();
+    let mut counts = Counts::new(pattern, &["<|end|>".to_owned()], Digits::None).unwrap();
     counts.add_documents(documents, threads, &mut |_| Ok(())).unwrap();
     counts.table().sorted()
 }
@@ -20,7 +21,7 @@ fn files_and_documents_agree() {
     for pattern in ["gpt2", "cl100k", r"\w+|\W"] {
         let whole = counted(pattern, &[Text::Valid(&text)], 1);
         assert_eq!(counted(pattern, &[Text::Raw(text.as_bytes())], 4), whole);
-        let mut counts = Counts::new(pattern, &["<|end|>".to_owned()]).unwrap();
+        let mut counts = Counts::new(pattern, &["<|end|>".to_owned()], Digits::None).unwrap();
         counts.add_reader(text.as_bytes(), 1, &mut |_| Ok(())).unwrap();
         assert_eq!(counts.table().sorted(), whole);
         assert!(whole.iter().all(|(t, _)| !t.windows(3).any(|w| w == b"end")), "special text is never counted");
@@ -32,14 +33,14 @@ fn files_and_documents_agree() {
 
 #[test]
 fn counts_add_up_and_refuse_others() {
-    let mut one = Counts::new("gpt2", &[]).unwrap();
+    let mut one = Counts::new("gpt2", &[], Digits::None).unwrap();
     one.add_documents(&[Text::Valid("a b a")], 1, &mut |_| Ok(())).unwrap();
-    let mut two = Counts::new("gpt2", &[]).unwrap();
+    let mut two = Counts::new("gpt2", &[], Digits::None).unwrap();
     two.add_documents(&[Text::Valid(" a")], 1, &mut |_| Ok(())).unwrap();
     one.merge(&two).unwrap();
     assert_eq!(one.table().sorted(), [(b" a".to_vec(), 2), (b" b".to_vec(), 1), (b"a".to_vec(), 1)]);
-    assert!(one.merge(&Counts::new("cl100k", &[]).unwrap()).is_err());
-    assert!(one.merge(&Counts::new("gpt2", &["x".to_owned()]).unwrap()).is_err());
+    assert!(one.merge(&Counts::new("cl100k", &[], Digits::None).unwrap()).is_err());
+    assert!(one.merge(&Counts::new("gpt2", &["x".to_owned()], Digits::None).unwrap()).is_err());
 }
 
 #[test]

@@ -92,7 +92,7 @@ proptest! {
         for (word, count) in &words {
             counts.add(word.as_bytes(), 0, word.len(), *count).unwrap();
         }
-        let options = Options { tokens: 300, min_frequency: 1, max_token_bytes: None };
+        let options = Options { tokens: 300, min_frequency: 1, ..Options::default() };
         let trained = train(&counts, &options, &mut |_| Ok(())).unwrap();
         let ids: BTreeMap<Vec<u8>, u32> = trained.tokens.iter().cloned().zip(0..).collect();
         let merges: Vec<(u32, u32)> = trained.merges.iter().map(|p| (p.left, p.right)).collect();

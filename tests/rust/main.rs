@@ -11,6 +11,7 @@
 
 mod batch;
 mod count;
+mod digits;
 mod encode;
 mod files;
 mod masks;
@@ -22,6 +23,7 @@ mod special;
 mod spill;
 mod stream;
 mod train;
+mod train_init;
 mod utf8;
 mod vectors;
 

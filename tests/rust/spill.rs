@@ -4,6 +4,7 @@ use bpetok::count::Counts;
 use bpetok::count::budget::{Budget, LEAST};
 use bpetok::count::spill::{Merged, RunWriter, Runs};
 use bpetok::count::table::CountTable;
+use bpetok::digits::Digits;
 use bpetok::utf8::Text;
 use proptest::prelude::*;
 
@@ -36,7 +37,7 @@ fn sorted(counts: &mut Counts) -> Vec<(Vec<u8>, u64)> {
 }
 
 fn counted(text: &[u8], threads: usize, table: Option<usize>) -> Counts {
-    let mut counts = Counts::new("cl100k", &[]).unwrap();
+    let mut counts = Counts::new("cl100k", &[], Digits::None).unwrap();
     if let Some(table) = table {
         counts.set_budget(Budget::new(LEAST, threads).unwrap().with_table(table));
     }
@@ -96,7 +97,7 @@ fn training_that_does_not_fit_is_refused_with_the_figure_and_the_cure() {
 
 #[test]
 fn one_pretoken_larger_than_the_budget_is_an_error() {
-    let mut counts = Counts::new("cl100k", &[]).unwrap();
+    let mut counts = Counts::new("cl100k", &[], Digits::None).unwrap();
     counts.set_budget(Budget::new(LEAST, 1).unwrap().with_table(1 << 20));
     let text = "a".repeat(3 << 20);
     let error = counts.add_documents(&[Text::Valid(&text)], 1, &mut |_| Ok(())).unwrap_err().to_string();

@@ -11,7 +11,7 @@ fn trained(words: &[(&[u8], u64)], merges: usize, min_frequency: u64) -> Trained
     for (word, count) in words {
         table.add(word, 0, word.len(), *count).unwrap();
     }
-    let options = Options { tokens: 256 + merges, min_frequency, max_token_bytes: None };
+    let options = Options { tokens: 256 + merges, min_frequency, ..Options::default() };
     train(&table, &options, &mut |_| Ok(())).unwrap()
 }
 
@@ -46,7 +46,7 @@ fn ties_go_to_the_smaller_ids() {
 
 #[test]
 fn too_small_a_vocabulary_is_refused() {
-    let options = Options { tokens: 255, min_frequency: 1, max_token_bytes: None };
+    let options = Options { tokens: 255, min_frequency: 1, ..Options::default() };
     let error = train(&CountTable::default(), &options, &mut |_| Ok(())).unwrap_err();
     assert!(matches!(error, Error::Train(_)) && error.to_string().contains("255"));
 }
@@ -60,7 +60,7 @@ fn counts_beyond_32_bits_stay_exact() {
 fn long_tokens_are_not_made() {
     let mut table = CountTable::default();
     table.add(b"abcdefgh", 0, 8, 5).unwrap();
-    let options = Options { tokens: 300, min_frequency: 1, max_token_bytes: Some(3) };
+    let options = Options { tokens: 300, min_frequency: 1, max_token_bytes: Some(3), ..Options::default() };
     let ours = train(&table, &options, &mut |_| Ok(())).unwrap();
     assert!(ours.tokens.iter().all(|t| t.len() <= 3) && ours.tokens.len() > 256);
 }
@@ -69,7 +69,7 @@ fn long_tokens_are_not_made() {
 fn the_caller_may_stop() {
     let mut table = CountTable::default();
     table.add(b"abcdefgh", 0, 8, 5).unwrap();
-    let options = Options { tokens: 300, min_frequency: 1, max_token_bytes: None };
+    let options = Options { tokens: 300, min_frequency: 1, ..Options::default() };
     let stopped = train(&table, &options, &mut |_| Err(Error::Interrupted));
     assert!(matches!(stopped, Err(Error::Interrupted)));
 }

@@ -33,10 +33,10 @@ fn trained(
     tokens: usize,
     min_frequency: u64,
 ) -> (Vec<Vec<u8>>, Vec<bpetok::ids::Pair>) {
-    let mut counts = Counts::new(pattern, &[]).unwrap();
+    let mut counts = Counts::new(pattern, &[], bpetok::digits::Digits::None).unwrap();
     let texts: Vec<Text<'_>> = documents.iter().map(|d| Text::Valid(d)).collect();
     counts.add_documents(&texts, 2, &mut |_| Ok(())).unwrap();
-    let options = Options { tokens, min_frequency, max_token_bytes: None };
+    let options = Options { tokens, min_frequency, max_token_bytes: None, ..Options::default() };
     let trained = train(counts.table(), &options, &mut |_| Ok(())).unwrap();
     (trained.tokens, trained.merges)
 }

@@ -85,14 +85,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def tokenizer(arguments: argparse.Namespace) -> Tokenizer:
     """The tokenizer that the arguments name: an existing file first, then a published name."""
-    name: str = arguments.tokenizer
+    return named_tokenizer(arguments.tokenizer, arguments.pattern)
+
+
+def named_tokenizer(name: str, pattern: str | None) -> Tokenizer:
+    """The tokenizer of a file or of a published name."""
     if os.path.exists(name):
-        return load(name, pattern=arguments.pattern)
+        return load(name, pattern=pattern)
     if name not in ENCODINGS:
         raise Error(
             f"{name}: no such file, and not one of the published names {', '.join(ENCODINGS)}"
         )
-    if arguments.pattern is not None:
+    if pattern is not None:
         raise Error(f"{name} brings its own pattern: leave --pattern out")
     return get_encoding(name)
 

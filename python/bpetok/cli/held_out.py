@@ -27,8 +27,8 @@ BLOCK_BYTES = 4 << 20
 class HeldOut:
     """Counts of documents, every tenth of them apart."""
 
-    def __init__(self, pattern: str, specials: list[str], options: dict[str, Any]) -> None:
-        self.new: Callable[[], Counts] = partial(Counts, pattern, specials)
+    def __init__(self, settings: tuple[str, list[str], str], options: dict[str, Any]) -> None:
+        self.new: Callable[[], Counts] = partial(Counts, *settings)
         self.options = options
         self.rest, self.tenth = self.new(), self.new()
         # All documents as long as they are too few for every tenth; then of each a tenth is kept aside.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bpetok._bpetok import Tokenizer
 
 LEAST_MEMORY = 192 << 20
+PATTERN = "cl100k"
 
 EPILOG = """\
 FILE may be a glob in quotes, and - is stdin. A file is one text, except for documents:
@@ -56,8 +57,8 @@ def add_parser(verbs: Any) -> None:
         help="ids to make, bytes and special tokens included (default: 32000)",
     )  # fmt: skip
     parser.add_argument(
-        "--pattern", default="cl100k",
-        help=f"how text is cut before merging: {', '.join(PRESETS)}, or a regex (default: cl100k)",
+        "--pattern",
+        help=f"how text is cut before merging: {', '.join(PRESETS)}, or a regex (default: {PATTERN})",
     )  # fmt: skip
     parser.add_argument(
         "--special-token", action="append", metavar="TEXT",
@@ -80,6 +81,24 @@ def add_parser(verbs: Any) -> None:
         help="stay below it, as 2GiB; counts that do not fit wait in the temporary folder (TMPDIR)",
     )  # fmt: skip
     parser.add_argument(
+        "--max-token-bytes", type=int, metavar="N", help="make no longer token (default: no limit)"
+    )
+    parser.add_argument(
+        "--digits", choices=["none", "1", "1-3", "right-1-3"],
+        help="cut runs of digits before the pattern: one by one, or threes from the left or right",
+    )  # fmt: skip
+    parser.add_argument(
+        "--init", metavar="TOK",
+        help="a tokenizer to extend: its ids, pattern, digits and special tokens stay (.bpetok)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checkpoint", metavar="FILE",
+        help="keep the merges so far in FILE; the same command goes on from there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--verbose-log", metavar="FILE", help="write each merge to FILE as a line of JSON"
+    )
+    parser.add_argument(
         "--no-held-out", action="store_true", help="do not train a second time for the figure"
     )
     common.add_threads(parser)
@@ -91,29 +110,35 @@ def run(arguments: argparse.Namespace) -> int:
     common.check_one_stdin(arguments.files)
     names = files.expand(arguments.files)
     formats.format_for(arguments.output)  # a bad suffix is better told before the work than after
-    given: list[str] = arguments.special_token or ["<|endoftext|>"]
-    specials = [text for text in given if text]
+    init = common.named_tokenizer(arguments.init, arguments.pattern) if arguments.init else None
+    settings = _settings(arguments, init)
     options = {"threads": arguments.threads, "max_memory": _memory(arguments)}
     paths = [Path(name) for name in names if _is_plain(name, arguments.format)]
     others = [name for name in names if not _is_plain(name, arguments.format)]
     started = time.perf_counter()
-    counts = Counts(arguments.pattern, specials)
-    held_out = HeldOut(arguments.pattern, specials, options)
+    counts = Counts(*settings)
+    held_out = HeldOut(settings, options)
     with ProgressBar.on_terminal() as report:
         if paths:
             counts.update(paths, progress=report, **options)
-        documents = _documents(others, arguments, specials) if others else iter(())
+        documents = _documents(others, arguments, settings) if others else iter(())
         if arguments.no_held_out:
             counts.update(documents, progress=report, **options)
         else:
             held_out.count(documents, report)
             held_out.add_to(counts)
-    tok = _train(arguments, counts)
+    tok = _train(
+        arguments,
+        counts,
+        init,
+        checkpoint=arguments.checkpoint,
+        verbose=arguments.verbose_log,
+    )
     seconds = time.perf_counter() - started
     tok.save(arguments.output)
     figure = None
     if not arguments.no_held_out:
-        figure = held_out.figure(paths, lambda kept: _train(arguments, kept))
+        figure = held_out.figure(paths, lambda kept: _train(arguments, kept, init))
     report_rows = {
         "output": arguments.output,
         "vocab_size": tok.vocab_size,
@@ -149,26 +174,43 @@ def _is_plain(name: str, format: str | None) -> bool:
 
 
 def _documents(
-    names: list[str], arguments: argparse.Namespace, specials: list[str]
+    names: list[str], arguments: argparse.Namespace, settings: tuple[str, list[str], str]
 ) -> Iterator[bytes]:
     return read_documents(
         names,
         field=arguments.field,
         format=arguments.format,
-        pattern=arguments.pattern,
-        special_tokens=specials,
+        pattern=settings[0],
+        special_tokens=settings[1],
     )
 
 
-def _train(arguments: argparse.Namespace, counts: Counts) -> Tokenizer:
+def _settings(arguments: argparse.Namespace, init: Tokenizer | None) -> tuple[str, list[str], str]:
+    """Pattern, special tokens and digits to count with; those of `init` go before the defaults."""
+    given: list[str] = arguments.special_token or ([] if init else ["<|endoftext|>"])
+    specials = [text for text in given if text]
+    if init is None:
+        return arguments.pattern or PATTERN, specials, arguments.digits or "none"
+    held = list(init.special_tokens)
+    specials = held + [text for text in specials if text not in held]
+    return arguments.pattern or init.pattern, specials, arguments.digits or init.digits
+
+
+def _train(
+    arguments: argparse.Namespace, counts: Counts, init: Tokenizer | None, **files: str | None
+) -> Tokenizer:
     with ProgressBar.on_terminal() as report:
         return train(
             counts,
             arguments.vocab_size,
             min_frequency=arguments.min_frequency,
             max_memory=arguments.max_memory,
+            max_token_bytes=arguments.max_token_bytes,
+            init=init,
             threads=arguments.threads,
             progress=report or False,
+            checkpoint=files.get("checkpoint"),
+            verbose=files.get("verbose"),
         )
 
 

@@ -41,7 +41,10 @@ def read(path: str, pattern: str | None, special_tokens: Specials) -> Tokenizer:
 
 def write(tok: Tokenizer, path: str) -> bytes:
     """The content of the file: ranks. Warns that pattern and special tokens are not in it."""
-    data = write_tiktoken(tok)
+    try:
+        data = write_tiktoken(tok)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
     specials = f" and special_tokens={tok.special_tokens!r}" if tok.special_tokens else ""
     warnings.warn(
         f"{path} holds ranks only: keep pattern={tok.pattern!r}{specials} and pass them to "
