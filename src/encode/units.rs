@@ -83,7 +83,7 @@ impl Units {
     #[must_use]
     pub fn at(&self, text: &[u8], at: usize, length: usize) -> Option<TokenId> {
         let (lead, continuation) = (text[at], text[at + 1]);
-        if !is_lead(lead) || at + 1 >= length {
+        if !is_lead(lead) || !is_continuation(continuation) || at + 1 >= length {
             return None;
         }
         let made = self.made[place(lead, continuation)];

@@ -129,3 +129,15 @@ fn a_token_that_merging_never_forms_is_found_whole_and_only_then() {
     assert!(!tokenizer.encoder().is_formed(256));
     assert!(tokenizer.encoder().canonical_splits().is_empty());
 }
+
+/// Found at random on 2026-11-24: the lead of one character before the lead of another is no character.
+#[test]
+fn broken_characters_are_not_taken_for_whole_ones() {
+    let tokenizer = tokenizer("gpt2", &["а".into(), "аа".into()], &[]);
+    for second in 0..=255 {
+        let bytes = [0xD0, second, 0xD0, second];
+        let mut back = Vec::new();
+        tokenizer.decoder().decode(&encode(&tokenizer, &bytes), &mut back).unwrap();
+        assert_eq!(back, bytes);
+    }
+}
