@@ -222,25 +222,26 @@ impl Tokenizer {
         Ok(self.ids(py, text, allowed_special, disallowed_special)?.len())
     }
 
-    /// Number of tokens of each text: `list[int]`.
+    /// int64 [texts]: number of tokens of each text.
     #[pyo3(
         signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
         text_signature = "($self, texts, *, allowed_special=frozenset(), disallowed_special='all', threads=None)"
     )]
-    fn count_batch(
+    fn count_batch<'py>(
         &self,
-        py: Python<'_>,
+        py: Python<'py>,
         texts: &Bound<'_, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
         threads: Option<i64>,
-    ) -> PyResult<Vec<i64>> {
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let texts = collected(texts)?;
         let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
         let batch = self.run_batch(py, &documents, &options)?;
-        Ok(batch.offsets.windows(2).map(|w| w[1] - w[0]).collect())
+        let counts = batch.offsets.windows(2).map(|w| w[1] - w[0]).collect();
+        Ok(PyArray1::from_vec(py, counts))
     }
 
     /// The longest prefix of a text that ends at a token and character boundary of `encode(text)` and itself encodes to at

@@ -91,7 +91,7 @@ def _sizes_of_counts(tok: Tokenizer, counts: Counts) -> tuple[int, int]:
     for data, offsets, numbers in counts._blocks(BLOCK_BYTES):
         ends = numpy.frombuffer(offsets, dtype="<i8").tolist()
         pretokens = [data[start:end] for start, end in pairwise(ends)]
-        tokens = numpy.asarray(tok.count_batch(pretokens, disallowed_special=())).tolist()
+        tokens = tok.count_batch(pretokens, disallowed_special=()).tolist()
         for pretoken, tokens_each, count in zip(
             pretokens, tokens, numpy.frombuffer(numbers, dtype="<u8").tolist(), strict=True
         ):
