@@ -74,8 +74,7 @@ fn unpack(low: u64, high: u64) -> Counted {
     [low as u32, (low >> 32) as u32, high as u32, (high >> 32) as u32]
 }
 
-/// Entries of `LINES` cache lines: a key of `KEY` words, then ids, two to a word. The last byte of a key holds the
-/// length of the text (5 bits); above it stands nothing, so the number of ids takes the last word of the entry.
+/// Entries of `LINES` cache lines: a key of `KEY` words, then ids, two to a word; the last word is their number.
 struct Merged<const KEY: usize, const LINES: usize> {
     words: Words,
     shift: u32,

@@ -300,11 +300,8 @@ impl Encoder {
             0 => {
                 let mut ids = Vec::new();
                 let token = self.vocabulary.get(id).unwrap_or_default();
-                if token.len() <= merge::SHORT {
-                    merge::short(&self.table, &self.vocabulary, token, &mut ids);
-                } else {
-                    merge::LongMerge::default().run(&self.table, &self.vocabulary, token, &mut ids);
-                }
+                let mut long = merge::LongMerge::default();
+                merge::below(&self.table, &self.vocabulary, token, TokenId::MAX, &mut long, &mut ids);
                 known.store(if ids == [id] { 1 } else { 2 }, Relaxed);
                 ids == [id]
             }

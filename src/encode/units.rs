@@ -68,10 +68,8 @@ impl Units {
             }
         }
         for (made, longer) in units.made.iter_mut().zip(longer) {
+            // Also where no token is these two bytes: `TokenId::MAX` is not below anything.
             if *made >= longer {
-                *made = 0;
-            }
-            if *made == TokenId::MAX {
                 *made = 0;
             }
         }

@@ -15,8 +15,6 @@ pub fn pair_of(key: u64) -> Pair {
     Pair { left: (key >> 32) as TokenId, right: key as TokenId }
 }
 
-const FREE: u64 = u64::MAX;
-
 struct Entry {
     pair: u64,
     count: u64,
@@ -69,7 +67,7 @@ impl Pairs {
 
     #[cold]
     fn grow(&mut self) {
-        self.entries.retain(|e| e.count > 0 && e.pair != FREE);
+        self.entries.retain(|e| e.count > 0);
         let size = (self.entries.len() * 4).next_power_of_two().max(1 << 10);
         self.slots = vec![EMPTY; size];
         for (index, entry) in (0u32..).zip(&self.entries) {
