@@ -15,6 +15,7 @@ mod digits;
 mod encode;
 mod files;
 mod masks;
+mod memo;
 mod quant;
 mod regex;
 mod scanner;
