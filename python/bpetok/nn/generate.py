@@ -49,6 +49,8 @@ def generate(
     if ids is None and memory is not None:
         ids = np.full((len(memory), 1), model.config.decoder_start or 0)
     prompt, ends = _prompt(ids), _ends(eos)
+    if max_new_tokens < 0:
+        raise InputError(f"max_new_tokens={max_new_tokens}: must be at least 0")
     if beams < 1 or (beams > 1 and stop is not None):
         raise InputError(f"beams={beams}: must be at least 1, and beam search takes no stop=")
     if mask is not None and not np.atleast_2d(np.asarray(mask)).any(1).all():
