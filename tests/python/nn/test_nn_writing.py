@@ -234,6 +234,14 @@ def test_beams_of_a_batch_are_those_of_its_rows() -> None:
     assert beam_search.__doc__
 
 
+def test_lengths_that_cannot_be() -> None:
+    model = tiny("llama")
+    for beams in (1, 3):
+        assert nn.generate(model, [[1, 2]], 0, beams=beams).tolist() == [[1, 2]]
+        with pytest.raises(nn.InputError, match="max_new_tokens=-1"):
+            nn.generate(model, [[1, 2]], -1, beams=beams)
+
+
 def test_models_that_cannot_write_say_so() -> None:
     bert = nn.random_model(
         nn.config_from_json(
@@ -298,10 +306,19 @@ def test_bits_per_byte_of_a_uniform_model() -> None:
         nn.bits_per_byte(model, Bytes(), "")
 
 
+def test_bits_per_byte_takes_any_tokenizer() -> None:
+    class Plain:
+        def encode(self, text: str) -> list[int]:
+            return list(text.encode())
+
+    model = tiny("gpt2", vocab_size=256)
+    assert nn.bits_per_byte(model, Plain(), "é text") == nn.bits_per_byte(model, Bytes(), "é text")
+
+
 @pytest.mark.parametrize("family", ["llama", "mamba"])
 def test_bits_per_byte_is_the_loss_over_the_bytes(family: str) -> None:
     model = tiny(family, vocab_size=256)
-    text = "é" * 150 + "plain text" * 30  # more than one piece of 256 ids
+    text = "é" * 150 + "plain text" * 90  # more than one piece of 1,024 ids, scored 256 at a time
     ids = np.array([Bytes().encode(text)])
     want = float(nn.token_nll(model(ids)[0], ids).sum()) / math.log(2) / len(text.encode())
     assert abs(nn.bits_per_byte(model, Bytes(), text) - want) < 1e-12
