@@ -51,6 +51,11 @@ REFUSED = [
     ("llama", {"rope_parameters": {"rope_type": "longrope"}}, "rope_parameters.rope_type='longrope'"),
     ("llama", {"rope_parameters": {"rope_type": "linear"}}, "rope_parameters.factor"),
     ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "beta_fast": 3}}, "beta_fast=3"),
+    ("llama", {"rope_parameters": {"rope_type": "default"}, "rope_scaling": {"type": "linear", "factor": 2.0}}, "two dialects"),
+    ("llama", {"rms_norm_eps": None}, "rms_norm_eps=None"),
+    ("llama", {"hidden_act": None}, "hidden_act=None"),
+    ("mamba", {"conv_kernel": None}, "conv_kernel=None"),
+    ("gpt2", {"n_positions": None}, "n_positions=None"),
     ("llama", {"partial_rotary_factor": 0.5}, "partial_rotary_factor=0.5"),
     ("llama", {"num_key_value_heads": 3}, "3 key/value heads"),
     ("llama", {"hidden_size": 18}, "18"),
@@ -113,6 +118,15 @@ def test_both_rope_dialects_say_the_same() -> None:
     assert nn.config_from_json({**BASE["llama"], **plain}).rope == nn.Rope(
         theta=50.0, original_max_positions=2048
     )
+
+
+def test_null_where_it_means_the_default() -> None:
+    base = BASE["mistral"]
+    same = {"head_dim": None, "rope_theta": None, "rope_scaling": None, "rope_parameters": None}
+    assert nn.config_from_json({**base, **same}) == nn.config_from_json(base)
+    both = {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 50.0}}
+    old = {"rope_theta": 50.0, "rope_scaling": {"type": "linear", "factor": 2.0}}
+    assert nn.config_from_json({**base, **both, **old}) == nn.config_from_json({**base, **old})
 
 
 def test_windows_and_experts_by_default() -> None:
