@@ -42,9 +42,10 @@ def generate(
 ) -> Ids:
     """Continue each row of ids: `[b, t] -> [b, t + new]`; a row that has ended is filled up with `eos`.
 
-    `eos` is one id or several; generation stops early when every row has ended. `mask [b, t]` marks the real ids of
-    prompts padded to one length, best on the left. For an encoder-decoder pass its `memory`; `ids=None` then means the
-    config's start id. `beams` above 1 searches instead of sampling. `stop(new_ids)` ends a row (see `stop_strings`).
+    `eos` is one id or several (the first fills; without any, rows that `stop` ended are filled with 0); generation
+    stops early when every row has ended. `mask [b, t]` marks the real ids of prompts padded to one length, best on
+    the left. For an encoder-decoder pass its `memory`; `ids=None` then means the config's start id. `beams` above 1
+    searches instead of sampling. `stop(new_ids)` ends a row (see `stop_strings`).
     """
     if ids is None and memory is not None:
         ids = np.full((len(memory), 1), model.config.decoder_start or 0)

@@ -277,6 +277,27 @@ def test_bare_names_without_the_prefix(tmp_path: Path) -> None:
     close(nn.load(tmp_path, "float64")(o["full.input_ids"])[0][0], o["full.logits"])
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_one_file_or_many(tmp_path: Path, dtype: str) -> None:
+    """Three shards give what one file gives; where there are both, the one file counts, as in `transformers`."""
+    tensors = nn.read_safetensors(GOLDEN / "gpt2_tied" / "model.safetensors")
+    shutil.copy(GOLDEN / "gpt2_tied" / "config.json", tmp_path)
+    owner = {name: f"part-{i % 3}.safetensors" for i, name in enumerate(tensors)}
+    for shard in set(owner.values()):
+        mine = {name: tensors[name].astype(dtype) for name in tensors if owner[name] == shard}
+        nn.write_safetensors(tmp_path / shard, mine)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": owner}))
+    ids = [[1, 2, 3]]
+    many, _ = nn.load(tmp_path, "float64")(ids)
+    whole = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
+    nn.write_safetensors(tmp_path / "model.safetensors", whole)
+    (tmp_path / "part-0.safetensors").unlink()
+    assert (nn.load(tmp_path, "float64")(ids)[0] == many).all()
+    want = nn.load(GOLDEN / "gpt2_tied", "float64")(ids)[0]
+    assert distance(many, want) < (0.01 if dtype == "float16" else 1e-15)
+
+
 def test_bad_indexes(tmp_path: Path) -> None:
     folder = GOLDEN / "llama_bf16_shards"
     for file in folder.iterdir():

@@ -1,4 +1,4 @@
-"""Sentence vectors from the folders that sentence-transformers writes, in every dialect of them that is about."""
+"""Sentence vectors, and the folders that sentence-transformers writes in every dialect that is about."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bpetok import nn
-from nn.oracles import GOLDEN, close
+from nn.models import tiny
+from nn.oracles import GOLDEN, close, distance
 
 BARE = GOLDEN / "made" / "bert_bare"  # BertModel: no prefix, with a pooler
 IDS = np.array([[5, 6, 7, 8], [9, 10, 0, 0]])
@@ -103,3 +104,41 @@ def test_a_folder_without_a_network_is_an_error(tmp_path: Path, text: str) -> No
     (tmp_path / "modules.json").write_text(text)
     with pytest.raises(nn.ConfigError, match=r"modules\.json"):
         nn.load(tmp_path)
+
+
+def test_sentence_vectors() -> None:
+    settings = {
+        "model_type": "bert",
+        "hidden_size": 16,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 1,
+        "vocab_size": 20,
+    }
+    model = nn.random_model(
+        nn.config_from_json({**settings, "intermediate_size": 8}), 0, "float64", 0.5
+    )
+    ids, mask = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]]), np.array([[1, 1, 1, 0, 0], [1] * 5])
+    vectors = model.embed(ids, mask)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
+    assert distance(vectors[:1], model.embed(ids[:1, :3])) < 1e-14
+    hidden = model.encode(ids, mask)
+    assert distance(model.embed(ids, mask, normalize=False)[0], hidden[0, :3].mean(0)) < 1e-14
+    assert distance(model.embed(ids, mask, pooling="cls", normalize=False), hidden[:, 0]) == 0
+    assert (
+        distance(model.embed(ids, mask, pooling="max", normalize=False)[0], hidden[0, :3].max(0))
+        == 0
+    )
+    assert distance(model.embed(ids, mask, pooling="last", normalize=False)[0], hidden[0, 2]) == 0
+    with pytest.raises(nn.InputError, match="median"):
+        model.embed(ids, mask, pooling="median")
+    with pytest.raises(nn.WeightsError, match="masked-language-model"):
+        nn.from_weights(type(model.weights)(model.weights.stack, {})).mlm(hidden)
+
+
+def test_a_decoder_embeds_as_an_encoder_does() -> None:
+    model = tiny("llama")
+    hidden = model.hidden([[4, 5, 6]])[0][0]
+    got = model.embed([[0, 4, 5, 6]], [[0, 1, 1, 1]], None, "mean", False)
+    assert distance(got[0], hidden.mean(0)) < 1e-14
+    with pytest.raises(nn.InputError, match="llama has no token types"):
+        model.embed([[4]], token_types=[[0]])

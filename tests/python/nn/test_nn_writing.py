@@ -374,32 +374,3 @@ def test_gpt_layouts() -> None:
         [90, 1, 91, 3, 4, 92],
     ]
     assert tasks.pair_ids([7], [8], 1, 2)[1] == [0, 0, 0, 1, 1]
-
-
-def test_sentence_vectors() -> None:
-    settings = {
-        "model_type": "bert",
-        "hidden_size": 16,
-        "num_attention_heads": 4,
-        "num_hidden_layers": 1,
-        "vocab_size": 20,
-    }
-    model = nn.random_model(
-        nn.config_from_json({**settings, "intermediate_size": 8}), 0, "float64", 0.5
-    )
-    ids, mask = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]]), np.array([[1, 1, 1, 0, 0], [1] * 5])
-    vectors = model.embed(ids, mask)
-    assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
-    assert distance(vectors[:1], model.embed(ids[:1, :3])) < 1e-14
-    hidden = model.encode(ids, mask)
-    assert distance(model.embed(ids, mask, normalize=False)[0], hidden[0, :3].mean(0)) < 1e-14
-    assert distance(model.embed(ids, mask, pooling="cls", normalize=False), hidden[:, 0]) == 0
-    assert (
-        distance(model.embed(ids, mask, pooling="max", normalize=False)[0], hidden[0, :3].max(0))
-        == 0
-    )
-    assert distance(model.embed(ids, mask, pooling="last", normalize=False)[0], hidden[0, 2]) == 0
-    with pytest.raises(nn.InputError, match="median"):
-        model.embed(ids, mask, pooling="median")
-    with pytest.raises(nn.WeightsError, match="masked-language-model"):
-        nn.from_weights(type(model.weights)(model.weights.stack, {})).mlm(hidden)
