@@ -15,11 +15,13 @@ from nn.oracles import GOLDEN
 DOCS = Path(__file__).parents[3] / "docs" / "nn.md"
 
 
-def test_examples() -> None:
+def test_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("bpetok.utf8", exc_type=ImportError, reason="the Rust module is not built")
+    monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testfile(str(DOCS), module_relative=False, encoding="utf-8")
     assert tried > 30
     assert failed == 0
+    assert (tmp_path / "memory.svg").read_bytes() == (DOCS.parent / "memory.svg").read_bytes()
 
 
 ROWS = re.findall(
