@@ -26,7 +26,7 @@ fn the_ring_is_written_over_and_never_lies() {
         // Few letters and hashes of 20 bits: texts share lines, tags and beginnings.
         let text: Vec<u8> = (0..length).map(|_| b'a' + (next() % 2) as u8).collect();
         let hash = (hash_bytes(&text) >> 44) << 44 | (hash_bytes(&text) & 1);
-        let ids: Vec<u32> = (0..1 + next() as usize % length).map(|i| round ^ i as u32).collect();
+        let ids: Vec<u32> = (0..=next() as usize % length).map(|i| round ^ i as u32).collect();
         let mut found = Vec::new();
         if !memo.read(memo.find(hash), &text, 0, length, &mut found) {
             memo.put(hash, &text, 0, length, &ids);
