@@ -96,6 +96,12 @@ impl Counts {
         &self.table
     }
 
+    /// The counts that are in memory, which are forgotten here.
+    pub fn take_table(&mut self) -> CountTable {
+        self.summary = OnceLock::new();
+        std::mem::take(&mut self.table)
+    }
+
     /// The counts on disk.
     #[must_use]
     pub fn runs(&self) -> &Runs {

@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::blocks::{BlockSource, Blocks};
 use super::convert::{self, Pause, text, type_name};
 use super::source::{Source, as_path, read_source};
-use crate::count::{self, budget::Budget};
+use crate::count::{self, budget::Budget, table::CountTable};
 use crate::digits::Digits;
 use crate::error::Error;
 use crate::utf8::Text;
@@ -43,6 +43,11 @@ impl Counts {
         drop(counts);
         self.change(count::Counts::settle)??;
         self.get()
+    }
+
+    /// The table; the counts are empty afterwards.
+    pub(super) fn take_table(&self) -> crate::error::Result<CountTable> {
+        self.change(count::Counts::take_table)
     }
 
     /// Adds to the counts; others find them busy meanwhile.
