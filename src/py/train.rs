@@ -41,7 +41,7 @@ pub fn train_counts(
     take: bool,
 ) -> PyResult<Tokenizer> {
     let max_memory = convert::max_memory(max_memory)?;
-    convert::threads(threads)?;
+    let threads = convert::threads(threads)?;
     if max_token_bytes == Some(0) {
         return Err(Error::Train("max_token_bytes is 0; single bytes are tokens, so give 1 or more".to_owned()).into());
     }
@@ -63,7 +63,7 @@ pub fn train_counts(
         let specials = specials(&inner, init)?;
         let new = specials.iter().filter(|special| special.1.is_none()).count();
         let tokens = ordinary_ids(vocab_size, init.map_or(256, tokenizer::Tokenizer::vocab_size), new)?;
-        let options = train::Options { tokens, min_frequency, max_token_bytes, init, done: &done };
+        let options = train::Options { tokens, min_frequency, max_token_bytes, init, done: &done, threads };
         let goal = (tokens - init.map_or(256, tokenizer::Tokenizer::vocab_size)) as u64;
         let mut teller = Teller { on_merges: on_merges.as_ref(), rows: Vec::new() };
         report(&mut pause, progress.as_ref(), "merge", 0, goal)?;

@@ -42,6 +42,8 @@ pub struct Options<'a> {
     pub init: Option<&'a Tokenizer>,
     /// Merges, and their counts, that an earlier run with the same counts and options has made: training goes on behind them.
     pub done: &'a [(Pair, u64)],
+    /// Threads, the calling one included; 0 is 1. The result is the same with any number.
+    pub threads: usize,
 }
 
 /// What training gives: `tokens[id]` and the merges in order.
@@ -81,7 +83,7 @@ pub fn train(counts: impl Borrow<CountTable>, options: &Options<'_>, on_merge: O
     check(counts.borrow(), options)?;
     let mut trainer = Trainer::new(counts, options, on_merge)?;
     while trainer.tokens.len() < options.tokens
-        && let Some((pair, count)) = trainer.best()
+        && let Some((pair, count)) = trainer.best()?
     {
         let id = trainer.merge(pair);
         trainer.tell(on_merge, pair, id, count)?;
@@ -98,47 +100,52 @@ struct Trainer {
     /// (count, pair) as they were when queued: a count may have fallen since, never risen.
     queue: BinaryHeap<(u64, Reverse<u64>)>,
     merges: Vec<Pair>,
+    /// Tokens to make, those there are included.
+    wanted: usize,
     /// Pairs below this count are not merged.
     least: u64,
     longest: usize,
+    threads: usize,
     left_changes: Changes,
     right_changes: Changes,
 }
 
 impl Trainer {
     /// The pair to merge next and its count, taken out of the queue.
-    fn best(&mut self) -> Option<(Pair, u64)> {
+    fn best(&mut self) -> Result<Option<(Pair, u64)>> {
         loop {
             while let Some((count, Reverse(pair))) = self.queue.pop() {
                 let now = self.pairs.count(pair);
                 if now == count {
                     if self.pairs.is_doubtful(pair) {
                         // Where pairs join tokens that are there, doubts come often: now all pairs are kept.
-                        self.keep(|words| sift::all(words));
+                        self.keep(sift::all)?;
                         continue;
                     }
-                    return (count >= self.least).then(|| (pair_of(pair), count));
+                    return Ok((count >= self.least).then(|| (pair_of(pair), count)));
                 }
                 if now > 0 {
                     self.queue.push((now, Reverse(pair)));
                 }
             }
-            let (floor, least) = (self.pairs.floor(), self.least);
-            if floor <= least {
-                return None;
+            let merges = self.wanted.saturating_sub(self.tokens.len());
+            let bounds = sift::Bounds { above: self.pairs.floor(), least: self.least, merges };
+            if bounds.above <= bounds.least {
+                return Ok(None);
             }
-            self.keep(|words| sift::below(words, floor, least));
+            self.keep(|words, threads| sift::below(words, &bounds, threads))?;
         }
     }
 
     /// Puts other pairs in place of those before, which go first.
-    fn keep(&mut self, sift: impl FnOnce(&mut Words) -> Pairs) {
+    fn keep(&mut self, sift: impl FnOnce(&mut Words, usize) -> Result<Pairs>) -> Result<()> {
         self.pairs = Pairs::default();
         self.queue = BinaryHeap::new();
-        self.pairs = sift(&mut self.words);
+        self.pairs = sift(&mut self.words, self.threads)?;
         let may_join = |pair: Pair| self.tokens.length(pair.left) + self.tokens.length(pair.right) <= self.longest;
         let pairs = self.pairs.iter().filter(|&(pair, _)| may_join(pair_of(pair)));
         self.queue = pairs.map(|(pair, count)| (count, Reverse(pair))).collect();
+        Ok(())
     }
 
     /// The token of a pair, which from now on is merged.

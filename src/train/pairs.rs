@@ -7,6 +7,8 @@
 //! floor, it is kept with the most that it can have, as a doubtful one, and has to be sifted before it is merged.
 
 use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::words::Words;
 use crate::ids::{Pair, TokenId};
@@ -53,21 +55,33 @@ const EMPTY: u32 = u32::MAX;
 const LEAST_SLOTS: usize = 1 << 10;
 
 impl Pairs {
-    /// All pairs of `words` of a count of `floor` or more. `may_reach` says no only where a pair does not.
-    pub fn sifted(words: &Words, floor: u64, may_reach: impl Fn(u64) -> bool) -> Self {
-        let mut pairs = Self { floor, ..Self::default() };
-        // Counts first, and `start` stands for the word seen last, so that a word counts once.
-        for word in words.iter() {
+    /// The counts of all pairs of a part of `words` that may matter, each with its number of words, which are not
+    /// noted yet.
+    pub fn counted(words: &Words, part: &Range<usize>, may_matter: impl Fn(u64) -> bool) -> Self {
+        let mut pairs = Self::default();
+        for word in words.iter(part) {
             for neighbours in word.symbols.windows(2) {
                 let pair = key(neighbours[0], neighbours[1]);
-                if may_reach(pair) {
+                if may_matter(pair) {
                     let entry = pairs.find_or_add(pair);
                     entry.count += word.count;
+                    // `start` stands for the word seen last, so that a word counts once.
                     let mark = word.place as usize + 1;
                     entry.words += usize::from(entry.start != mark);
                     entry.start = mark;
                 }
             }
+        }
+        pairs
+    }
+
+    /// The sums of what was counted in parts, of the pairs at or above `floor`, with room for their words.
+    pub fn joined(parts: &[Self], floor: u64) -> Self {
+        let mut pairs = Self { floor, ..Self::default() };
+        for counted in parts.iter().flat_map(|part| &part.entries) {
+            let entry = pairs.find_or_add(counted.pair);
+            entry.count += counted.count;
+            entry.words += counted.words;
         }
         pairs.entries.retain(|entry| entry.count >= floor);
         pairs.entries.shrink_to_fit();
@@ -75,25 +89,42 @@ impl Pairs {
         let mut end = 0;
         for entry in &mut pairs.entries {
             entry.start = end;
-            end += std::mem::take(&mut entry.words);
+            end += entry.words;
         }
-        pairs.places = vec![0; end];
-        for word in words.iter() {
+        pairs
+    }
+
+    /// Places for the words of all pairs, to be given to [`Pairs::fill`] and [`Pairs::put`].
+    pub fn room(&self) -> Vec<AtomicU32> {
+        let end = self.entries.last().map_or(0, |entry| entry.start + entry.words);
+        std::iter::repeat_with(AtomicU32::default).take(end).collect()
+    }
+
+    /// Writes the words of a part behind those of the parts `before` it, of which no other call writes the places.
+    pub fn fill(&self, words: &Words, part: &Range<usize>, before: &[Self], places: &[AtomicU32]) {
+        let mut next: Vec<usize> = self.entries.iter().map(|entry| entry.start).collect();
+        for counted in before.iter().flat_map(|part| &part.entries) {
+            if let Some(index) = self.find(counted.pair) {
+                next[index] += counted.words;
+            }
+        }
+        let mut last = vec![u32::MAX; next.len()];
+        for word in words.iter(part) {
             for neighbours in word.symbols.windows(2) {
-                let pair = key(neighbours[0], neighbours[1]);
-                if may_reach(pair)
-                    && let Some(index) = pairs.find(pair)
+                if let Some(index) = self.find(key(neighbours[0], neighbours[1]))
+                    && last[index] != word.place
                 {
-                    let entry = &mut pairs.entries[index];
-                    let next = entry.start + entry.words;
-                    if entry.words == 0 || pairs.places[next - 1] != word.place {
-                        pairs.places[next] = word.place;
-                        entry.words += 1;
-                    }
+                    last[index] = word.place;
+                    places[next[index]].store(word.place, Relaxed);
+                    next[index] += 1;
                 }
             }
         }
-        pairs
+    }
+
+    /// Takes over the words.
+    pub fn put(&mut self, places: Vec<AtomicU32>) {
+        self.places = places.into_iter().map(AtomicU32::into_inner).collect();
     }
 
     /// No pairs, and a floor above all.

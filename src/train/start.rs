@@ -26,8 +26,10 @@ impl Trainer {
             pairs: Pairs::nothing(),
             queue: std::collections::BinaryHeap::new(),
             merges: Vec::new(),
+            wanted: options.tokens,
             least: options.min_frequency.max(1),
             longest: options.max_token_bytes.unwrap_or(usize::MAX),
+            threads: options.threads.max(1),
             left_changes: Changes::default(),
             right_changes: Changes::default(),
         };
@@ -43,7 +45,7 @@ impl Trainer {
         drop(counts);
         if !forms_all {
             for &(pair, count) in options.done {
-                if trainer.best() != Some((pair, count)) {
+                if trainer.best()? != Some((pair, count)) {
                     return Err(misfit(pair));
                 }
                 let id = trainer.merge(pair);

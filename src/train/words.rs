@@ -3,6 +3,8 @@
 //! A word is one record: length, count (low half, high half), symbols, and holes up to an even index. A merge then
 //! waits for one cache line a word, where a table for each of the four had it wait for four.
 
+use std::ops::Range;
+
 use super::changes::Changes;
 use crate::count::table::CountTable;
 use crate::error::{Error, Result};
@@ -15,6 +17,8 @@ const HEAD: usize = 3;
 const HOLE: u32 = u32::MAX;
 /// Words whose cache line is asked for ahead of use.
 const AHEAD: usize = 8;
+/// Cells between two places where the words may be shared out.
+const MARK: usize = 1 << 14;
 /// Records begin at multiples of this, so that 32 bits name a place in 32 GiB.
 const STEP: usize = 2;
 
@@ -22,6 +26,8 @@ const STEP: usize = 2;
 #[derive(Default)]
 pub struct Words {
     cells: Vec<u32>,
+    /// Where some records begin, about [`MARK`] cells apart.
+    marks: Vec<usize>,
 }
 
 /// One word.
@@ -70,16 +76,20 @@ impl Words {
             )));
         }
         cells.shrink_to_fit();
-        Ok(Self { cells })
+        Ok(Self { cells, marks: Vec::new() })
     }
 
     /// Moves the words together and drops those that have become one symbol. All places change.
     pub fn compact(&mut self) {
         let (mut read, mut write) = (0, 0);
+        self.marks.clear();
         while read < self.cells.len() {
             let length = self.cells[read] as usize;
             let end = read + HEAD + length;
             if length >= 2 {
+                if write >= self.marks.len() * MARK {
+                    self.marks.push(write);
+                }
                 self.cells.copy_within(read..end, write);
                 write += HEAD + length;
                 // A record takes no more cells here than it took there.
@@ -102,16 +112,24 @@ impl Words {
         end
     }
 
-    /// Cells in all: an upper bound of the symbols.
+    /// Cells in all.
     pub fn size(&self) -> usize {
         self.cells.len()
     }
 
-    /// Every word in turn.
-    pub fn iter(&self) -> impl Iterator<Item = Word<'_>> {
-        let mut at = 0;
+    /// The words in about equal parts, at most so many, as they stand after [`Words::compact`].
+    pub fn parts(&self, most: usize) -> Vec<Range<usize>> {
+        let each = self.marks.len().div_ceil(most).max(1);
+        let starts: Vec<usize> = self.marks.iter().step_by(each).copied().collect();
+        let ends = starts.iter().skip(1).copied().chain([self.cells.len()]);
+        starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+    }
+
+    /// The words of a part in turn.
+    pub fn iter(&self, part: &Range<usize>) -> impl Iterator<Item = Word<'_>> {
+        let Range { start: mut at, end } = *part;
         std::iter::from_fn(move || {
-            let head = self.cells.get(at..at + HEAD)?;
+            let head = if at < end { self.cells.get(at..at + HEAD)? } else { return None };
             let (start, place) = (at + HEAD, (at / STEP) as u32);
             let symbols = &self.cells[start..start + head[0] as usize];
             at = self.next(start + symbols.len());
