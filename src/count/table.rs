@@ -2,37 +2,40 @@
 
 use crate::encode::key::{KEY_BYTES, Key, hash_bytes};
 use crate::error::{Error, Result};
+use crate::memory::prefetch;
 
 #[derive(Clone, Copy, Default)]
-struct Short {
-    key: Key,
+pub(super) struct Short {
+    pub key: Key,
     /// 0 is free.
-    count: u64,
+    pub count: u64,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Long {
-    hash: u64,
-    start: u64,
-    length: u64,
+pub(super) struct Long {
+    pub hash: u64,
+    pub start: u64,
+    pub length: u64,
     /// 0 is free.
-    count: u64,
+    pub count: u64,
 }
 
 /// Entries of the smallest tables.
 const SHORT_LEAST: usize = 1 << 12;
 const LONG_LEAST: usize = 1 << 10;
+/// Pretokens whose places are asked for at once.
+const AHEAD: usize = 32;
 /// Slots of another table between two looks at the memory.
 pub const ADD_STEP: usize = 1 << 10;
 
 /// Counts of one thread.
 #[derive(Default)]
 pub struct CountTable {
-    short: Vec<Short>,
-    short_len: usize,
-    long: Vec<Long>,
-    long_len: usize,
-    texts: Vec<u8>,
+    pub(super) short: Vec<Short>,
+    pub(super) short_len: usize,
+    pub(super) long: Vec<Long>,
+    pub(super) long_len: usize,
+    pub(super) texts: Vec<u8>,
 }
 
 /// The sum of two counts of one pretoken.
@@ -61,7 +64,7 @@ fn grown(size: usize, wanted: usize, least: usize) -> (usize, usize) {
 }
 
 /// First place to look at: the upper bits of the hash.
-fn place(hash: u64, size: usize) -> usize {
+pub(super) fn place(hash: u64, size: usize) -> usize {
     (hash >> (64 - size.trailing_zeros())) as usize
 }
 
@@ -74,7 +77,7 @@ fn text_of(entry: &Short) -> ([u8; 16], usize) {
 }
 
 /// The text of a long entry. Places in `texts`, a buffer in memory, fit `usize`.
-fn text_in<'a>(texts: &'a [u8], entry: &Long) -> &'a [u8] {
+pub(super) fn text_in<'a>(texts: &'a [u8], entry: &Long) -> &'a [u8] {
     &texts[entry.start as usize..(entry.start + entry.length) as usize]
 }
 
@@ -134,13 +137,53 @@ impl CountTable {
         }
     }
 
+    /// The same for consecutive pretokens, of which the first starts at `at` and each ends where `ends` says: their places
+    /// are asked for ahead of use, since a large table answers from memory, not from a cache.
+    ///
+    /// # Errors
+    /// A count above `u64`.
     #[inline]
-    fn add_short(&mut self, key: Key, count: u64) -> Result<()> {
+    pub fn add_all_of(&mut self, text: &[u8], mut at: usize, ends: &[usize], count: u64) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let mut found = [(0, Key::default(), 0); AHEAD];
+        for ends in ends.chunks(AHEAD) {
+            for (slot, &end) in found.iter_mut().zip(ends) {
+                let start = std::mem::replace(&mut at, end);
+                let is_short = end - start <= KEY_BYTES && end > start;
+                let key = if is_short { Key::at(text, start, end - start) } else { Key::default() };
+                let hash = if is_short { key.hash() } else { hash_bytes(&text[start..end]) };
+                if is_short {
+                    self.short.get(place(hash, self.short.len().max(2))).into_iter().for_each(prefetch);
+                } else {
+                    self.long.get(place(hash, self.long.len().max(2))).into_iter().for_each(prefetch);
+                }
+                *slot = (start, key, hash);
+            }
+            for (&(start, key, hash), &end) in found.iter().zip(ends) {
+                match end - start {
+                    0 => {}
+                    1..=KEY_BYTES => self.add_hashed(key, hash, count)?,
+                    _ => self.add_long_hashed(&text[start..end], hash, count)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn add_short(&mut self, key: Key, count: u64) -> Result<()> {
+        self.add_hashed(key, key.hash(), count)
+    }
+
+    #[inline]
+    fn add_hashed(&mut self, key: Key, hash: u64, count: u64) -> Result<()> {
         if self.short_len * 2 >= self.short.len() {
             self.grow_short();
         }
         let mask = self.short.len() - 1;
-        let mut at = place(key.hash(), self.short.len());
+        let mut at = place(hash, self.short.len());
         loop {
             let entry = &mut self.short[at];
             if entry.key.is(key.low, key.high) {
@@ -180,11 +223,14 @@ impl CountTable {
         self.short_len += 1;
     }
 
-    fn add_long(&mut self, text: &[u8], count: u64) -> Result<()> {
+    pub(super) fn add_long(&mut self, text: &[u8], count: u64) -> Result<()> {
+        self.add_long_hashed(text, hash_bytes(text), count)
+    }
+
+    fn add_long_hashed(&mut self, text: &[u8], hash: u64, count: u64) -> Result<()> {
         if self.long_len * 2 >= self.long.len() {
             self.grow_long();
         }
-        let hash = hash_bytes(text);
         let mut at = place(hash, self.long.len());
         loop {
             let entry = self.long[at];
@@ -266,6 +312,16 @@ impl CountTable {
             self.add_long(other.text(entry), entry.count)?;
         }
         Ok(())
+    }
+
+    /// Grows so that the entries of another table fit, and so that they spread: see [`CountTable::add_all`].
+    pub(super) fn make_room_for(&mut self, other: &Self) {
+        while self.short.len() < other.short.len() || (self.short_len + other.short_len) * 4 > self.short.len() * 3 {
+            self.grow_short();
+        }
+        while self.long.len() < other.long.len() || (self.long_len + other.long_len) * 4 > self.long.len() * 3 {
+            self.grow_long();
+        }
     }
 
     /// Most bytes of memory in use while `entries` pretokens, of `bytes` together, are added.
