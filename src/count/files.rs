@@ -18,7 +18,7 @@ use crate::utf8::Text;
 
 /// A text that is being read.
 struct Reader<R> {
-    reader: R,
+    source: R,
     /// Read, and behind the last cut.
     rest: Vec<u8>,
     is_end: bool,
@@ -44,7 +44,7 @@ impl Counts {
     /// # Errors
     /// As [`Counts::add_file`], with an empty path.
     pub fn add_reader(&mut self, reader: impl Read + Send, threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
-        let mut reader = Reader { reader, rest: Vec::new(), is_end: false };
+        let mut reader = Reader { source: reader, rest: Vec::new(), is_end: false };
         let mut first = Vec::new();
         self.next_block(&mut reader, &mut first)?;
         // What is read in one go is not worth a thread.
@@ -95,7 +95,7 @@ impl Counts {
             let missing = wanted.saturating_sub(block.len());
             if !reader.is_end && missing > 0 {
                 block.reserve_exact(missing);
-                let read = (&mut reader.reader).take(missing as u64).read_to_end(block);
+                let read = (&mut reader.source).take(missing as u64).read_to_end(block);
                 reader.is_end = read.map_err(|source| Error::Io { path: PathBuf::new(), source })? < missing;
             }
             let end = if reader.is_end { block.len() } else { self.last_cut(block) };

@@ -6,6 +6,7 @@
 pub mod budget;
 mod documents;
 mod files;
+mod sorted;
 pub mod spill;
 pub mod summary;
 pub mod table;

@@ -69,7 +69,7 @@ pub(super) fn place(hash: u64, size: usize) -> usize {
 }
 
 /// The text of a short entry: so many of the bytes.
-fn text_of(entry: &Short) -> ([u8; 16], usize) {
+pub(super) fn text_of(entry: &Short) -> ([u8; 16], usize) {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&entry.key.low.to_le_bytes());
     bytes[8..].copy_from_slice(&entry.key.high.to_le_bytes());
@@ -79,18 +79,6 @@ fn text_of(entry: &Short) -> ([u8; 16], usize) {
 /// The text of a long entry. Places in `texts`, a buffer in memory, fit `usize`.
 pub(super) fn text_in<'a>(texts: &'a [u8], entry: &Long) -> &'a [u8] {
     &texts[entry.start as usize..(entry.start + entry.length) as usize]
-}
-
-/// Moves all entries to the front; those behind them are free.
-fn gather<T: Copy + Default>(entries: &mut [T], is_free: impl Fn(&T) -> bool) {
-    let mut kept = 0;
-    for at in 0..entries.len() {
-        if !is_free(&entries[at]) {
-            entries[kept] = entries[at];
-            kept += 1;
-        }
-    }
-    entries[kept..].fill(T::default());
 }
 
 impl CountTable {
@@ -204,7 +192,7 @@ impl CountTable {
         self.place_short((self.short.len() * 2).max(SHORT_LEAST));
     }
 
-    fn place_short(&mut self, size: usize) {
+    pub(super) fn place_short(&mut self, size: usize) {
         let old = std::mem::replace(&mut self.short, vec![Short::default(); size]);
         self.short_len = 0;
         for entry in old.into_iter().filter(|e| e.count > 0) {
@@ -248,7 +236,7 @@ impl CountTable {
         }
     }
 
-    fn text(&self, entry: &Long) -> &[u8] {
+    pub(super) fn text(&self, entry: &Long) -> &[u8] {
         text_in(&self.texts, entry)
     }
 
@@ -257,7 +245,7 @@ impl CountTable {
         self.place_long((self.long.len() * 2).max(LONG_LEAST));
     }
 
-    fn place_long(&mut self, size: usize) {
+    pub(super) fn place_long(&mut self, size: usize) {
         let old = std::mem::replace(&mut self.long, vec![Long::default(); size]);
         self.long_len = 0;
         for entry in old.into_iter().filter(|e| e.count > 0) {
@@ -388,69 +376,5 @@ impl CountTable {
         }
         *self = kept;
         dropped
-    }
-
-    /// Moves all entries to the front of their tables, sorted by text, and says how many there are. Nothing may be added
-    /// before [`CountTable::clear`] or [`CountTable::restore`].
-    pub fn sort_in_place(&mut self) -> (usize, usize) {
-        gather(&mut self.short, |e| e.count == 0);
-        gather(&mut self.long, |e| e.count == 0);
-        self.short[..self.short_len].sort_unstable_by_key(|e| (e.key.low.swap_bytes(), e.key.high.swap_bytes()));
-        let texts = &self.texts;
-        self.long[..self.long_len].sort_unstable_by(|a, b| text_in(texts, a).cmp(text_in(texts, b)));
-        (self.short_len, self.long_len)
-    }
-
-    /// Calls `visit` with every entry in order, after [`CountTable::sort_in_place`] with what that gave.
-    ///
-    /// # Errors
-    /// Those of `visit`.
-    pub fn for_each_sorted_in_place(
-        &self,
-        (short, long): (usize, usize),
-        mut visit: impl FnMut(&[u8], u64) -> Result<()>,
-    ) -> Result<()> {
-        let mut longs = self.long[..long].iter().peekable();
-        for entry in &self.short[..short] {
-            let (bytes, length) = text_of(entry);
-            while let Some(long) = longs.next_if(|long| self.text(long) < &bytes[..length]) {
-                visit(self.text(long), long.count)?;
-            }
-            visit(&bytes[..length], entry.count)?;
-        }
-        longs.try_for_each(|long| visit(self.text(long), long.count))
-    }
-
-    /// Makes a table again of what [`CountTable::sort_in_place`] left.
-    pub fn restore(&mut self) {
-        self.place_short(self.short.len());
-        self.place_long(self.long.len());
-    }
-
-    /// All pretokens behind one another, sorted; where each ends; and their counts.
-    #[must_use]
-    pub fn sorted_flat(&self) -> (Vec<u8>, Vec<usize>, Vec<u64>) {
-        let (mut texts, mut items) = (Vec::new(), Vec::with_capacity(self.len()));
-        self.for_each(|text, count| {
-            items.push((texts.len(), text.len(), count));
-            texts.extend_from_slice(text);
-        });
-        let text = |&(start, length, _): &(usize, usize, u64)| &texts[start..start + length];
-        items.sort_unstable_by(|a, b| text(a).cmp(text(b)));
-        let mut flat = Vec::with_capacity(texts.len());
-        let ends = items.iter().map(|item| {
-            flat.extend_from_slice(text(item));
-            flat.len()
-        });
-        let ends = ends.collect();
-        (flat, ends, items.iter().map(|item| item.2).collect())
-    }
-
-    /// `(pretoken, count)` sorted by pretoken.
-    #[must_use]
-    pub fn sorted(&self) -> Vec<(Vec<u8>, u64)> {
-        let (flat, ends, counts) = self.sorted_flat();
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        starts.zip(&ends).zip(counts).map(|((start, &end), count)| (flat[start..end].to_vec(), count)).collect()
     }
 }

@@ -4,7 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::convert::{self, Pause};
-use super::counts::{Counts, report};
+use super::counting::report;
+use super::counts::Counts;
 use super::tokenizer::Tokenizer;
 use crate::count;
 use crate::error::{Error, Result};
