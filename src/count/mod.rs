@@ -243,10 +243,10 @@ impl Counts {
     fn absorb(&mut self, other: &CountTable, threads: usize) -> Result<()> {
         self.summary = OnceLock::new();
         let Self { table, runs, budget, .. } = self;
-        if budget.is_unlimited() && threads > 1 {
+        if budget.is_unlimited() {
             return add_all(table, other, threads);
         }
-        table.add_all(other, |table, bytes| {
+        table.add_by_turns(other, |table, bytes| {
             budget.make_room(table, table::ADD_STEP, bytes)?.map_or(Ok(()), |run| runs.push(run))
         })
     }

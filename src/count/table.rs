@@ -275,29 +275,46 @@ impl CountTable {
         }
     }
 
-    /// Adds all counts of another table. `before_each(self, bytes)` is called now and then, before pretokens of up to
-    /// [`ADD_STEP`] entries and so many bytes of long text.
+    /// Adds all counts of another table.
+    ///
+    /// # Errors
+    /// A count above `u64`.
+    pub fn add_all(&mut self, other: &Self) -> Result<()> {
+        // The other's entries come in the order of their hashes. Into a smaller table they would all land in one growing
+        // run, which takes quadratic time; into one at least as large they spread.
+        self.make_room_for(other);
+        for entry in other.short.iter().filter(|e| e.count > 0) {
+            self.add_short(entry.key, entry.count)?;
+        }
+        for entry in other.long.iter().filter(|e| e.count > 0) {
+            self.add_long(other.text(entry), entry.count)?;
+        }
+        Ok(())
+    }
+
+    /// The same into a table that may stay smaller: `before_each(self, bytes)` is called now and then, before pretokens of up
+    /// to [`ADD_STEP`] entries and so many bytes of long text. Entries come from all over the other table by turns.
     ///
     /// # Errors
     /// A count above `u64`, and those of `before_each`.
-    pub fn add_all(&mut self, other: &Self, mut before_each: impl FnMut(&mut Self, usize) -> Result<()>) -> Result<()> {
-        // The other's entries come in the order of their hashes. Into a smaller table they would all land in one growing
-        // run, which takes quadratic time; into one at least as large they spread.
-        while self.short.len() < other.short.len() {
-            self.grow_short();
-        }
-        while self.long.len() < other.long.len() {
-            self.grow_long();
-        }
-        for part in other.short.chunks(ADD_STEP) {
-            before_each(self, 0)?;
-            for entry in part.iter().filter(|e| e.count > 0) {
+    pub fn add_by_turns(
+        &mut self,
+        other: &Self,
+        mut before_each: impl FnMut(&mut Self, usize) -> Result<()>,
+    ) -> Result<()> {
+        let turns = |size: usize| (0..ADD_STEP).flat_map(move |turn| (turn..size).step_by(ADD_STEP));
+        for (visited, at) in turns(other.short.len()).enumerate() {
+            if visited.is_multiple_of(ADD_STEP) {
+                before_each(self, 0)?;
+            }
+            let entry = other.short[at];
+            if entry.count > 0 {
                 self.add_short(entry.key, entry.count)?;
             }
         }
-        for entry in other.long.iter().filter(|e| e.count > 0) {
-            before_each(self, other.text(entry).len())?;
-            self.add_long(other.text(entry), entry.count)?;
+        for entry in turns(other.long.len()).map(|at| other.long[at]).filter(|e| e.count > 0) {
+            before_each(self, other.text(&entry).len())?;
+            self.add_long(other.text(&entry), entry.count)?;
         }
         Ok(())
     }

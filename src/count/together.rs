@@ -114,8 +114,8 @@ fn enter_long(stretch: &mut Stretch<'_, Long>, texts: &[u8], other: &CountTable)
 /// # Errors
 /// A count above `u64`.
 pub fn add_all(table: &mut CountTable, other: &CountTable, threads: usize) -> Result<()> {
-    if other.len() < WORTH_THREADS {
-        return table.add_all(other, |_, _| Ok(()));
+    if threads == 1 || other.len() < WORTH_THREADS {
+        return table.add_all(other);
     }
     table.make_room_for(other);
     let stretches = Stretch::all(&mut table.short, threads);
