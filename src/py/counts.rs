@@ -13,6 +13,9 @@ use crate::count::{self, budget::Budget, table::CountTable};
 use crate::digits::Digits;
 use crate::error::Error;
 
+/// Milliseconds to wait for those who read the counts.
+const PATIENCE: u32 = 50;
+
 /// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k",
 /// special_tokens=(), digits="none")`.
 #[pyclass(frozen, module = "bpetok")]
@@ -51,6 +54,12 @@ impl Counts {
     /// Adds to the counts; others find them busy meanwhile.
     pub(super) fn change<R>(&self, work: impl FnOnce(&mut count::Counts) -> R) -> crate::error::Result<R> {
         let mut counts = self.lock().take().ok_or_else(busy)?;
+        // Another thread that reads has them for a moment, and no new one comes; training has them for long.
+        let mut patience = PATIENCE;
+        while Arc::strong_count(&counts) > 1 && patience > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            patience -= 1;
+        }
         let result = match Arc::get_mut(&mut counts) {
             Some(counts) => Ok(work(counts)),
             None => Err(busy()),
