@@ -4,6 +4,7 @@
 //! apart, `merge` does the rest. Most pretokens of real text end in the first two lines of
 //! [`Encoder::encode`]: 9 in 10 are one token and were seen before.
 
+pub mod blocks;
 pub mod cache;
 pub mod cut;
 pub mod key;
@@ -291,7 +292,7 @@ impl Encoder {
         if piece.len() <= merge::SHORT {
             merge::short(&self.table, &self.vocabulary, piece, ids);
         } else if piece.len() <= LONGEST_PIECE {
-            scratch.long.run(&self.table, &self.vocabulary, piece, ids);
+            blocks::run(&mut scratch.long, &self.table, &self.vocabulary, piece, blocks::BLOCK, ids);
         } else {
             let length = piece.len();
             return Err(Error::Argument(format!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bpetok::count::table::CountTable;
+use bpetok::encode::blocks;
 use bpetok::encode::merge::{LongMerge, SHORT};
 use bpetok::encode::table::TokenTable;
 use bpetok::reference;
@@ -18,6 +19,14 @@ const WHOLE: &str = r"(?s:.)+";
 fn table_of(tokens: &[Vec<u8>]) -> BTreeMap<Vec<u8>, u32> {
     let bytes = (0..=255u8).map(|b| vec![b]);
     bytes.chain(tokens.iter().cloned()).zip(0..).collect()
+}
+
+fn built(tokens: &[Vec<u8>]) -> (Vocabulary, TokenTable) {
+    let bytes: Vec<[u8; 1]> = (0..=255).map(|b| [b]).collect();
+    let all = bytes.iter().map(<[u8; 1]>::as_slice).chain(tokens.iter().map(Vec::as_slice));
+    let vocabulary = Vocabulary::new(&(0..).zip(all).collect::<Vec<_>>()).unwrap();
+    let table = TokenTable::new(&vocabulary).unwrap();
+    (vocabulary, table)
 }
 
 /// Different tokens of two bytes or more, in the order given.
@@ -70,16 +79,27 @@ proptest! {
     #[test]
     fn short_and_long_merges_agree(tokens in tokens(), text in "[ab]{1,48}|[а-г]{1,24}|[中文]{1,16}") {
         let ids = table_of(&tokens);
-        let bytes: Vec<[u8; 1]> = (0..=255).map(|b| [b]).collect();
-        let all = bytes.iter().map(<[u8; 1]>::as_slice).chain(tokens.iter().map(Vec::as_slice));
-        let vocabulary = Vocabulary::new(&(0..).zip(all).collect::<Vec<_>>()).unwrap();
-        let table = TokenTable::new(&vocabulary).unwrap();
+        let (vocabulary, table) = built(&tokens);
         let (mut short, mut long) = (Vec::new(), Vec::new());
         prop_assume!(text.len() <= SHORT);
         bpetok::encode::merge::short(&table, &vocabulary, text.as_bytes(), &mut short);
         LongMerge::default().run(&table, &vocabulary, text.as_bytes(), &mut long);
         prop_assert_eq!(&short, &long);
         prop_assert_eq!(short, reference::merge_by_rank(&ids, text.as_bytes()));
+    }
+
+    /// Blocks of a few bytes, so that a piece has many seams and tokens reach over several.
+    #[test]
+    fn blocks_and_their_seams_change_nothing(
+        tokens in tokens(),
+        text in "[ab]{1,150}|[abc]{60,90}|(ab|abb|aab){10,40}|[а-г]{1,60}|[中文]{1,40}",
+        size in 1usize..24,
+    ) {
+        let ids = table_of(&tokens);
+        let (vocabulary, table) = built(&tokens);
+        let mut found = vec![9];
+        blocks::run(&mut LongMerge::default(), &table, &vocabulary, text.as_bytes(), size, &mut found);
+        prop_assert_eq!(&found[1..], reference::merge_by_rank(&ids, text.as_bytes()));
     }
 
     /// For a trained vocabulary, rank merging and the merge list are the same.
