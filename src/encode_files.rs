@@ -31,7 +31,7 @@ pub enum Input<'a> {
     /// A file.
     File(PathBuf),
     /// Any reader, and the name that errors give it.
-    Reader(PathBuf, Box<dyn Read + 'a>),
+    Reader(PathBuf, Box<dyn Read + Send + 'a>),
 }
 
 /// What was done.
@@ -96,7 +96,7 @@ impl Drop for Closing<'_> {
 struct Reading<'a> {
     names: Vec<PathBuf>,
     left: std::vec::IntoIter<Input<'a>>,
-    now: Option<Blocks<Box<dyn Read + 'a>>>,
+    now: Option<Blocks<Box<dyn Read + Send + 'a>>>,
     size: usize,
 }
 
@@ -129,7 +129,7 @@ impl Reading<'_> {
                 Input::Reader(name, input) => (name, input),
                 Input::File(path) => {
                     let file = File::open(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-                    (path, Box::new(file) as Box<dyn Read>)
+                    (path, Box::new(file) as Box<dyn Read + Send>)
                 }
             };
             self.names.push(name);
