@@ -6,7 +6,7 @@
 
 use std::io::{ErrorKind, Read};
 
-use crate::batch::may_cut;
+use crate::batch::{may_cut, may_ever_cut};
 use crate::error::Result;
 use crate::pretokenize::Pretokenizer;
 use crate::special::Specials;
@@ -52,6 +52,7 @@ impl<R: Read> Blocks<R> {
         block.clear();
         block.append(&mut self.rest);
         let reach = specials.longest().max(CHARACTER);
+        let may_ever_cut = may_ever_cut(pretokenizer);
         let (mut wanted, mut searched) = (block.len() + size.max(1), 0);
         let cut = loop {
             self.fill(block, wanted, pause)?;
@@ -60,7 +61,9 @@ impl<R: Read> Blocks<R> {
             }
             // What decides about a place must have been read.
             let last = block.len().saturating_sub(reach);
-            if let Some(cut) = (searched..=last).rev().find(|&at| may_cut(pretokenizer, specials, block, at)) {
+            if may_ever_cut
+                && let Some(cut) = (searched..=last).rev().find(|&at| may_cut(pretokenizer, specials, block, at))
+            {
                 break cut;
             }
             searched = last + 1;

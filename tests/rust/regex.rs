@@ -1,5 +1,7 @@
 //! Any pattern: what is linear, what is refused, what runs under a limit, and that nothing is dropped.
 
+use std::sync::Mutex;
+
 use bpetok::error::Error;
 use bpetok::pretokenize::regex::{Regex, RegexCache};
 use bpetok::pretokenize::{Ends, Pretokenizer};
@@ -10,10 +12,14 @@ fn pieces(pattern: &str, text: &str) -> Vec<String> {
 }
 
 fn split(pretokenizer: &Pretokenizer, text: &str) -> Vec<String> {
-    let (mut cache, mut found, mut at, mut start) = (RegexCache::default(), Vec::new(), 0, 0);
+    split_with(&mut RegexCache::default(), pretokenizer, text)
+}
+
+fn split_with(cache: &mut RegexCache, pretokenizer: &Pretokenizer, text: &str) -> Vec<String> {
+    let (mut found, mut at, mut start) = (Vec::new(), 0, 0);
     while at < text.len() {
         let mut ends = Ends::default();
-        at = pretokenizer.scan(&mut cache, text, at, &mut ends).unwrap();
+        at = pretokenizer.scan(cache, text, at, &mut ends).unwrap();
         for &end in ends.as_slice() {
             found.push(text[start..end].to_owned());
             start = end;
@@ -41,9 +47,12 @@ fn plainly(regex: &fancy_regex::Regex, text: &str) -> Vec<String> {
     pieces.into_iter().filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
 }
 
-/// Patterns for the comparison below, compiled once by both engines.
-fn compared() -> &'static [(Pretokenizer, fancy_regex::Regex)] {
-    static COMPARED: std::sync::OnceLock<Vec<(Pretokenizer, fancy_regex::Regex)>> = std::sync::OnceLock::new();
+type Compared = (Pretokenizer, fancy_regex::Regex, Mutex<RegexCache>);
+
+/// Patterns for the comparison below, compiled once by both engines, and a working memory that has seen enough text to
+/// go by its table.
+fn compared() -> &'static [Compared] {
+    static COMPARED: std::sync::OnceLock<Vec<Compared>> = std::sync::OnceLock::new();
     COMPARED.get_or_init(|| {
         let patterns = [
             r"\w+|\s+(?!\S)|\s+|[^\w\s]+",
@@ -56,8 +65,16 @@ fn compared() -> &'static [(Pretokenizer, fancy_regex::Regex)] {
             r"\p{L}{1,3}|\p{N}{2}| ",
             r" ?\w+|\s+",
             r"(?m:^)a+|b",
+            r"[ab]+(?:—1)?|中.|\PM",
+            r"a中{0,2}|—+é?|[^é]",
         ];
-        patterns.iter().map(|p| (Pretokenizer::by_regex(p).unwrap(), fancy_regex::Regex::new(p).unwrap())).collect()
+        let both = patterns.iter().map(|p| (Pretokenizer::by_regex(p).unwrap(), fancy_regex::Regex::new(p).unwrap()));
+        let warm = |(pretokenizer, regex): (Pretokenizer, fancy_regex::Regex)| {
+            let mut cache = RegexCache::default();
+            split_with(&mut cache, &pretokenizer, &"ab 1. 中\n".repeat(2000));
+            (pretokenizer, regex, Mutex::new(cache))
+        };
+        both.map(warm).collect()
     })
 }
 
@@ -154,9 +171,11 @@ proptest! {
     /// The linear engine's trick for `\s+(?!\S)` and for possessive runs, against the engine that backtracks.
     #[test]
     fn linear_equals_backtracking(text in "[ab1 .\n\u{A0}中—é]{0,40}") {
-        for (pretokenizer, backtracking) in compared() {
-            let found = split(pretokenizer, &text);
-            prop_assert_eq!(found, plainly(backtracking, &text), "{}", pretokenizer.pattern());
+        for (pretokenizer, backtracking, cache) in compared() {
+            let wanted = plainly(backtracking, &text);
+            prop_assert_eq!(&split(pretokenizer, &text), &wanted, "{}", pretokenizer.pattern());
+            let found = split_with(&mut cache.lock().unwrap(), pretokenizer, &text);
+            prop_assert_eq!(found, wanted, "{}, warm", pretokenizer.pattern());
         }
     }
 }

@@ -23,6 +23,8 @@ use crate::pretokenize::scanner::Ends;
 const STRIDE: usize = 64;
 /// Most memory of an automaton's states; when they need more, all are forgotten.
 const STATES: usize = 8 << 20;
+/// Pretokens that are searched for before a table is made.
+const FEW: usize = 1000;
 /// Most memory of a compiled pattern.
 pub const COMPILED: usize = 64 << 20;
 
@@ -43,7 +45,10 @@ pub struct States {
     dead_ends: HashSet<(LazyStateID, usize)>,
     /// Where the search at hand came by since its last match.
     trail: Vec<(LazyStateID, usize)>,
-    walk: Walk,
+    /// Made when enough text has come by to be worth a table.
+    walk: Option<Walk>,
+    /// Calls without a table.
+    calls: usize,
     /// Up to where the text is searched match by match, because walking looked as far ahead in vain.
     search_until: usize,
 }
@@ -80,7 +85,8 @@ impl Automaton {
             cache: self.dfa.create_cache(),
             dead_ends: HashSet::new(),
             trail: Vec::new(),
-            walk: Walk::new(&self.dfa),
+            walk: None,
+            calls: 0,
             search_until: 0,
         }
     }
@@ -89,7 +95,7 @@ impl Automaton {
     pub fn forget(&self, states: &mut States) {
         states.cache.reset(&self.dfa);
         states.dead_ends.clear();
-        states.walk.forget();
+        states.walk.iter_mut().for_each(Walk::forget);
     }
 
     /// Adds ends of pretokens from `start` on, where one begins, while they are plain to see; returns the last.
@@ -103,7 +109,12 @@ impl Automaton {
         // Each byte ends one pretoken at most; two are left for the search.
         let stop = (start + ends.room().saturating_sub(3)).min(text.len());
         let rules = Rules { dfa: &self.dfa, gives_back: &self.gives_back };
-        let (found, reached) = states.walk.run(rules, &mut states.cache, &text.as_bytes()[..stop], start)?;
+        let Some(walk) = &mut states.walk else {
+            states.calls += 1;
+            states.walk = (states.calls > FEW).then(|| Walk::new(&self.dfa));
+            return Ok(start);
+        };
+        let (found, reached) = walk.run(rules, &mut states.cache, &text.as_bytes()[..stop], start)?;
         for &end in found {
             ends.push(end);
         }

@@ -2,7 +2,7 @@
 //! also that a pretoken ended before the byte and that the next one began with it.
 //!
 //! Searching match by match mispredicts where each word ends, some 20 cycles; here the end of a word is a number like any
-//! other. The table covers the plain case, in which a pretoken is known to be over at the byte behind it. What needs
+//! other. The table covers the plain case, in which a pretoken is known to be over within the character behind it. What needs
 //! more (an end that lies further back, an alternative that gives a character back, a place where nothing matches, the end of
 //! the text) is left to the search, after which the walk goes on.
 
@@ -15,8 +15,10 @@ use regex_automata::util::start;
 
 use super::search::TooMany;
 
-/// Most states in the table. An even one was come to within a pretoken, an odd one by beginning a pretoken.
+/// Most states in the table. Coming to an odd one, a pretoken ended.
 const ROWS: usize = 1 << 11;
+/// How far back a pretoken may have ended: all of a character but its last byte.
+const FURTHEST: u8 = 3;
 /// The number of no state: what comes is not known yet.
 const UNKNOWN: u16 = 0;
 /// The number of no state: the search must say.
@@ -28,14 +30,28 @@ pub struct Walk {
     table: Vec<u16>,
     /// Where the class of each byte begins in the table.
     classes: [u32; 256],
-    /// The states by number, and the numbers of states and whether a pretoken began.
-    states: Vec<LazyStateID>,
-    numbers: HashMap<(LazyStateID, bool), u16>,
+    /// The states by number, and their numbers.
+    states: Vec<State>,
+    numbers: HashMap<State, u16>,
+    /// By number: how far back the last pretoken ended.
+    back: Vec<u8>,
     /// The number of the state before the first byte.
     first: u16,
     /// Whether nothing can follow a state.
     finals: HashMap<LazyStateID, bool>,
     found: Vec<usize>,
+}
+
+/// Where the walk is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct State {
+    /// The state of the automaton within a pretoken.
+    now: LazyStateID,
+    /// If the pretoken turns out to have ended so many bytes back: the state of the next one. The first bytes of a character
+    /// do not tell whether it is a letter.
+    anew: Option<(LazyStateID, u8)>,
+    /// How many bytes back of the last one a pretoken ended, if it now turned out so.
+    ended: Option<u8>,
 }
 
 /// What the walk needs of the automaton.
@@ -56,7 +72,8 @@ impl Walk {
             table: vec![UNKNOWN; classes.alphabet_len() * ROWS],
             classes: std::array::from_fn(offset),
             // Two that stand for no state; they are never asked for.
-            states: vec![LazyStateID::default(); 2],
+            states: vec![State::default(); 2],
+            back: vec![0; 2],
             numbers: HashMap::new(),
             first: UNKNOWN,
             finals: HashMap::new(),
@@ -68,6 +85,7 @@ impl Walk {
     pub fn forget(&mut self) {
         self.table.fill(UNKNOWN);
         self.states.truncate(2);
+        self.back.truncate(2);
         self.numbers.clear();
         self.finals.clear();
         self.first = UNKNOWN;
@@ -89,7 +107,7 @@ impl Walk {
         if self.first == UNKNOWN {
             let begin = start::Config::new().anchored(Anchored::Yes);
             let first = rules.dfa.start_state(cache, &begin).map_err(|_| TooMany)?;
-            self.first = self.number(first, false);
+            self.first = self.number(State { now: first, anew: None, ended: None });
         }
         let (mut state, mut at, mut count) = (self.first, start, 0);
         while state > SEARCH {
@@ -100,7 +118,7 @@ impl Walk {
             // Not known yet, or left to the search.
             let next = self.next(rules, cache, state, text[at])?;
             if next > SEARCH {
-                self.found[count] = at;
+                self.found[count] = at - usize::from(self.back[usize::from(next)]);
                 count += usize::from(next & 1);
                 at += 1;
             }
@@ -112,14 +130,15 @@ impl Walk {
     /// Goes on while the next state is known; the state and place where it is not.
     #[inline]
     fn known(&mut self, text: &[u8], mut state: u16, mut at: usize, count: &mut usize) -> (u16, usize) {
-        let Self { table, classes, found, .. } = self;
+        let Self { table, classes, found, back, .. } = self;
         let mut written = *count;
         for &byte in &text[at..] {
             let next = table[classes[usize::from(byte)] as usize + usize::from(state)];
             if next <= SEARCH {
                 break;
             }
-            found[written] = at;
+            // Near the beginning of the text, what is no end may lie before it.
+            found[written] = at.wrapping_sub(usize::from(back[usize::from(next)]));
             written += usize::from(next & 1);
             state = next;
             at += 1;
@@ -138,24 +157,43 @@ impl Walk {
         Ok(self.table[place])
     }
 
-    fn find_next(&mut self, rules: Rules<'_>, cache: &mut Cache, state: u16, byte: u8) -> Result<u16, TooMany> {
+    fn find_next(&mut self, rules: Rules<'_>, cache: &mut Cache, number: u16, byte: u8) -> Result<u16, TooMany> {
         let dfa = rules.dfa;
-        let next = dfa.next_state(cache, self.states[usize::from(state)], byte).map_err(|_| TooMany)?;
-        if next.is_dead() || next.is_quit() || (next.is_match() && state == self.first) {
-            // No match ends here, or one of nothing.
-            return Ok(SEARCH);
+        let step = |cache: &mut Cache, state| dfa.next_state(cache, state, byte).map_err(|_| TooMany);
+        let stops = |state: LazyStateID| state.is_dead() || state.is_quit();
+        let State { now, anew, .. } = self.states[usize::from(number)];
+        let next = step(cache, now)?;
+        if next.is_match() {
+            // A match ended before this byte.
+            if number == self.first || rules.gives_back[dfa.match_pattern(cache, next, 0).as_usize()] {
+                return Ok(SEARCH);
+            }
+            let begin = start::Config::new().anchored(Anchored::Yes);
+            let first = dfa.start_state(cache, &begin).map_err(|_| TooMany)?;
+            let first = step(cache, first)?;
+            let begins = !stops(first) && !first.is_match();
+            return Ok(if !self.is_final(dfa, cache, next)? {
+                let anew = begins.then_some((first, 1));
+                self.number(State { now: next, anew, ended: None })
+            } else if begins {
+                self.number(State { now: first, anew: None, ended: Some(0) })
+            } else {
+                SEARCH
+            });
         }
-        if !next.is_match() || !self.is_final(dfa, cache, next)? {
-            return Ok(self.number(next, false));
-        }
-        // A match ended before this byte and nothing can make it longer.
-        if rules.gives_back[dfa.match_pattern(cache, next, 0).as_usize()] {
-            return Ok(SEARCH);
-        }
-        let begin = start::Config::new().anchored(Anchored::Yes);
-        let first = dfa.start_state(cache, &begin).map_err(|_| TooMany)?;
-        let first = dfa.next_state(cache, first, byte).map_err(|_| TooMany)?;
-        Ok(if first.is_dead() || first.is_quit() || first.is_match() { SEARCH } else { self.number(first, true) })
+        let Some((anew, distance)) = anew else {
+            return Ok(if stops(next) { SEARCH } else { self.number(State { now: next, anew: None, ended: None }) });
+        };
+        let anew = step(cache, anew)?;
+        let goes_on = !stops(anew) && !anew.is_match();
+        Ok(if !stops(next) {
+            let anew = (goes_on && distance < FURTHEST).then_some((anew, distance + 1));
+            self.number(State { now: next, anew, ended: None })
+        } else if goes_on {
+            self.number(State { now: anew, anew: None, ended: Some(distance) })
+        } else {
+            SEARCH
+        })
     }
 
     /// Whether no byte leads on from a state.
@@ -179,16 +217,17 @@ impl Walk {
     }
 
     /// The number of a state; when there are too many, the search must say.
-    fn number(&mut self, state: LazyStateID, begins: bool) -> u16 {
-        if let Some(&number) = self.numbers.get(&(state, begins)) {
+    fn number(&mut self, state: State) -> u16 {
+        if let Some(&number) = self.numbers.get(&state) {
             return number;
         }
-        let number = self.states.len() + usize::from((self.states.len() & 1 == 1) != begins);
+        let number = self.states.len() + usize::from((self.states.len() & 1 == 1) != state.ended.is_some());
         if number >= ROWS {
             return SEARCH;
         }
         self.states.resize(number + 1, state);
-        self.numbers.insert((state, begins), number as u16);
+        self.back.resize(number + 1, state.ended.unwrap_or(0));
+        self.numbers.insert(state, number as u16);
         number as u16
     }
 }
