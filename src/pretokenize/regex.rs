@@ -13,7 +13,7 @@ use fancy_regex::{Expr, LookAround};
 use regex_automata::{Input, meta};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
-use self::search::{Automaton, States};
+use self::search::{Automaton, Looked, States, TooMany};
 use super::scanner::Ends;
 use crate::error::{Error, Result};
 
@@ -26,7 +26,7 @@ pub struct Regex {
 }
 
 enum Engine {
-    Linear(Linear),
+    Linear(Box<Linear>),
     Steps(Box<fancy_regex::Regex>),
 }
 
@@ -61,7 +61,7 @@ impl Regex {
             return Err(refuse(wrong));
         }
         let engine = match linear_alternatives(&tree.expr) {
-            Some(alternatives) => Engine::Linear(Linear::new(alternatives).map_err(refuse)?),
+            Some(alternatives) => Engine::Linear(Box::new(Linear::new(alternatives).map_err(refuse)?)),
             None => {
                 let compiled = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(STEP_LIMIT).build();
                 Engine::Steps(Box::new(compiled.map_err(|e| refuse(e.to_string()))?))
@@ -125,10 +125,7 @@ impl Linear {
     /// The first match that is not empty at or after `at`.
     #[inline]
     fn find(&self, cache: &mut RegexCache, text: &str, at: usize) -> Option<(usize, usize)> {
-        let found = match self.by_automaton(cache, text, at) {
-            Some(found) => found,
-            None => self.by_general(cache, text, at),
-        };
+        let found = self.by_automaton(cache, text, at).unwrap_or_else(|TooMany| self.by_general(cache, text, at));
         let (alternative, start, end) = found?;
         let end = if self.gives_back[alternative] { text[..end].char_indices().next_back()?.0 } else { end };
         Some((start, end))
@@ -144,17 +141,16 @@ impl Linear {
         })
     }
 
-    /// `(alternative, start, end)`; `None` if the automaton cannot say.
+    /// The same as `(alternative, start, end)`, if the automaton can say.
     #[inline]
-    fn by_automaton(&self, cache: &mut RegexCache, text: &str, at: usize) -> Option<Option<(usize, usize, usize)>> {
-        let automaton = self.automaton.as_ref()?;
+    fn by_automaton(&self, cache: &mut RegexCache, text: &str, at: usize) -> Looked {
+        let automaton = self.automaton.as_ref().ok_or(TooMany)?;
         let states = cache.states.get_or_insert_with(|| automaton.states());
-        if let Ok(found) = automaton.find(states, text, at) {
-            return Some(found);
-        }
-        // The states of all the text before are forgotten; those of one match nearly always fit.
-        automaton.forget(states);
-        automaton.find(states, text, at).ok()
+        automaton.find(states, text, at).or_else(|TooMany| {
+            // The states of all the text before are forgotten; those of one match nearly always fit.
+            automaton.forget(states);
+            automaton.find(states, text, at)
+        })
     }
 
     fn by_general(&self, cache: &mut RegexCache, text: &str, mut at: usize) -> Option<(usize, usize, usize)> {

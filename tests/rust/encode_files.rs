@@ -20,7 +20,7 @@ struct Drops<'a>(&'a [u8], usize);
 impl Read for Drops<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.1 += 1;
-        if self.1 % 5 == 0 {
+        if self.1.is_multiple_of(5) {
             return Err(IoError::from(ErrorKind::Interrupted));
         }
         let count = (self.1 % 7 + 1).min(buffer.len()).min(self.0.len());

@@ -139,7 +139,7 @@ fn texts_are_strangers() {
 #[test]
 fn patterns_that_outgrow_the_automaton() {
     let letter = |n: u32| match n.wrapping_mul(2_654_435_761) >> 31 {
-        _ if n % 1500 == 0 => 'c',
+        _ if n.is_multiple_of(1500) => 'c',
         0 => 'a',
         _ => 'b',
     };

@@ -56,6 +56,9 @@ pub struct States {
 /// The states of one text need more than [`STATES`].
 pub struct TooMany;
 
+/// `(alternative, start, end)` of a match, if there is one.
+pub type Looked = Result<Option<(usize, usize, usize)>, TooMany>;
+
 impl Automaton {
     /// Compiles the alternatives.
     ///
@@ -126,12 +129,7 @@ impl Automaton {
     }
 
     /// The first match that is not empty at or after `at`: alternative, start, end.
-    pub fn find(
-        &self,
-        states: &mut States,
-        text: &str,
-        mut at: usize,
-    ) -> Result<Option<(usize, usize, usize)>, TooMany> {
+    pub fn find(&self, states: &mut States, text: &str, mut at: usize) -> Looked {
         if at == 0 {
             states.dead_ends.clear();
         }
