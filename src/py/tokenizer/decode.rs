@@ -13,15 +13,22 @@ use crate::py::stream::Stream;
 use crate::py::utf8::{Utf8State, mask_table};
 
 impl Tokenizer {
-    fn decoded<'py>(&self, py: Python<'py>, ids: &[TokenId], errors: &str) -> PyResult<Bound<'py, PyAny>> {
-        let mut bytes = Vec::new();
-        py.detach(|| self.inner.decoder().decode(ids, &mut bytes))?;
+    /// The text of ids, by way of a buffer that many texts may share.
+    fn decoded<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &[TokenId],
+        errors: &str,
+        bytes: &mut Vec<u8>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        bytes.clear();
+        py.detach(|| self.inner.decoder().decode(ids, bytes))?;
         if errors == "replace"
-            && let Ok(text) = std::str::from_utf8(&bytes)
+            && let Ok(text) = std::str::from_utf8(bytes)
         {
             return Ok(PyString::new(py, text).into_any());
         }
-        PyBytes::new(py, &bytes).call_method1("decode", ("utf-8", errors))
+        PyBytes::new(py, bytes).call_method1("decode", ("utf-8", errors))
     }
 }
 
@@ -30,7 +37,7 @@ impl Tokenizer {
     /// The text of ids. `errors` says what to do with bytes that are not UTF-8, as in `bytes.decode`.
     #[pyo3(signature = (ids, errors="replace"))]
     fn decode<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.decoded(py, &token_ids(ids, self.inner.vocab_size())?, errors)
+        self.decoded(py, &token_ids(ids, self.inner.vocab_size())?, errors, &mut Vec::new())
     }
 
     /// The bytes of ids, exactly.
@@ -49,19 +56,19 @@ impl Tokenizer {
         batch: &Bound<'py, PyAny>,
         errors: &str,
     ) -> PyResult<Bound<'py, PyList>> {
-        let texts = PyList::empty(py);
+        let (texts, mut bytes) = (PyList::empty(py), Vec::new());
         if let Ok(batch) = batch.cast::<TokenBatch>() {
             let (ids, offsets) = batch.get().arrays(py);
             let (ids, offsets) = (ids.try_readonly()?, offsets.try_readonly()?);
             let (ids, offsets) = (ids.as_slice()?, offsets.as_slice()?);
             for ends in offsets.windows(2) {
                 let (start, end) = (usize::try_from(ends[0])?, usize::try_from(ends[1])?);
-                texts.append(self.decoded(py, &ids[start..end], errors)?)?;
+                texts.append(self.decoded(py, &ids[start..end], errors, &mut bytes)?)?;
             }
             return Ok(texts);
         }
         for ids in batch.try_iter()? {
-            texts.append(self.decoded(py, &token_ids(&ids?, self.inner.vocab_size())?, errors)?)?;
+            texts.append(self.decoded(py, &token_ids(&ids?, self.inner.vocab_size())?, errors, &mut bytes)?)?;
         }
         Ok(texts)
     }
