@@ -92,7 +92,7 @@ dist: $(VENV)/installed-build ## sdist and wheel in dist/; the wheel passes the 
 	$(DIST_VENV)/bin/python -m pytest tests/python $(PYTEST)
 
 docs: $(VENV)/installed-docs build ## the documentation as a site, in site/
-	$(BIN)/zensical build --clean
+	$(BIN)/zensical build --clean --strict
 
 golden: $(VENV)/installed-all ## rewrite tests/vectors and tests/golden/nn/made from the peers (read the diff)
 	$(BIN)/python tests/vectors/make.py

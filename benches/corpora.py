@@ -96,6 +96,9 @@ UNTUNED: list[Cell] = [
 ]
 """Text that nobody looked at while tuning."""
 
+MIXED = ["english", "code", "multilingual", "chat"]
+"""What `mixed` joins: 90 MB; `mixed_10mb` is a shuffled part of it."""
+
 ADVERSARIAL_BYTES = 900_000
 """Adversarial files from this size on are held to a speed and to linearity."""
 
@@ -115,8 +118,10 @@ def corpus_files(root: Path, corpus: str) -> list[Path]:
     """The files of a corpus: `novels` a folder, `adversarial/…` and `file:…` paths, others `corpora/NAME.txt`."""
     if corpus == "novels":
         return sorted((root / "novels").glob("*.txt"))
-    if corpus == "mixed_10mb+novels":
-        return [*corpus_files(root, "mixed_10mb"), *corpus_files(root, "novels")]
+    if corpus == "mixed":
+        return [file for part in MIXED for file in corpus_files(root, part)]
+    if corpus == "mixed+novels":
+        return [*corpus_files(root, "mixed"), *corpus_files(root, "novels")]
     if corpus.startswith("adversarial/"):
         return [root / corpus]
     if corpus.startswith("file:"):

@@ -147,7 +147,8 @@ def add_ratios(rows: Iterable[Row], inexact: Iterable[str] = ()) -> None:
     """Marks the fastest exact peer of every cell and gives every row its ratio to it.
 
     A library whose ids were wrong on one of the texts sets no bar in any cell; wrong elsewhere (a hostile file, a
-    dialect of regexes) costs it that cell only. In training, rows of other tie rules still set the bar.
+    dialect of regexes) costs it that cell only. In training, rows of other tie rules still set the bar, whatever
+    ids their library gives to text.
     """
     rows = list(rows)
     wrong = {
@@ -162,7 +163,7 @@ def add_ratios(rows: Iterable[Row], inexact: Iterable[str] = ()) -> None:
             for row in members
             if "median" in row
             and row["correct"] not in ("no", "unknown")
-            and row["peer"] not in wrong
+            and (row["peer"] not in wrong or row["scenario"] == "train")
             and not is_ours(row)
         ]
         if not peers:

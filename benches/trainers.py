@@ -24,7 +24,7 @@ RULE = "tokenizers"
 ROWS: list[tuple[str, int]] = [
     ("english", 32_768),
     ("mixed_10mb", 32_768),
-    ("mixed_10mb+novels", 100_000),
+    ("mixed+novels", 100_000),
 ]
 """(corpus, vocabulary size: 256 bytes and the merges)."""
 

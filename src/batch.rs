@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+use crate::memory::large_vec;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::patterns::rules_for;
 use crate::special::{Choice, Specials};
@@ -199,7 +200,7 @@ impl Tokenizer {
         pause: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Batch> {
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
-        let mut batch = Batch { ids: Vec::with_capacity(bytes / 4 + 16), offsets: vec![0; documents.len() + 1] };
+        let mut batch = Batch { ids: large_vec(bytes / 3 + 16), offsets: vec![0; documents.len() + 1] };
         self.with_work(|work| {
             for share in shares {
                 for part in share {

@@ -252,6 +252,7 @@ def train_counts(
     threads: int | None = None,
     progress: _Progress | None = None,
     max_memory: str | int | None = None,
+    take: bool = False,
 ) -> Tokenizer: ...
 def counts_digest(counts: Counts) -> str: ...
 def parse_tiktoken(

@@ -131,6 +131,7 @@ def train(
             threads=threads,
             progress=report,
             max_memory=max_memory,
+            take=counts is not source,
         )
         if saved:
             saved.write()

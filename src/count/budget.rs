@@ -5,7 +5,7 @@ use super::table::CountTable;
 use crate::error::{Error, Result};
 
 /// Bytes of a file in memory at once, for each thread, where nothing limits them.
-const FILE_BLOCK: usize = 8 << 20;
+const FILE_BLOCK: usize = 1 << 20;
 /// The same for documents that an iterator gives.
 const GATHER: usize = 16 << 20;
 /// The least that can be asked for: an interpreter with this library takes some 50 MiB before anything is counted.
@@ -65,6 +65,12 @@ impl Budget {
             gather: (bytes / 16 / threads).min(GATHER),
             text: bytes / 4,
         })
+    }
+
+    /// Whether there is no limit.
+    #[must_use]
+    pub fn is_unlimited(&self) -> bool {
+        self.table == usize::MAX
     }
 
     /// The same with tables of at most `table` bytes, for tests.

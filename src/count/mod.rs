@@ -1,29 +1,29 @@
 //! Text -> exact pretoken counts, in parallel. Training sees these and never the text.
 //!
-//! `table` holds the counts of one thread; here texts and files are shared out and the tables added up. Special
-//! tokens are boundaries and are never counted.
+//! `table` holds the counts of one thread; `documents` and `files` share texts out to threads, and `together` adds their
+//! tables up. Special tokens are boundaries and are never counted. What does not fit the `budget` goes to disk (`spill`).
 
 pub mod budget;
+mod documents;
+mod files;
+mod sorted;
 pub mod spill;
 pub mod summary;
 pub mod table;
+mod together;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 use budget::Budget;
-use spill::{Merged, Run, Runs};
+use spill::{Merged, Runs};
 use summary::Summary;
 use table::CountTable;
+use together::add_all;
 
-use crate::batch::{self, in_parallel};
 use crate::digits::Digits;
 use crate::error::{Error, Result};
-use crate::pretokenize::{Ends, Pieces, Pretokenizer, regex::RegexCache};
-use crate::special::{Choice, Specials};
-use crate::utf8::Text;
+use crate::pretokenize::Pretokenizer;
+use crate::special::Specials;
 
 /// Called with the bytes done so far; an error stops the work.
 pub type OnBytes<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
@@ -39,24 +39,6 @@ pub struct Counts {
     bytes: u64,
     /// Kept until the counts change.
     summary: OnceLock<Summary>,
-}
-
-/// The counts of one thread, and the runs of those that were too many.
-struct Tally<'a> {
-    table: CountTable,
-    budget: &'a Budget,
-    runs: &'a Mutex<Vec<Run>>,
-}
-
-impl Tally<'_> {
-    /// Makes sure that so many pretokens, of `bytes` together, can be added within the budget.
-    #[inline]
-    fn make_room(&mut self, pretokens: usize, bytes: usize) -> Result<()> {
-        if let Some(run) = self.budget.make_room(&mut self.table, pretokens, bytes)? {
-            self.runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
-        }
-        Ok(())
-    }
 }
 
 impl Counts {
@@ -94,6 +76,12 @@ impl Counts {
     #[must_use]
     pub fn table(&self) -> &CountTable {
         &self.table
+    }
+
+    /// The counts that are in memory, which are forgotten here.
+    pub fn take_table(&mut self) -> CountTable {
+        self.summary = OnceLock::new();
+        std::mem::take(&mut self.table)
     }
 
     /// The counts on disk.
@@ -243,7 +231,7 @@ impl Counts {
                 self.special_texts()
             )));
         }
-        self.absorb(&other.table)?;
+        self.absorb(&other.table, 1)?;
         for run in other.runs.iter() {
             self.runs.push(run.clone())?;
         }
@@ -252,153 +240,14 @@ impl Counts {
     }
 
     /// Adds a table within the budget.
-    fn absorb(&mut self, other: &CountTable) -> Result<()> {
+    fn absorb(&mut self, other: &CountTable, threads: usize) -> Result<()> {
         self.summary = OnceLock::new();
         let Self { table, runs, budget, .. } = self;
-        table.add_all(other, |table, bytes| {
+        if budget.is_unlimited() {
+            return add_all(table, other, threads);
+        }
+        table.add_by_turns(other, |table, bytes| {
             budget.make_room(table, table::ADD_STEP, bytes)?.map_or(Ok(()), |run| runs.push(run))
         })
-    }
-
-    /// Counts documents that are in memory.
-    ///
-    /// # Errors
-    /// A pattern's step limit, or the error of `on_bytes`.
-    pub fn add_documents(&mut self, documents: &[Text<'_>], threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
-        self.add_weighted(documents, &[], threads, on_bytes)
-    }
-
-    /// The same as if document `i` stood there `weights[i]` times. Documents without a weight, as where there are none, count
-    /// once.
-    ///
-    /// # Errors
-    /// As [`Counts::add_documents`]; a count above `u64`.
-    pub fn add_weighted(
-        &mut self,
-        documents: &[Text<'_>],
-        weights: &[u64],
-        threads: usize,
-        on_bytes: OnBytes<'_>,
-    ) -> Result<()> {
-        let weight = |document: usize| weights.get(document).copied().unwrap_or(1);
-        let shares = batch::shares(&self.pretokenizer, &self.specials, documents);
-        // One table for each thread, not for each share: most of a share's pretokens are in all of them.
-        let groups: Vec<&[Vec<batch::Part>]> = shares.chunks(shares.len().div_ceil(threads).max(1)).collect();
-        let runs = Mutex::new(Vec::new());
-        let count = |group: &&[Vec<batch::Part>]| {
-            let mut tally = Tally { table: CountTable::default(), budget: &self.budget, runs: &runs };
-            for part in group.iter().flatten() {
-                let text = documents[part.document].slice(part.range.clone());
-                self.count_text(text, weight(part.document), &mut tally)
-                    .map_err(|e| e.in_document(part.document, part.range.start, documents.len()))?;
-            }
-            Ok(tally.table)
-        };
-        let before = self.bytes;
-        let bytes = |(i, text): (usize, &Text<'_>)| (text.bytes().len() as u64).saturating_mul(weight(i));
-        let total = documents.iter().enumerate().map(bytes).fold(0, u64::saturating_add);
-        let tables = in_parallel(&groups, threads, count, &mut || on_bytes(before))?;
-        self.summary = OnceLock::new();
-        for table in tables {
-            if self.table.is_empty() {
-                self.table = table;
-            } else {
-                self.absorb(&table)?;
-            }
-        }
-        for run in runs.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            self.runs.push(run)?;
-        }
-        self.bytes = self.bytes.saturating_add(total);
-        on_bytes(self.bytes)
-    }
-
-    fn count_text(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {
-        let mut at = 0;
-        while let Some(special) = self.specials.find(text.bytes(), at, &Choice::All) {
-            self.count_ordinary(text.slice(at..special.start), weight, tally)?;
-            at = special.end;
-        }
-        self.count_ordinary(text.slice(at..text.bytes().len()), weight, tally)
-    }
-
-    fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {
-        let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
-        self.pretokenizer.batches(&mut regex, &mut ends, text, |pieces| match pieces {
-            Pieces::Invalid(bytes) => {
-                tally.make_room(1, bytes.len())?;
-                tally.table.add(bytes, 0, bytes.len(), weight)
-            }
-            Pieces::Valid(text, mut at, ends) => {
-                tally.make_room(ends.len(), ends.last().map_or(0, |end| end - at))?;
-                ends.iter().try_for_each(|&end| {
-                    let start = std::mem::replace(&mut at, end);
-                    tally.table.add(text, start, end, weight)
-                })
-            }
-        })
-    }
-
-    /// Counts a file, a block at a time: memory does not grow with the file where its text can be cut.
-    ///
-    /// # Errors
-    /// A file that cannot be read; as [`Counts::add_documents`].
-    pub fn add_file(&mut self, path: &Path, threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
-        let at_path = |source| Error::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(at_path)?;
-        self.add_reader(file, threads, on_bytes).map_err(|error| match error {
-            // The disk that runs are written to has a path of its own.
-            Error::Io { path, source } if path.as_os_str().is_empty() => at_path(source),
-            other => other,
-        })
-    }
-
-    /// The same from anything that can be read.
-    ///
-    /// # Errors
-    /// As [`Counts::add_file`], with an empty path.
-    pub fn add_reader(&mut self, mut reader: impl Read, threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
-        let usual = self.budget.block.saturating_mul(threads);
-        let (mut block, mut wanted) = (Vec::new(), usual);
-        loop {
-            let missing = wanted - block.len();
-            block.reserve_exact(missing);
-            let read = (&mut reader).take(missing as u64).read_to_end(&mut block);
-            let is_end = read.map_err(|source| Error::Io { path: std::path::PathBuf::new(), source })? < missing;
-            let end = if is_end { block.len() } else { self.last_cut(&block) };
-            if end > 0 {
-                self.add_documents(&[Text::Raw(&block[..end])], threads, on_bytes)?;
-                block.drain(..end);
-                wanted = usual;
-            }
-            if is_end {
-                return Ok(());
-            }
-            // No place to cut in the whole block: read on until there is one.
-            wanted = wanted.max(block.len() * 2);
-            self.budget.check_block(wanted)?;
-        }
-    }
-
-    /// The last place where `block` may be cut, 0 for none: before or after a special token, or where the
-    /// pretokenizer splits. What follows must be able to hold a special token that is only half read.
-    fn last_cut(&self, block: &[u8]) -> usize {
-        let last = block.len().saturating_sub(self.specials.longest() + 8);
-        let by_pattern = |low: usize| {
-            (low + 1..=last).rev().find(|&at| batch::may_cut(&self.pretokenizer, &self.specials, block, at))
-        };
-        let near = last.saturating_sub(64 << 10);
-        if let Some(at) = by_pattern(near) {
-            return at;
-        }
-        let (mut at, mut cut) = (0, 0);
-        while let Some(special) = self.specials.find(block, at, &Choice::All) {
-            if special.end > last {
-                break;
-            }
-            cut = special.end;
-            at = special.end;
-        }
-        if cut > 0 { cut } else { by_pattern(0).unwrap_or(0) }
     }
 }

@@ -115,8 +115,9 @@ fn training_bytes(kept: &Group) -> u64 {
     table + words + kept.bytes * BYTES_A_BYTE + INTERPRETER
 }
 
-/// Start, length and count of a word, with the slack of growing arrays.
-const BYTES_A_PRETOKEN: u64 = 40;
-/// A symbol, and its places in the lists of pairs while they are first made.
-const BYTES_A_BYTE: u64 = 32;
+/// The head of a word's record (16 with its padding), and one pair that nothing has merged when the last floor is reached:
+/// its entry, its slots, its place in the queue.
+const BYTES_A_PRETOKEN: u64 = 88;
+/// A symbol, and its places in the lists of pairs: one when they are sifted, one more while merges move it.
+const BYTES_A_BYTE: u64 = 12;
 const INTERPRETER: u64 = 48 << 20;

@@ -2,37 +2,40 @@
 
 use crate::encode::key::{KEY_BYTES, Key, hash_bytes};
 use crate::error::{Error, Result};
+use crate::memory::prefetch;
 
 #[derive(Clone, Copy, Default)]
-struct Short {
-    key: Key,
+pub(super) struct Short {
+    pub key: Key,
     /// 0 is free.
-    count: u64,
+    pub count: u64,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Long {
-    hash: u64,
-    start: u64,
-    length: u64,
+pub(super) struct Long {
+    pub hash: u64,
+    pub start: u64,
+    pub length: u64,
     /// 0 is free.
-    count: u64,
+    pub count: u64,
 }
 
 /// Entries of the smallest tables.
 const SHORT_LEAST: usize = 1 << 12;
 const LONG_LEAST: usize = 1 << 10;
+/// Pretokens whose places are asked for at once.
+const AHEAD: usize = 32;
 /// Slots of another table between two looks at the memory.
 pub const ADD_STEP: usize = 1 << 10;
 
 /// Counts of one thread.
 #[derive(Default)]
 pub struct CountTable {
-    short: Vec<Short>,
-    short_len: usize,
-    long: Vec<Long>,
-    long_len: usize,
-    texts: Vec<u8>,
+    pub(super) short: Vec<Short>,
+    pub(super) short_len: usize,
+    pub(super) long: Vec<Long>,
+    pub(super) long_len: usize,
+    pub(super) texts: Vec<u8>,
 }
 
 /// The sum of two counts of one pretoken.
@@ -61,12 +64,12 @@ fn grown(size: usize, wanted: usize, least: usize) -> (usize, usize) {
 }
 
 /// First place to look at: the upper bits of the hash.
-fn place(hash: u64, size: usize) -> usize {
+pub(super) fn place(hash: u64, size: usize) -> usize {
     (hash >> (64 - size.trailing_zeros())) as usize
 }
 
 /// The text of a short entry: so many of the bytes.
-fn text_of(entry: &Short) -> ([u8; 16], usize) {
+pub(super) fn text_of(entry: &Short) -> ([u8; 16], usize) {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&entry.key.low.to_le_bytes());
     bytes[8..].copy_from_slice(&entry.key.high.to_le_bytes());
@@ -74,20 +77,8 @@ fn text_of(entry: &Short) -> ([u8; 16], usize) {
 }
 
 /// The text of a long entry. Places in `texts`, a buffer in memory, fit `usize`.
-fn text_in<'a>(texts: &'a [u8], entry: &Long) -> &'a [u8] {
+pub(super) fn text_in<'a>(texts: &'a [u8], entry: &Long) -> &'a [u8] {
     &texts[entry.start as usize..(entry.start + entry.length) as usize]
-}
-
-/// Moves all entries to the front; those behind them are free.
-fn gather<T: Copy + Default>(entries: &mut [T], is_free: impl Fn(&T) -> bool) {
-    let mut kept = 0;
-    for at in 0..entries.len() {
-        if !is_free(&entries[at]) {
-            entries[kept] = entries[at];
-            kept += 1;
-        }
-    }
-    entries[kept..].fill(T::default());
 }
 
 impl CountTable {
@@ -134,13 +125,53 @@ impl CountTable {
         }
     }
 
+    /// The same for consecutive pretokens, of which the first starts at `at` and each ends where `ends` says: their places
+    /// are asked for ahead of use, since a large table answers from memory, not from a cache.
+    ///
+    /// # Errors
+    /// A count above `u64`.
     #[inline]
-    fn add_short(&mut self, key: Key, count: u64) -> Result<()> {
+    pub fn add_all_of(&mut self, text: &[u8], mut at: usize, ends: &[usize], count: u64) -> Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let mut found = [(0, Key::default(), 0); AHEAD];
+        for ends in ends.chunks(AHEAD) {
+            for (slot, &end) in found.iter_mut().zip(ends) {
+                let start = std::mem::replace(&mut at, end);
+                let is_short = end - start <= KEY_BYTES && end > start;
+                let key = if is_short { Key::at(text, start, end - start) } else { Key::default() };
+                let hash = if is_short { key.hash() } else { hash_bytes(&text[start..end]) };
+                if is_short {
+                    self.short.get(place(hash, self.short.len().max(2))).into_iter().for_each(prefetch);
+                } else {
+                    self.long.get(place(hash, self.long.len().max(2))).into_iter().for_each(prefetch);
+                }
+                *slot = (start, key, hash);
+            }
+            for (&(start, key, hash), &end) in found.iter().zip(ends) {
+                match end - start {
+                    0 => {}
+                    1..=KEY_BYTES => self.add_hashed(key, hash, count)?,
+                    _ => self.add_long_hashed(&text[start..end], hash, count)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn add_short(&mut self, key: Key, count: u64) -> Result<()> {
+        self.add_hashed(key, key.hash(), count)
+    }
+
+    #[inline]
+    fn add_hashed(&mut self, key: Key, hash: u64, count: u64) -> Result<()> {
         if self.short_len * 2 >= self.short.len() {
             self.grow_short();
         }
         let mask = self.short.len() - 1;
-        let mut at = place(key.hash(), self.short.len());
+        let mut at = place(hash, self.short.len());
         loop {
             let entry = &mut self.short[at];
             if entry.key.is(key.low, key.high) {
@@ -161,7 +192,7 @@ impl CountTable {
         self.place_short((self.short.len() * 2).max(SHORT_LEAST));
     }
 
-    fn place_short(&mut self, size: usize) {
+    pub(super) fn place_short(&mut self, size: usize) {
         let old = std::mem::replace(&mut self.short, vec![Short::default(); size]);
         self.short_len = 0;
         for entry in old.into_iter().filter(|e| e.count > 0) {
@@ -180,11 +211,14 @@ impl CountTable {
         self.short_len += 1;
     }
 
-    fn add_long(&mut self, text: &[u8], count: u64) -> Result<()> {
+    pub(super) fn add_long(&mut self, text: &[u8], count: u64) -> Result<()> {
+        self.add_long_hashed(text, hash_bytes(text), count)
+    }
+
+    fn add_long_hashed(&mut self, text: &[u8], hash: u64, count: u64) -> Result<()> {
         if self.long_len * 2 >= self.long.len() {
             self.grow_long();
         }
-        let hash = hash_bytes(text);
         let mut at = place(hash, self.long.len());
         loop {
             let entry = self.long[at];
@@ -202,7 +236,7 @@ impl CountTable {
         }
     }
 
-    fn text(&self, entry: &Long) -> &[u8] {
+    pub(super) fn text(&self, entry: &Long) -> &[u8] {
         text_in(&self.texts, entry)
     }
 
@@ -211,7 +245,7 @@ impl CountTable {
         self.place_long((self.long.len() * 2).max(LONG_LEAST));
     }
 
-    fn place_long(&mut self, size: usize) {
+    pub(super) fn place_long(&mut self, size: usize) {
         let old = std::mem::replace(&mut self.long, vec![Long::default(); size]);
         self.long_len = 0;
         for entry in old.into_iter().filter(|e| e.count > 0) {
@@ -241,31 +275,58 @@ impl CountTable {
         }
     }
 
-    /// Adds all counts of another table. `before_each(self, bytes)` is called now and then, before pretokens of up to
-    /// [`ADD_STEP`] entries and so many bytes of long text.
+    /// Adds all counts of another table.
     ///
     /// # Errors
-    /// A count above `u64`, and those of `before_each`.
-    pub fn add_all(&mut self, other: &Self, mut before_each: impl FnMut(&mut Self, usize) -> Result<()>) -> Result<()> {
+    /// A count above `u64`.
+    pub fn add_all(&mut self, other: &Self) -> Result<()> {
         // The other's entries come in the order of their hashes. Into a smaller table they would all land in one growing
         // run, which takes quadratic time; into one at least as large they spread.
-        while self.short.len() < other.short.len() {
-            self.grow_short();
-        }
-        while self.long.len() < other.long.len() {
-            self.grow_long();
-        }
-        for part in other.short.chunks(ADD_STEP) {
-            before_each(self, 0)?;
-            for entry in part.iter().filter(|e| e.count > 0) {
-                self.add_short(entry.key, entry.count)?;
-            }
+        self.make_room_for(other);
+        for entry in other.short.iter().filter(|e| e.count > 0) {
+            self.add_short(entry.key, entry.count)?;
         }
         for entry in other.long.iter().filter(|e| e.count > 0) {
-            before_each(self, other.text(entry).len())?;
             self.add_long(other.text(entry), entry.count)?;
         }
         Ok(())
+    }
+
+    /// The same into a table that may stay smaller: `before_each(self, bytes)` is called now and then, before pretokens of up
+    /// to [`ADD_STEP`] entries and so many bytes of long text. Entries come from all over the other table by turns.
+    ///
+    /// # Errors
+    /// A count above `u64`, and those of `before_each`.
+    pub fn add_by_turns(
+        &mut self,
+        other: &Self,
+        mut before_each: impl FnMut(&mut Self, usize) -> Result<()>,
+    ) -> Result<()> {
+        let turns = |size: usize| (0..ADD_STEP).flat_map(move |turn| (turn..size).step_by(ADD_STEP));
+        for (visited, at) in turns(other.short.len()).enumerate() {
+            if visited.is_multiple_of(ADD_STEP) {
+                before_each(self, 0)?;
+            }
+            let entry = other.short[at];
+            if entry.count > 0 {
+                self.add_short(entry.key, entry.count)?;
+            }
+        }
+        for entry in turns(other.long.len()).map(|at| other.long[at]).filter(|e| e.count > 0) {
+            before_each(self, other.text(&entry).len())?;
+            self.add_long(other.text(&entry), entry.count)?;
+        }
+        Ok(())
+    }
+
+    /// Grows so that the entries of another table fit, and so that they spread: see [`CountTable::add_all`].
+    pub(super) fn make_room_for(&mut self, other: &Self) {
+        while self.short.len() < other.short.len() || (self.short_len + other.short_len) * 4 > self.short.len() * 3 {
+            self.grow_short();
+        }
+        while self.long.len() < other.long.len() || (self.long_len + other.long_len) * 4 > self.long.len() * 3 {
+            self.grow_long();
+        }
     }
 
     /// Most bytes of memory in use while `entries` pretokens, of `bytes` together, are added.
@@ -332,69 +393,5 @@ impl CountTable {
         }
         *self = kept;
         dropped
-    }
-
-    /// Moves all entries to the front of their tables, sorted by text, and says how many there are. Nothing may be added
-    /// before [`CountTable::clear`] or [`CountTable::restore`].
-    pub fn sort_in_place(&mut self) -> (usize, usize) {
-        gather(&mut self.short, |e| e.count == 0);
-        gather(&mut self.long, |e| e.count == 0);
-        self.short[..self.short_len].sort_unstable_by_key(|e| (e.key.low.swap_bytes(), e.key.high.swap_bytes()));
-        let texts = &self.texts;
-        self.long[..self.long_len].sort_unstable_by(|a, b| text_in(texts, a).cmp(text_in(texts, b)));
-        (self.short_len, self.long_len)
-    }
-
-    /// Calls `visit` with every entry in order, after [`CountTable::sort_in_place`] with what that gave.
-    ///
-    /// # Errors
-    /// Those of `visit`.
-    pub fn for_each_sorted_in_place(
-        &self,
-        (short, long): (usize, usize),
-        mut visit: impl FnMut(&[u8], u64) -> Result<()>,
-    ) -> Result<()> {
-        let mut longs = self.long[..long].iter().peekable();
-        for entry in &self.short[..short] {
-            let (bytes, length) = text_of(entry);
-            while let Some(long) = longs.next_if(|long| self.text(long) < &bytes[..length]) {
-                visit(self.text(long), long.count)?;
-            }
-            visit(&bytes[..length], entry.count)?;
-        }
-        longs.try_for_each(|long| visit(self.text(long), long.count))
-    }
-
-    /// Makes a table again of what [`CountTable::sort_in_place`] left.
-    pub fn restore(&mut self) {
-        self.place_short(self.short.len());
-        self.place_long(self.long.len());
-    }
-
-    /// All pretokens behind one another, sorted; where each ends; and their counts.
-    #[must_use]
-    pub fn sorted_flat(&self) -> (Vec<u8>, Vec<usize>, Vec<u64>) {
-        let (mut texts, mut items) = (Vec::new(), Vec::with_capacity(self.len()));
-        self.for_each(|text, count| {
-            items.push((texts.len(), text.len(), count));
-            texts.extend_from_slice(text);
-        });
-        let text = |&(start, length, _): &(usize, usize, u64)| &texts[start..start + length];
-        items.sort_unstable_by(|a, b| text(a).cmp(text(b)));
-        let mut flat = Vec::with_capacity(texts.len());
-        let ends = items.iter().map(|item| {
-            flat.extend_from_slice(text(item));
-            flat.len()
-        });
-        let ends = ends.collect();
-        (flat, ends, items.iter().map(|item| item.2).collect())
-    }
-
-    /// `(pretoken, count)` sorted by pretoken.
-    #[must_use]
-    pub fn sorted(&self) -> Vec<(Vec<u8>, u64)> {
-        let (flat, ends, counts) = self.sorted_flat();
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        starts.zip(&ends).zip(counts).map(|((start, &end), count)| (flat[start..end].to_vec(), count)).collect()
     }
 }

@@ -21,6 +21,10 @@ impl Key {
     }
 }
 
+/// A key that no text has: its length is 16.
+const NO_KEY: Key = Key { low: 0, high: 16 << 56 };
+
+/// The bytes that count, by length.
 const MASKS: [u128; 17] = masks();
 
 const fn masks() -> [u128; 17] {
@@ -33,6 +37,16 @@ const fn masks() -> [u128; 17] {
     }
     masks
 }
+
+const MASKS_AND_LENGTHS: [[u128; 2]; 17] = {
+    let mut both = [[0; 2]; 17];
+    let mut length = 0;
+    while length < 17 {
+        both[length] = [MASKS[length], (length as u128) << 120];
+        length += 1;
+    }
+    both
+};
 
 impl Key {
     /// The key of `text[start..start + length]`; `length` is 1 to 15 and the range lies in `text`.
@@ -56,6 +70,25 @@ impl Key {
             }
         };
         [word as u64, (word >> 64) as u64]
+    }
+
+    /// The key of `text[start..start + length]`, where 16 bytes can be loaded from `start` on. More than [`KEY_BYTES`]
+    /// give a key that no text has: its last byte is 16 or more, whatever text stands there too.
+    #[inline(always)]
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn within(text: &[u8], start: usize, length: usize) -> Self {
+        let Some(bytes) = text[start..].first_chunk::<16>() else { return NO_KEY };
+        let [mask, length] = MASKS_AND_LENGTHS[length.min(KEY_BYTES + 1)];
+        let word = u128::from_le_bytes(*bytes) & mask | length;
+        Self { low: word as u64, high: (word >> 64) as u64 }
+    }
+
+    /// The same wherever the text ends.
+    #[inline]
+    #[must_use]
+    pub fn at_most(text: &[u8], start: usize, length: usize) -> Self {
+        if length > KEY_BYTES { NO_KEY } else { Self::at(text, start, length) }
     }
 
     /// The key of all of `text`, 1 to 15 bytes.

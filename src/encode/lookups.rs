@@ -1,148 +1,172 @@
-//! The lookups of one batch of pretokens, kept apart by phase: all keys first, then what is known, then the rest, then
-//! the ids in order. So the processor works on many pretokens at once, and no branch is mispredicted where known and
-//! unknown ones alternate. Each loop is a function of its own: together they would not fit the registers.
+//! The lookups of one batch of pretokens. The first pass goes through all of them without a branch that depends on what is
+//! known: ids of known pretokens are appended, unknown ones leave a gap. So the processor works on many pretokens at
+//! once and nothing is mispredicted where known and unknown ones alternate. The gaps are filled afterwards, when the
+//! places that they need have been fetched.
 
-use super::cache::{Cache, Counted, Hot, INLINE_IDS, counted};
-use super::key::{KEY_BYTES, Key, WIDE_BYTES, WideKey};
+use super::cache::{Hot, INLINE_IDS, Place};
+use super::key::{KEY_BYTES, Key, hash_bytes};
+use super::memo::{self, Memo};
+use super::table::TokenTable;
 use crate::ids::TokenId;
 use crate::pretokenize::scanner::BATCH;
 
-/// Stands for the number of ids where these are among the spilled: `[start, end, 0, SPILLED]`.
-const SPILLED: u32 = u32::MAX;
-/// The key of pretokens that fit none: no entry has it.
-const NO_KEY: Key = Key { low: 0, high: u64::MAX };
+/// Ids that are copied at once.
+const CHUNK: usize = 16;
+
+/// A pretoken of the batch that the first pass did not know.
+#[derive(Clone, Copy, Default)]
+pub struct Gap {
+    /// Which pretoken.
+    index: u16,
+    /// How many ids of known pretokens come before it.
+    before: u16,
+}
+
+/// The same, with all that filling it needs.
+#[derive(Clone, Copy, Default)]
+pub struct Unknown {
+    /// First byte in the text.
+    pub start: usize,
+    /// First byte behind it.
+    pub end: usize,
+    /// Of its key, or of its bytes where it has none.
+    pub hash: u64,
+    /// Where it may be remembered.
+    pub place: memo::Place,
+    /// Whether it may be a token that fits a key.
+    pub may_be_token: bool,
+}
 
 /// The state of one batch.
 pub struct Lookups {
     keys: [Key; BATCH],
-    hashes: [u64; BATCH],
-    ids: [Counted; BATCH],
-    unknown: [u16; BATCH + 1],
-    /// Ids of pretokens with more than three.
-    spilled: Vec<TokenId>,
-    out: [TokenId; BATCH * INLINE_IDS + 1],
+    places: [Place; BATCH],
+    gaps: [Gap; BATCH + 1],
+    gap_count: usize,
+    unknown: [Unknown; BATCH],
+    /// Padded, so that whole chunks can be copied from every place.
+    ids: [TokenId; BATCH * INLINE_IDS + 1 + CHUNK],
+    id_count: usize,
+    /// Ids that stand in the output already.
+    written: usize,
 }
 
 impl Default for Lookups {
     fn default() -> Self {
         Self {
-            keys: [NO_KEY; BATCH],
-            hashes: [0; BATCH],
-            ids: [[0; INLINE_IDS + 1]; BATCH],
-            unknown: [0; BATCH + 1],
-            spilled: Vec::new(),
-            out: [0; BATCH * INLINE_IDS + 1],
+            keys: [Key::default(); BATCH],
+            places: [Place::default(); BATCH],
+            gaps: [Gap::default(); BATCH + 1],
+            gap_count: 0,
+            unknown: [Unknown::default(); BATCH],
+            ids: [0; BATCH * INLINE_IDS + 1 + CHUNK],
+            id_count: 0,
+            written: 0,
         }
     }
 }
 
 impl Lookups {
-    /// Keys and hashes of the pretokens of `text` from `start` on that end at `ends`; their places are fetched ahead.
+    /// Keys of the pretokens of `text` from `start` on that end at `ends`; their places are fetched ahead of time.
     #[inline(never)]
-    pub fn pack(&mut self, cache: &Cache, text: &[u8], mut start: usize, ends: &[usize]) {
-        let hot = cache.hot();
-        for ((&end, key), hash) in ends.iter().zip(&mut self.keys).zip(&mut self.hashes) {
+    pub fn pack(&mut self, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) {
+        // Away from the end of the text 16 bytes can be loaded wherever a pretoken starts.
+        let fits = text.len().saturating_sub(15);
+        for ((&end, key), place) in ends.iter().zip(&mut self.keys).zip(&mut self.places) {
             let length = end - start;
-            if length <= KEY_BYTES {
-                *key = Key::at(text, start, length);
-                *hash = key.hash();
-                hot.prefetch(*hash);
-            } else {
-                *key = NO_KEY;
-                *hash = 0;
-                prefetch_wide(cache, text, start, end);
-            }
+            *key = if start < fits { Key::within(text, start, length) } else { Key::at_most(text, start, length) };
+            *place = hot.place(key.hash());
+            hot.prefetch(*place);
             start = end;
         }
     }
 
-    /// What is known of the first `count`; returns how many are not.
+    /// Looks up the first `count` pretokens.
     #[inline(never)]
-    pub fn look_up(&mut self, hot: Hot<'_>, count: usize) -> usize {
-        let mut unknown = 0;
-        let known = self.keys.iter().zip(&self.hashes).zip(&mut self.ids).take(count);
-        for (i, ((&key, &hash), ids)) in (0u16..).zip(known) {
-            let (found, is_known) = hot.get(key, hash);
-            *ids = found;
-            self.unknown[unknown] = i;
-            unknown += usize::from(!is_known);
-        }
-        unknown
-    }
-
-    /// The numbers of the first `count` unknown pretokens.
-    #[inline]
-    pub fn unknown(&self, count: usize) -> &[u16] {
-        &self.unknown[..count]
-    }
-
-    /// Key and hash of pretoken `i`.
-    #[inline]
-    pub fn key(&self, i: u16) -> (Key, u64) {
-        (self.keys[usize::from(i)], self.hashes[usize::from(i)])
-    }
-
-    /// Hash of pretoken `i`.
-    #[inline]
-    pub fn hash(&self, i: u16) -> u64 {
-        self.hashes[usize::from(i)]
-    }
-
-    /// Sets the ids of pretoken `i`.
-    #[inline]
-    pub fn set(&mut self, i: u16, ids: Counted) {
-        self.ids[usize::from(i)] = ids;
-    }
-
-    /// Lends the list for pretokens whose number of ids is not known beforehand.
-    pub fn begin_spill(&mut self) -> Vec<TokenId> {
-        std::mem::take(&mut self.spilled)
-    }
-
-    /// Takes it back: pretoken `i` has the ids from `before` on.
-    pub fn end_spill(&mut self, i: u16, before: usize, mut spilled: Vec<TokenId>) {
-        let ids = match counted(&spilled[before..]) {
-            Some(ids) => {
-                spilled.truncate(before);
-                ids
-            }
-            // Fewer than 2^32: a pretoken has at most 2^30 bytes, and one that is longer than this batch ends it.
-            #[allow(clippy::cast_possible_truncation)]
-            None => [before as u32, spilled.len() as u32, 0, SPILLED],
-        };
-        self.set(i, ids);
-        self.spilled = spilled;
-    }
-
-    /// Appends the ids of the first `count` pretokens.
-    #[inline(never)]
-    pub fn write(&mut self, count: usize, ids: &mut Vec<TokenId>) {
-        if !self.spilled.is_empty() {
-            return self.write_spilled(count, ids);
-        }
-        let mut length = 0;
-        for entry in &self.ids[..count] {
+    pub fn look_up(&mut self, hot: Hot<'_>, pretokens: usize) {
+        let (mut gaps, mut count) = (0, 0);
+        let packed = self.keys.iter().zip(&self.places).take(pretokens);
+        for (index, (&key, &place)) in (0u16..).zip(packed) {
+            let (found, is_known) = hot.get(key, place);
             // Always four words; the next entry overwrites those that do not count.
-            self.out[length..=length + INLINE_IDS].copy_from_slice(entry);
-            length += entry[INLINE_IDS] as usize;
+            self.ids[count..=count + INLINE_IDS].copy_from_slice(&found);
+            self.gaps[gaps] = Gap { index, before: count as u16 };
+            count += if is_known { found[INLINE_IDS] as usize } else { 0 };
+            gaps += usize::from(!is_known);
         }
-        ids.extend_from_slice(&self.out[..length]);
+        (self.gap_count, self.id_count, self.written) = (gaps, count, 0);
     }
 
-    fn write_spilled(&mut self, count: usize, ids: &mut Vec<TokenId>) {
-        for entry in &self.ids[..count] {
-            match entry[INLINE_IDS] {
-                SPILLED => ids.extend_from_slice(&self.spilled[entry[0] as usize..entry[1] as usize]),
-                length => ids.extend_from_slice(&entry[..length as usize]),
+    /// How many pretokens were not known.
+    #[inline]
+    pub fn gap_count(&self) -> usize {
+        self.gap_count
+    }
+
+    /// Fetches ahead of time what filling the gaps will read.
+    #[inline(never)]
+    pub fn fetch(&mut self, table: &TokenTable, memo: &Memo, text: &[u8], start: usize, ends: &[usize]) {
+        for (gap, unknown) in self.gaps[..self.gap_count].iter().zip(&mut self.unknown) {
+            let index = usize::from(gap.index);
+            let (start, end) = (if index == 0 { start } else { ends[index - 1] }, ends[index]);
+            let length = end - start;
+            let (hash, may_be_token) = if length <= KEY_BYTES {
+                let hash = self.keys[index].hash();
+                (hash, table.may_have(hash, length))
+            } else {
+                (hash_bytes(&text[start..start + length.min(memo::LONGEST)]), false)
+            };
+            memo.prefetch(hash);
+            if may_be_token {
+                table.prefetch(hash);
             }
+            *unknown = Unknown { start, end, hash, place: 0, may_be_token };
         }
-        self.spilled.clear();
+        for unknown in &mut self.unknown[..self.gap_count] {
+            unknown.place = memo.find(unknown.hash);
+            memo.prefetch_record(unknown.place);
+        }
+    }
+
+    /// The pretoken of gap `number`.
+    #[inline]
+    pub fn unknown(&self, number: usize) -> Unknown {
+        self.unknown[number]
+    }
+
+    /// Appends the known ids before gap `number`.
+    #[inline]
+    pub fn write_to(&mut self, number: usize, ids: &mut Vec<TokenId>) {
+        let before = usize::from(self.gaps[number].before);
+        append(ids, &self.ids, self.written, before - self.written);
+        self.written = before;
+    }
+
+    /// Appends the known ids behind the last gap.
+    #[inline]
+    pub fn write_rest(&mut self, ids: &mut Vec<TokenId>) {
+        append(ids, &self.ids, self.written, self.id_count - self.written);
     }
 }
 
-#[cold]
-fn prefetch_wide(cache: &Cache, text: &[u8], start: usize, end: usize) {
-    if end - start <= WIDE_BYTES {
-        cache.prefetch_wide(WideKey::at(text, start, end).hash());
+/// Appends `source[start..start + count]` in pieces of fixed size, which needs no prediction of how many there are as a
+/// copy of just so many would. [`CHUNK`] more must stand in `source`.
+#[inline(always)]
+fn append(ids: &mut Vec<TokenId>, source: &[TokenId], start: usize, count: usize) {
+    ids.reserve(count + CHUNK);
+    let spare = ids.spare_capacity_mut().as_chunks_mut::<CHUNK>().0;
+    let source = source[start..].as_chunks::<CHUNK>().0;
+    let mut done = 0;
+    for (to, from) in spare.iter_mut().zip(source) {
+        for (to, from) in to.iter_mut().zip(from) {
+            to.write(*from);
+        }
+        done += CHUNK;
+        if done >= count {
+            break;
+        }
     }
+    assert!(done >= count, "the list of a batch is padded");
+    // SAFETY: the capacity was reserved above, and `done` elements behind the end, `count` or more, were just written.
+    unsafe { ids.set_len(ids.len() + count) };
 }

@@ -8,6 +8,7 @@ pub mod cache;
 pub mod cut;
 pub mod key;
 mod lookups;
+pub mod memo;
 pub mod merge;
 pub mod table;
 pub mod units;
@@ -17,8 +18,9 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
 use cache::{Cache, Counted, INLINE_IDS, counted};
 use cut::Character;
-use key::{KEY_BYTES, Key, WIDE_BYTES, WideKey};
-use lookups::Lookups;
+use key::{KEY_BYTES, Key};
+use lookups::{Lookups, Unknown};
+use memo::Memo;
 use table::TokenTable;
 
 use crate::error::{Error, Result};
@@ -42,6 +44,7 @@ pub struct Encoder {
 #[derive(Default)]
 pub struct Scratch {
     cache: Cache,
+    memo: Memo,
     long: merge::LongMerge,
     lookups: Lookups,
     characters: Characters,
@@ -109,46 +112,51 @@ impl Encoder {
     ) -> Result<()> {
         let mut start = start;
         for ends in ends.chunks(BATCH) {
-            let Scratch { cache, lookups, .. } = scratch;
-            lookups.pack(cache, text, start, ends);
-            let unknown = lookups.look_up(cache.hot(), ends.len());
-            for &i in lookups.unknown(unknown) {
-                self.table.prefetch(lookups.hash(i));
-                cache.prefetch_merged(lookups.hash(i));
+            let Scratch { cache, memo, lookups, .. } = scratch;
+            lookups.pack(cache.hot(), text, start, ends);
+            lookups.look_up(cache.hot(), ends.len());
+            lookups.fetch(&self.table, memo, text, start, ends);
+            for gap in 0..scratch.lookups.gap_count() {
+                scratch.lookups.write_to(gap, ids);
+                let unknown = scratch.lookups.unknown(gap);
+                self.resolve(scratch, text, &unknown, ids)?;
             }
-            for u in 0..unknown {
-                let i = scratch.lookups.unknown(unknown)[u];
-                let start = if i == 0 { start } else { ends[usize::from(i) - 1] };
-                self.resolve(scratch, i, text, start, ends[usize::from(i)])?;
-            }
-            scratch.lookups.write(ends.len(), ids);
+            scratch.lookups.write_rest(ids);
             start = ends[ends.len() - 1];
         }
         Ok(())
     }
 
-    /// Finds the ids of pretoken `i` of the batch, `text[start..end]`, which is not among those that come often.
-    fn resolve(&self, scratch: &mut Scratch, i: u16, text: &[u8], start: usize, end: usize) -> Result<()> {
-        if end - start <= KEY_BYTES {
-            let (key, hash) = scratch.lookups.key(i);
-            let id = self.table.by_key(&self.vocabulary, &text[start..end], key, hash);
+    /// Appends the ids of a pretoken that is not among those that come often.
+    fn resolve(&self, scratch: &mut Scratch, text: &[u8], unknown: &Unknown, ids: &mut Vec<TokenId>) -> Result<()> {
+        let &Unknown { start, end, hash, place, may_be_token } = unknown;
+        let pretoken = &text[start..end];
+        let is_short = end - start <= KEY_BYTES;
+        if may_be_token {
+            let key = Key::at(text, start, end - start);
+            let id = self.table.by_key(&self.vocabulary, pretoken, key, hash);
             if id != TokenId::MAX {
-                let ids = [id, 0, 0, 1];
-                scratch.lookups.set(i, ids);
-                scratch.cache.put_hot(key, hash, &ids);
+                ids.push(id);
+                scratch.cache.put(key, hash, &[id, 0, 0, 1]);
                 return Ok(());
             }
         }
-        let mut spilled = scratch.lookups.begin_spill();
-        let before = spilled.len();
-        let result = if end - start <= KEY_BYTES {
-            let (key, hash) = scratch.lookups.key(i);
-            self.encode_short(scratch, (text, start, end), (key, hash), &mut spilled)
-        } else {
-            self.encode_long(scratch, text, start, end, &mut spilled)
-        };
-        scratch.lookups.end_spill(i, before, spilled);
-        result
+        let first = ids.len();
+        // Another of this batch may have been the first of its kind.
+        let place = if place == 0 { scratch.memo.find(hash) } else { place };
+        if !scratch.memo.read(place, text, start, end, ids) {
+            let id = if is_short { TokenId::MAX } else { self.table.span(&self.vocabulary, text, start, end) };
+            if id == TokenId::MAX {
+                self.encode_in_pieces(scratch, text, start, end, ids)?;
+            } else {
+                ids.push(id);
+            }
+            scratch.memo.put(hash, text, start, end, &ids[first..]);
+        }
+        if is_short && let Some(entry) = counted(&ids[first..]) {
+            scratch.cache.put(Key::at(text, start, end - start), hash, &entry);
+        }
+        Ok(())
     }
 
     /// The ids of one pretoken of any bytes, without looking at what came before. For runs that are no text.
@@ -159,53 +167,6 @@ impl Encoder {
         match self.table.get(&self.vocabulary, pretoken) {
             Some(id) => ids.push(id),
             None => self.merge(scratch, pretoken, ids)?,
-        }
-        Ok(())
-    }
-
-    /// A pretoken that fits a key and is no token.
-    fn encode_short(
-        &self,
-        scratch: &mut Scratch,
-        (text, start, end): (&[u8], usize, usize),
-        (key, hash): (Key, u64),
-        ids: &mut Vec<TokenId>,
-    ) -> Result<()> {
-        let first = ids.len();
-        if !scratch.cache.merged(key, hash, ids) {
-            self.encode_in_pieces(scratch, text, start, end, ids)?;
-            scratch.cache.put_merged(key, hash, &ids[first..]);
-        }
-        if let Some(entry) = counted(&ids[first..]) {
-            scratch.cache.put_hot(key, hash, &entry);
-        }
-        Ok(())
-    }
-
-    /// A pretoken of more than 15 bytes; those of up to 31 are remembered.
-    fn encode_long(
-        &self,
-        scratch: &mut Scratch,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<()> {
-        let first = ids.len();
-        let key = (end - start <= WIDE_BYTES).then(|| WideKey::at(text, start, end));
-        if let Some(key) = key
-            && scratch.cache.wide(key, key.hash(), ids)
-        {
-            return Ok(());
-        }
-        let id = self.table.span(&self.vocabulary, text, start, end);
-        if id == TokenId::MAX {
-            self.encode_in_pieces(scratch, text, start, end, ids)?;
-        } else {
-            ids.push(id);
-        }
-        if let Some(key) = key {
-            scratch.cache.put_wide(key, key.hash(), &ids[first..]);
         }
         Ok(())
     }
@@ -269,7 +230,7 @@ impl Encoder {
         }
         let key = Key::at(text, start, end - start);
         let hash = key.hash();
-        let (known, is_known) = scratch.cache.hot().get(key, hash);
+        let (known, is_known) = scratch.cache.hot().get(key, scratch.cache.hot().place(hash));
         if is_known && (known[INLINE_IDS] > 1 || self.is_formed(known[0])) {
             ids.extend_from_slice(&known[..known[INLINE_IDS] as usize]);
             return Ok(());
@@ -277,9 +238,10 @@ impl Encoder {
         let first = ids.len();
         let id = self.table.by_key(&self.vocabulary, piece, key, hash);
         if id == TokenId::MAX {
-            if !scratch.cache.merged(key, hash, ids) {
+            let place = scratch.memo.find(hash);
+            if !scratch.memo.read(place, text, start, end, ids) {
                 self.merge(scratch, piece, ids)?;
-                scratch.cache.put_merged(key, hash, &ids[first..]);
+                scratch.memo.put(hash, text, start, end, &ids[first..]);
             }
         } else if self.is_formed(id) {
             ids.push(id);
@@ -288,7 +250,7 @@ impl Encoder {
             return self.merge(scratch, piece, ids);
         }
         if let Some(entry) = counted(&ids[first..]) {
-            scratch.cache.put_hot(key, hash, &entry);
+            scratch.cache.put(key, hash, &entry);
         }
         Ok(())
     }

@@ -131,11 +131,7 @@ impl TokenTable {
             1..=INLINE => {
                 let key = Key::at(text, start, length);
                 let hash = key.hash();
-                let bit = filter_bit(hash, self.filter_shift);
-                if self.filter[bit >> 6] >> (bit & 63) & 1 == 0 {
-                    return TokenId::MAX;
-                }
-                self.short(key, hash, length)
+                if self.may_have(hash, length) { self.short(key, hash, length) } else { TokenId::MAX }
             }
             _ if length > self.longest => TokenId::MAX,
             _ => self.long(vocabulary, &text[start..end]),
@@ -147,6 +143,14 @@ impl TokenTable {
     #[must_use]
     pub fn by_key(&self, vocabulary: &Vocabulary, text: &[u8], key: Key, hash: u64) -> TokenId {
         if text.len() <= INLINE { self.short(key, hash, text.len()) } else { self.long(vocabulary, text) }
+    }
+
+    /// Whether a text of up to 15 bytes with this hash may be a token.
+    #[inline(always)]
+    #[must_use]
+    pub fn may_have(&self, hash: u64, length: usize) -> bool {
+        let bit = filter_bit(hash, self.filter_shift);
+        length > INLINE || self.filter[bit >> 6] >> (bit & 63) & 1 == 1
     }
 
     /// Fetches the place of a short text ahead of time.

@@ -1,19 +1,20 @@
 //! `Counts` and training from them.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::blocks::{BlockSource, Blocks};
-use super::convert::{self, Pause, text, type_name};
+use super::convert;
+use super::counting::{read_weights, uneven, weights_without_documents};
 use super::source::{Source, as_path, read_source};
-use crate::count::{self, budget::Budget};
+use crate::count::{self, budget::Budget, table::CountTable};
 use crate::digits::Digits;
 use crate::error::Error;
-use crate::utf8::Text;
+
+/// Milliseconds to wait for those who read the counts.
+const PATIENCE: u32 = 50;
 
 /// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k",
 /// special_tokens=(), digits="none")`.
@@ -45,9 +46,20 @@ impl Counts {
         self.get()
     }
 
+    /// The table; the counts are empty afterwards.
+    pub(super) fn take_table(&self) -> crate::error::Result<CountTable> {
+        self.change(count::Counts::take_table)
+    }
+
     /// Adds to the counts; others find them busy meanwhile.
-    fn change<R>(&self, work: impl FnOnce(&mut count::Counts) -> R) -> crate::error::Result<R> {
+    pub(super) fn change<R>(&self, work: impl FnOnce(&mut count::Counts) -> R) -> crate::error::Result<R> {
         let mut counts = self.lock().take().ok_or_else(busy)?;
+        // Another thread that reads has them for a moment, and no new one comes; training has them for long.
+        let mut patience = PATIENCE;
+        while Arc::strong_count(&counts) > 1 && patience > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            patience -= 1;
+        }
         let result = match Arc::get_mut(&mut counts) {
             Some(counts) => Ok(work(counts)),
             None => Err(busy()),
@@ -63,33 +75,6 @@ fn busy() -> Error {
     )
 }
 
-/// Weights as ints of 0 or more.
-fn read_weights(weights: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
-    let weight = |(index, weight): (usize, PyResult<Bound<'_, PyAny>>)| {
-        let weight = weight?;
-        if !weight.hasattr("__index__")? {
-            let message = format!("weights must be int, not {} (at index {index})", type_name(&weight));
-            return Err(PyTypeError::new_err(message));
-        }
-        let limit = u64::MAX;
-        weight.extract::<u64>().map_err(|_| {
-            Error::Argument(format!("weight {weight} (at index {index}) is out of range; give 0 to {limit}")).into()
-        })
-    };
-    weights.try_iter()?.enumerate().map(weight).collect()
-}
-
-fn uneven(weights: usize, documents: usize, more: &str) -> Error {
-    Error::Argument(format!("there are {weights} weights for {documents} {more}documents; give one for each"))
-}
-
-fn weights_without_documents(source: &Bound<'_, PyAny>) -> PyErr {
-    PyTypeError::new_err(format!(
-        "weights go with documents, and source is {}; read the files and give their texts",
-        type_name(source)
-    ))
-}
-
 #[pymethods]
 impl Counts {
     #[new]
@@ -102,11 +87,13 @@ impl Counts {
     /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
     ///
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
-    /// fails half-way, what came before stays counted; count into fresh Counts and merge them to have all or nothing.
+    /// fails half-way, the files and documents before stay counted, and of the file at hand nothing; count into fresh Counts
+    /// and merge them to have all or nothing.
     /// `weights` has one int of 0 or more for each document: a weight of 3 counts as the document given 3 times.
     ///
     /// `max_memory` ("2GiB", or a number of bytes; 128MiB or more) bounds the memory of the process: what does not fit goes to
-    /// the temporary folder as sorted runs, and the counts stay exact.
+    /// the temporary folder as sorted runs, and the counts stay exact. What your program holds comes on top: documents in a list, and
+    /// the source itself where it is `Counts`.
     #[pyo3(signature = (source, weights=None, threads=None, progress=None, max_memory=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn update(
@@ -129,6 +116,7 @@ impl Counts {
             return Err(weights_without_documents(source));
         }
         if let Ok(other) = source.cast::<Self>() {
+            self.change(|inner| inner.set_budget(budget))?;
             return self.merge(py, other);
         }
         let read = read_source(source)?;
@@ -159,18 +147,21 @@ impl Counts {
         arrow(slf.py())?.call_method1("save", (slf, path)).map(|_| ())
     }
 
-    /// Reads counts that `save` wrote.
+    /// Reads counts that `save` wrote, all of them into memory, `max_memory` or not: some 100 bytes a pretoken, and twice that
+    /// while they are read.
     #[staticmethod]
     fn load<'py>(path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         arrow(path.py())?.call_method1("load", (path,))
     }
 
-    /// The counts as a `pyarrow.Table` of `pretoken: binary` and `count: uint64`, sorted by pretoken.
+    /// The counts as a `pyarrow.Table` of `pretoken: binary` and `count: uint64`, sorted by pretoken, all in memory;
+    /// `save` takes no more than a few blocks at a time.
     fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         arrow(slf.py())?.call_method1("to_arrow", (slf,))
     }
 
-    /// Counts from a table with the columns `pretoken` and `count`; the settings are for one without bpetok's metadata.
+    /// Counts from a table with the columns `pretoken` and `count`; the settings are for one without bpetok's metadata. The
+    /// table is copied into memory, `max_memory` or not.
     #[staticmethod]
     #[pyo3(signature = (table, **settings))]
     fn from_arrow<'py>(
@@ -239,7 +230,7 @@ impl Counts {
         Ok(self.get()?.pretokenizer().digits().name())
     }
 
-    /// list[tuple[bytes, int]] sorted by pretoken.
+    /// list[tuple[bytes, int]] sorted by pretoken: all of them in memory, as Python objects. `save` does without.
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyBytes>, u64)>> {
         let items = py.detach(|| {
             let counts = self.settled()?;
@@ -327,94 +318,7 @@ impl Counts {
     }
 }
 
-impl Counts {
-    fn add_paths(
-        &self,
-        py: Python<'_>,
-        paths: &[PathBuf],
-        threads: usize,
-        progress: Option<&Py<PyAny>>,
-    ) -> PyResult<()> {
-        let total: u64 = paths.iter().filter_map(|p| std::fs::metadata(p).ok()).map(|m| m.len()).sum();
-        let mut pause = Pause::default();
-        let result = py.detach(|| {
-            self.change(|inner| {
-                let before = inner.bytes();
-                paths.iter().try_for_each(|path| {
-                    inner.add_file(path, threads, &mut |done| {
-                        report(&mut pause, progress, "count", done - before, total)
-                    })
-                })
-            })?
-        });
-        pause.settle(result)
-    }
-
-    fn add_documents(
-        &self,
-        py: Python<'_>,
-        items: Bound<'_, pyo3::types::PyIterator>,
-        weights: Option<&[u64]>,
-        threads: usize,
-        progress: Option<&Py<PyAny>>,
-    ) -> PyResult<()> {
-        let mut items = items.fuse();
-        let counts = self.get()?;
-        let (before, most) = (counts.bytes(), counts.gather() * threads);
-        drop(counts);
-        let mut first = 0;
-        loop {
-            let (mut gathered, mut bytes) = (Vec::new(), 0);
-            for item in items.by_ref() {
-                let item = item?;
-                if as_path(&item)?.is_some() {
-                    return Err(PyTypeError::new_err("source mixes texts and paths; give paths alone, in a list"));
-                }
-                bytes += text(&item)?.bytes().len();
-                gathered.push(item);
-                if bytes >= most {
-                    break;
-                }
-            }
-            let end = first + gathered.len();
-            if let Some(weights) = weights
-                && (end > weights.len() || gathered.is_empty() && end < weights.len())
-            {
-                return Err(uneven(weights.len(), end, if end > weights.len() { "or more " } else { "" }).into());
-            }
-            if gathered.is_empty() {
-                return Ok(());
-            }
-            let weights = weights.map_or(&[][..], |weights| &weights[first..end]);
-            first = end;
-            let documents: Vec<Text<'_>> = gathered.iter().map(text).collect::<PyResult<_>>()?;
-            let mut pause = Pause::default();
-            let result = py.detach(|| {
-                self.change(|inner| {
-                    inner.add_weighted(&documents, weights, threads, &mut |done| {
-                        report(&mut pause, progress, "count", done - before, 0)
-                    })
-                })?
-            });
-            pause.settle(result)?;
-        }
-    }
-}
-
 /// The module that keeps counts as Arrow tables.
 fn arrow(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     py.import("bpetok.pipelines.counts_arrow")
-}
-
-pub(super) fn report(
-    pause: &mut Pause,
-    progress: Option<&Py<PyAny>>,
-    phase: &str,
-    done: u64,
-    total: u64,
-) -> crate::error::Result<()> {
-    pause.call(|py| match progress {
-        Some(progress) => progress.call1(py, (phase, done, total)).map(|_| ()),
-        None => Ok(()),
-    })
 }

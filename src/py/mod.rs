@@ -12,6 +12,7 @@
 mod batch;
 mod blocks;
 mod convert;
+mod counting;
 mod counts;
 mod errors;
 mod files;

@@ -4,7 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::convert::{self, Pause};
-use super::counts::{Counts, report};
+use super::counting::report;
+use super::counts::Counts;
 use super::tokenizer::Tokenizer;
 use crate::count;
 use crate::error::{Error, Result};
@@ -21,10 +22,11 @@ const RECORD: usize = 16;
 /// Trains a tokenizer on counts. See `bpetok.train`.
 ///
 /// `done` holds merges made before, 16 bytes each (left id, right id, count). `on_merges` gets lists of
-/// `(left id, right id, count, id, left bytes, right bytes)`, those of `done` included.
+/// `(left id, right id, count, id, left bytes, right bytes)`, those of `done` included. With `take` the counts are
+/// empty afterwards: their memory goes to the merges.
 #[pyfunction]
 #[allow(clippy::too_many_arguments)] // keywords in Python
-#[pyo3(signature = (counts, vocab_size, *, min_frequency=1, max_token_bytes=None, init=None, done=None, on_merges=None, threads=None, progress=None, max_memory=None))]
+#[pyo3(signature = (counts, vocab_size, *, min_frequency=1, max_token_bytes=None, init=None, done=None, on_merges=None, threads=None, progress=None, max_memory=None, take=false))]
 pub fn train_counts(
     py: Python<'_>,
     counts: &Bound<'_, Counts>,
@@ -37,43 +39,50 @@ pub fn train_counts(
     threads: Option<i64>,
     progress: Option<Py<PyAny>>,
     max_memory: Option<&Bound<'_, PyAny>>,
+    take: bool,
 ) -> PyResult<Tokenizer> {
     let max_memory = convert::max_memory(max_memory)?;
-    convert::threads(threads)?;
+    let threads = convert::threads(threads)?;
     if max_token_bytes == Some(0) {
         return Err(Error::Train("max_token_bytes is 0; single bytes are tokens, so give 1 or more".to_owned()).into());
     }
     let mut pause = Pause::default();
     let counts = counts.get();
-    let inner = py.detach(|| counts.settled())?;
+    let mut inner = py.detach(|| counts.settled())?;
     let init = init.map(|init| init.get().inner());
     let done = read_done(done.unwrap_or_default())?;
     let result = py.detach(|| {
         if let Some(limit) = max_memory {
             inner.summary()?.check_training(limit)?;
         }
-        let read_back;
-        let table = if inner.runs().is_empty() {
-            inner.table()
-        } else {
-            read_back = inner.read_back()?;
-            &read_back
-        };
+        let mut taken = None;
+        if take && inner.runs().is_empty() {
+            drop(inner);
+            taken = Some(counts.take_table()?);
+            inner = counts.get()?;
+        }
         let specials = specials(&inner, init)?;
         let new = specials.iter().filter(|special| special.1.is_none()).count();
         let tokens = ordinary_ids(vocab_size, init.map_or(256, tokenizer::Tokenizer::vocab_size), new)?;
-        let options = train::Options { tokens, min_frequency, max_token_bytes, init, done: &done };
+        let options = train::Options { tokens, min_frequency, max_token_bytes, init, done: &done, threads };
         let goal = (tokens - init.map_or(256, tokenizer::Tokenizer::vocab_size)) as u64;
         let mut teller = Teller { on_merges: on_merges.as_ref(), rows: Vec::new() };
         report(&mut pause, progress.as_ref(), "merge", 0, goal)?;
-        let trained = train::train(table, &options, &mut |step| {
+        let mut on_merge = |step: &Step<'_>| {
             teller.add(step);
             if step.number.is_multiple_of(REPORT) {
                 teller.tell(&mut pause)?;
                 report(&mut pause, progress.as_ref(), "merge", step.number as u64, goal)?;
             }
             Ok(())
-        })?;
+        };
+        let trained = if let Some(table) = taken {
+            train::train(table, &options, &mut on_merge)?
+        } else if inner.runs().is_empty() {
+            train::train(inner.table(), &options, &mut on_merge)?
+        } else {
+            train::train(inner.read_back()?, &options, &mut on_merge)?
+        };
         teller.tell(&mut pause)?;
         report(&mut pause, progress.as_ref(), "merge", trained.merges.len() as u64, goal)?;
         build(&inner, init, trained, specials)

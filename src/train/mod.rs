@@ -1,20 +1,27 @@
 //! Pretoken counts -> ordered merges. The pair with the highest count is merged everywhere; of equal counts, the
-//! smaller (left id, right id). `words` holds the pretokens as symbols, `pairs` the counts of neighbours.
+//! smaller (left id, right id). `words` holds the pretokens as symbols, `pairs` the counts of neighbours that are
+//! frequent enough to be merged soon, and `sift` finds those when the ones before are used up.
 //!
 //! A merge touches only the words in which its pair stands, and each change of a pair's count is
-//! gathered by neighbour first, so that the table of pairs is asked once for each neighbour, not each place.
+//! gathered by neighbour first (`changes`), so that the table of pairs is asked once for each neighbour, not each place.
 
+mod changes;
 mod digest;
 mod pairs;
+mod sift;
 mod start;
+mod tokens;
 mod words;
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
+use changes::Changes;
 pub use digest::digest;
 use pairs::{Pairs, key, pair_of};
-use words::{Changes, Words};
+use tokens::Tokens;
+use words::Words;
 
 use crate::count::table::CountTable;
 use crate::error::{Error, Result};
@@ -35,6 +42,8 @@ pub struct Options<'a> {
     pub init: Option<&'a Tokenizer>,
     /// Merges, and their counts, that an earlier run with the same counts and options has made: training goes on behind them.
     pub done: &'a [(Pair, u64)],
+    /// Threads, the calling one included; 0 is 1. The result is the same with any number.
+    pub threads: usize,
 }
 
 /// What training gives: `tokens[id]` and the merges in order.
@@ -65,97 +74,122 @@ pub struct Step<'a> {
 /// Called with every merge, those of [`Options::done`] included; an error stops the work.
 pub type OnMerge<'a> = &'a mut dyn FnMut(&Step<'_>) -> Result<()>;
 
-/// Trains.
+/// Trains. A table that is given, not lent, is let go before the first merge.
 ///
 /// # Errors
 /// A vocabulary smaller than the 256 bytes or `init`, counts whose sums pass `u64`, merges done that do not fit the counts,
 /// the error of `on_merge`.
-pub fn train(counts: &CountTable, options: &Options<'_>, on_merge: OnMerge<'_>) -> Result<Trained> {
-    check(counts, options)?;
+pub fn train(counts: impl Borrow<CountTable>, options: &Options<'_>, on_merge: OnMerge<'_>) -> Result<Trained> {
+    check(counts.borrow(), options)?;
     let mut trainer = Trainer::new(counts, options, on_merge)?;
     while trainer.tokens.len() < options.tokens
-        && let Some((pair, count)) = trainer.best()
-        && count >= options.min_frequency.max(1)
+        && let Some((pair, count)) = trainer.best()?
     {
         let id = trainer.merge(pair);
         trainer.tell(on_merge, pair, id, count)?;
     }
-    Ok(Trained { tokens: trainer.tokens, merges: trainer.merges })
+    let Trainer { tokens, merges, .. } = trainer;
+    Ok(Trained { tokens: tokens.iter().map(|(_, token)| token.to_vec()).collect(), merges })
 }
 
 struct Trainer {
-    tokens: Vec<Vec<u8>>,
-    /// Tokens of two bytes or more.
-    ids: HashMap<Vec<u8>, TokenId>,
+    tokens: Tokens,
     words: Words,
+    /// Those at or above a floor.
     pairs: Pairs,
     /// (count, pair) as they were when queued: a count may have fallen since, never risen.
     queue: BinaryHeap<(u64, Reverse<u64>)>,
     merges: Vec<Pair>,
+    /// Tokens to make, those there are included.
+    wanted: usize,
+    /// Pairs below this count are not merged.
+    least: u64,
     longest: usize,
+    threads: usize,
     left_changes: Changes,
     right_changes: Changes,
 }
 
 impl Trainer {
     /// The pair to merge next and its count, taken out of the queue.
-    fn best(&mut self) -> Option<(Pair, u64)> {
-        while let Some((count, Reverse(pair))) = self.queue.pop() {
-            let now = self.pairs.count(pair);
-            if now == count {
-                return Some((pair_of(pair), count));
+    fn best(&mut self) -> Result<Option<(Pair, u64)>> {
+        loop {
+            while let Some((count, Reverse(pair))) = self.queue.pop() {
+                let now = self.pairs.count(pair);
+                if now == count {
+                    if self.pairs.is_doubtful(pair) {
+                        // Where pairs join tokens that are there, doubts come often: now all pairs are kept.
+                        self.keep(sift::all)?;
+                        continue;
+                    }
+                    return Ok((count >= self.least).then(|| (pair_of(pair), count)));
+                }
+                if now > 0 {
+                    self.queue.push((now, Reverse(pair)));
+                }
             }
-            if now > 0 {
-                self.queue.push((now, Reverse(pair)));
+            let merges = self.wanted.saturating_sub(self.tokens.len());
+            let bounds = sift::Bounds { above: self.pairs.floor(), least: self.least, merges };
+            if bounds.above <= bounds.least {
+                return Ok(None);
             }
+            self.keep(|words, threads| sift::below(words, &bounds, threads))?;
         }
-        None
     }
 
-    /// The token of a pair. Two pairs may give the same bytes: the second joins the id of the first and takes none.
+    /// Puts other pairs in place of those before, which go first.
+    fn keep(&mut self, sift: impl FnOnce(&mut Words, usize) -> Result<Pairs>) -> Result<()> {
+        self.pairs = Pairs::default();
+        self.queue = BinaryHeap::new();
+        self.pairs = sift(&mut self.words, self.threads)?;
+        let may_join = |pair: Pair| self.tokens.length(pair.left) + self.tokens.length(pair.right) <= self.longest;
+        let pairs = self.pairs.iter().filter(|&(pair, _)| may_join(pair_of(pair)));
+        self.queue = pairs.map(|(pair, count)| (count, Reverse(pair))).collect();
+        Ok(())
+    }
+
+    /// The token of a pair, which from now on is merged.
     fn join(&mut self, pair: Pair) -> TokenId {
-        let joined = [self.tokens[pair.left as usize].as_slice(), &self.tokens[pair.right as usize]].concat();
-        let merged = self.ids.get(&joined).copied().unwrap_or_else(|| next_id(&self.tokens));
-        if merged as usize == self.tokens.len() {
-            self.ids.insert(joined.clone(), merged);
-            self.tokens.push(joined);
-        }
         self.merges.push(pair);
-        merged
+        self.tokens.join(pair)
     }
 
     /// Joins a pair in all words and brings the counts of its neighbours up to date.
     fn merge(&mut self, pair: Pair) -> TokenId {
+        let before = self.tokens.len();
         let merged = self.join(pair);
+        let is_new = self.tokens.len() > before;
         let Pair { left, right } = pair;
         let Self { tokens, words, pairs, queue, longest, left_changes, right_changes, .. } = self;
-        words.merge(pair, merged, &pairs.take_words(key(left, right)), left_changes, right_changes);
-        let length = |id: TokenId| tokens[id as usize].len();
-        let may_join = |other: TokenId| length(merged) + length(other) <= *longest;
-        let mut raise = |new: u64, count: u64, words: Vec<u32>| {
-            queue.push((pairs.raise(new, count, words), Reverse(new)));
+        words.merge(pair, merged, pairs.words(key(left, right)), left_changes, right_changes);
+        let most = longest.saturating_sub(tokens.length(merged));
+        let mut raise = |neighbour: TokenId, new: u64, count: u64, words: usize| {
+            if tokens.length(neighbour) > most {
+                return None;
+            }
+            let (now, place) = pairs.raise(new, count, words, is_new)?;
+            queue.push((now, Reverse(new)));
+            Some(place)
         };
-        for ((neighbour, count), words) in left_changes.counts().zip(left_changes.words()) {
-            if may_join(neighbour) {
-                raise(key(neighbour, merged), count, words);
-            }
+        left_changes.assign(|neighbour, count, words| raise(neighbour, key(neighbour, merged), count, words));
+        right_changes.assign(|neighbour, count, words| raise(neighbour, key(merged, neighbour), count, words));
+        for (neighbour, count) in left_changes.counts() {
+            pairs.lower(key(neighbour, left), count);
         }
-        for ((neighbour, count), words) in right_changes.counts().zip(right_changes.words()) {
-            if may_join(neighbour) {
-                raise(key(merged, neighbour), count, words);
-            }
+        for (neighbour, count) in right_changes.counts() {
+            pairs.lower(key(right, neighbour), count);
         }
-        left_changes.counts().for_each(|(neighbour, count)| pairs.lower(key(neighbour, left), count));
-        right_changes.counts().for_each(|(neighbour, count)| pairs.lower(key(right, neighbour), count));
-        left_changes.clear();
-        right_changes.clear();
+        for changes in [left_changes, right_changes] {
+            changes.write(pairs.places_mut());
+            changes.clear();
+        }
         pairs.remove(key(left, right));
         merged
     }
 
     /// Reports the merge made last.
     fn tell(&self, on_merge: OnMerge<'_>, pair: Pair, id: TokenId, count: u64) -> Result<()> {
-        let sides = [pair.left, pair.right].map(|id| self.tokens[id as usize].as_slice());
+        let sides = [pair.left, pair.right].map(|id| self.tokens.get(id));
         on_merge(&Step { number: self.merges.len(), pair, sides, id, count })
     }
 }
@@ -190,10 +224,4 @@ fn check(counts: &CountTable, options: &Options<'_>) -> Result<()> {
         )));
     }
     Ok(())
-}
-
-/// The id after the last; `check` has bounded it.
-#[allow(clippy::cast_possible_truncation)]
-fn next_id(tokens: &[Vec<u8>]) -> TokenId {
-    tokens.len() as TokenId
 }

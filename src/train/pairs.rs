@@ -1,5 +1,16 @@
-//! Neighbours -> how often they stand side by side, and in which words.
+//! Neighbours -> how often they stand side by side, and in which words: of all pairs at or above a floor.
+//!
+//! In text most pairs are rare, and merging ends long before it comes to them: they would fill the memory and never
+//! be asked for. A pair below the floor stays there, since all its occurrences arise when the younger of its two tokens
+//! does, and later merges only take some away. When the best pair falls below the floor, `sift` makes this anew with a
+//! lower one. Only where a pair joins a token that there was already does a pair gain occurrences: if it was below the
+//! floor, it is kept with the most that it can have, as a doubtful one, and has to be sifted before it is merged.
 
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use super::words::Words;
 use crate::ids::{Pair, TokenId};
 
 /// A pair as one number, ordered as pairs are.
@@ -10,31 +21,120 @@ pub fn key(left: TokenId, right: TokenId) -> u64 {
 
 /// The pair of a number.
 #[inline]
-#[allow(clippy::cast_possible_truncation)]
 pub fn pair_of(key: u64) -> Pair {
     Pair { left: (key >> 32) as TokenId, right: key as TokenId }
 }
 
-struct Entry {
-    pair: u64,
-    count: u64,
-    /// Words in which the pair stands or stood, in ascending runs.
-    words: Vec<u32>,
+/// A hash whose upper bits are good.
+#[inline]
+pub fn hash(pair: u64) -> u64 {
+    pair.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// All pairs. Open addressing over indices: entries never move.
+struct Entry {
+    pair: u64,
+    /// 0 for a pair that fell below the floor.
+    count: u64,
+    /// Where its words stand in `places`.
+    start: usize,
+    words: usize,
+}
+
+/// Pairs at or above the floor. Open addressing over indices.
 #[derive(Default)]
 pub struct Pairs {
     slots: Vec<u32>,
     entries: Vec<Entry>,
+    /// Words in which pairs stand or stood, those of a pair side by side.
+    places: Vec<u32>,
+    doubtful: HashSet<u64>,
+    floor: u64,
 }
 
 const EMPTY: u32 = u32::MAX;
+const LEAST_SLOTS: usize = 1 << 10;
 
 impl Pairs {
+    /// The counts of all pairs of a part of `words` that may matter, each with its number of words, which are not
+    /// noted yet.
+    pub fn counted(words: &Words, part: &Range<usize>, may_matter: impl Fn(u64) -> bool) -> Self {
+        let mut pairs = Self::default();
+        for word in words.iter(part) {
+            for neighbours in word.symbols.windows(2) {
+                let pair = key(neighbours[0], neighbours[1]);
+                if may_matter(pair) {
+                    let entry = pairs.find_or_add(pair);
+                    entry.count += word.count;
+                    // `start` stands for the word seen last, so that a word counts once.
+                    let mark = word.place as usize + 1;
+                    entry.words += usize::from(entry.start != mark);
+                    entry.start = mark;
+                }
+            }
+        }
+        pairs
+    }
+
+    /// The sums of what was counted in parts, of the pairs at or above `floor`, with room for their words.
+    pub fn joined(parts: &[Self], floor: u64) -> Self {
+        let mut pairs = Self { floor, ..Self::default() };
+        for counted in parts.iter().flat_map(|part| &part.entries) {
+            let entry = pairs.find_or_add(counted.pair);
+            entry.count += counted.count;
+            entry.words += counted.words;
+        }
+        pairs.entries.retain(|entry| entry.count >= floor);
+        pairs.entries.shrink_to_fit();
+        pairs.enter_all();
+        let mut end = 0;
+        for entry in &mut pairs.entries {
+            entry.start = end;
+            end += entry.words;
+        }
+        pairs
+    }
+
+    /// Places for the words of all pairs, to be given to [`Pairs::fill`] and [`Pairs::put`].
+    pub fn room(&self) -> Vec<AtomicU32> {
+        let end = self.entries.last().map_or(0, |entry| entry.start + entry.words);
+        std::iter::repeat_with(AtomicU32::default).take(end).collect()
+    }
+
+    /// Writes the words of a part behind those of the parts `before` it, of which no other call writes the places.
+    pub fn fill(&self, words: &Words, part: &Range<usize>, before: &[Self], places: &[AtomicU32]) {
+        let mut next: Vec<usize> = self.entries.iter().map(|entry| entry.start).collect();
+        for counted in before.iter().flat_map(|part| &part.entries) {
+            if let Some(index) = self.find(counted.pair) {
+                next[index] += counted.words;
+            }
+        }
+        let mut last = vec![u32::MAX; next.len()];
+        for word in words.iter(part) {
+            for neighbours in word.symbols.windows(2) {
+                if let Some(index) = self.find(key(neighbours[0], neighbours[1]))
+                    && last[index] != word.place
+                {
+                    last[index] = word.place;
+                    places[next[index]].store(word.place, Relaxed);
+                    next[index] += 1;
+                }
+            }
+        }
+    }
+
+    /// Takes over the words.
+    pub fn put(&mut self, places: Vec<AtomicU32>) {
+        self.places = places.into_iter().map(AtomicU32::into_inner).collect();
+    }
+
+    /// No pairs, and a floor above all.
+    pub fn nothing() -> Self {
+        Self { floor: u64::MAX, ..Self::default() }
+    }
+
     fn slot_of(&self, pair: u64) -> usize {
         let mask = self.slots.len() - 1;
-        let mut at = (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) as usize & mask;
+        let mut at = (hash(pair) >> (64 - self.slots.len().trailing_zeros())) as usize;
         while self.slots[at] != EMPTY && self.entries[self.slots[at] as usize].pair != pair {
             at = (at + 1) & mask;
         }
@@ -51,78 +151,96 @@ impl Pairs {
 
     fn find_or_add(&mut self, pair: u64) -> &mut Entry {
         if self.entries.len() * 2 >= self.slots.len() {
-            self.grow();
+            self.entries.retain(|entry| entry.count > 0);
+            self.enter_all();
         }
         let slot = self.slot_of(pair);
         if self.slots[slot] == EMPTY {
-            // Fewer pairs than 2^32: each needs a word, and words are numbered with 32 bits.
-            #[allow(clippy::cast_possible_truncation)]
-            {
-                self.slots[slot] = self.entries.len() as u32;
-            }
-            self.entries.push(Entry { pair, count: 0, words: Vec::new() });
+            // Fewer pairs than 2^32: each needs a word, and words are named with 32 bits.
+            self.slots[slot] = self.entries.len() as u32;
+            self.entries.push(Entry { pair, count: 0, start: 0, words: 0 });
         }
         &mut self.entries[self.slots[slot] as usize]
     }
 
     #[cold]
-    fn grow(&mut self) {
-        self.entries.retain(|e| e.count > 0);
-        let size = (self.entries.len() * 4).next_power_of_two().max(1 << 10);
-        self.slots = vec![EMPTY; size];
-        for (index, entry) in (0u32..).zip(&self.entries) {
-            let mut at = (entry.pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) as usize & (size - 1);
-            while self.slots[at] != EMPTY {
-                at = (at + 1) & (size - 1);
-            }
-            self.slots[at] = index;
+    fn enter_all(&mut self) {
+        let size = (self.entries.len() * 4).next_power_of_two().max(LEAST_SLOTS);
+        self.slots.clear();
+        self.slots.resize(size, EMPTY);
+        for index in 0..self.entries.len() {
+            let slot = self.slot_of(self.entries[index].pair);
+            self.slots[slot] = index as u32;
         }
     }
 
-    /// Adds to a pair's count and words; returns the new count.
-    pub fn raise(&mut self, pair: u64, count: u64, mut words: Vec<u32>) -> u64 {
+    /// The least count of a pair that is here.
+    pub fn floor(&self) -> u64 {
+        self.floor
+    }
+
+    /// Whether the count of a pair is only the most that it can be.
+    pub fn is_doubtful(&self, pair: u64) -> bool {
+        !self.doubtful.is_empty() && self.doubtful.contains(&pair)
+    }
+
+    /// Adds to a pair's count and makes room for more of its words; gives the new count, and where these words go.
+    /// `None` for a pair that stays below the floor. `is_young` means that one of its tokens has just come to be.
+    pub fn raise(&mut self, pair: u64, count: u64, words: usize, is_young: bool) -> Option<(u64, usize)> {
+        let known = self.find(pair).is_some_and(|index| self.entries[index].count > 0);
+        if is_young && !known && count < self.floor {
+            return None;
+        }
+        let hidden = if known || is_young { 0 } else { self.floor - 1 };
+        if hidden > 0 {
+            self.doubtful.insert(pair);
+        }
+        let end = self.places.len();
         let entry = self.find_or_add(pair);
-        entry.count += count;
-        if entry.words.is_empty() {
-            entry.words = words;
-        } else {
-            entry.words.append(&mut words);
-        }
-        entry.count
+        entry.count = entry.count.saturating_add(count).saturating_add(hidden);
+        let before = entry.start..entry.start + entry.words;
+        entry.start = end;
+        entry.words += words;
+        let now = entry.count;
+        let kept = before.len();
+        self.places.extend_from_within(before);
+        self.places.resize(end + kept + words, 0);
+        Some((now, end + kept))
     }
 
-    /// Adds one word, no earlier than those before it, to a pair.
-    pub fn note(&mut self, pair: u64, count: u64, word: u32) {
-        let entry = self.find_or_add(pair);
-        entry.count += count;
-        if entry.words.last() != Some(&word) {
-            entry.words.push(word);
-        }
-    }
-
-    /// Takes from a pair's count.
+    /// Takes from a pair's count; below the floor the pair is forgotten.
     pub fn lower(&mut self, pair: u64, count: u64) {
         if let Some(index) = self.find(pair) {
             let entry = &mut self.entries[index];
             entry.count = entry.count.saturating_sub(count);
+            if entry.count < self.floor {
+                (entry.count, entry.words) = (0, 0);
+            }
         }
     }
 
-    /// The count of a pair.
+    /// The count of a pair; 0 below the floor.
     pub fn count(&self, pair: u64) -> u64 {
         self.find(pair).map_or(0, |index| self.entries[index].count)
     }
 
-    /// The words of a pair, which it then forgets.
-    pub fn take_words(&mut self, pair: u64) -> Vec<u32> {
-        self.find(pair).map(|index| std::mem::take(&mut self.entries[index].words)).unwrap_or_default()
+    /// The words of a pair, in ascending runs.
+    pub fn words(&self, pair: u64) -> &[u32] {
+        self.find(pair).map_or(&[], |index| {
+            let entry = &self.entries[index];
+            &self.places[entry.start..entry.start + entry.words]
+        })
+    }
+
+    /// Where the words of all pairs stand.
+    pub fn places_mut(&mut self) -> &mut [u32] {
+        &mut self.places
     }
 
     /// Forgets a pair that stands nowhere any more.
     pub fn remove(&mut self, pair: u64) {
         if let Some(index) = self.find(pair) {
-            self.entries[index].count = 0;
-            self.entries[index].words = Vec::new();
+            (self.entries[index].count, self.entries[index].words) = (0, 0);
         }
     }
 

@@ -7,10 +7,9 @@
 //! pretoken as n merges leave it (`tests/rust/train.rs` tries it on random corpora). Where `init` has tokens
 //! that merging never forms, as some rank files do, merges are made again one by one instead.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::borrow::Borrow;
 
-use super::{Changes, OnMerge, Options, Pairs, Trainer, Words, pair_of};
+use super::{Changes, OnMerge, Options, Pairs, Tokens, Trainer, Words};
 use crate::count::table::CountTable;
 use crate::encode::{Encoder, Scratch};
 use crate::error::{Error, Result};
@@ -20,20 +19,20 @@ use crate::vocab::Vocabulary;
 
 impl Trainer {
     /// The state behind `options.done`, all of which `on_merge` is told.
-    pub(super) fn new(counts: &CountTable, options: &Options<'_>, on_merge: OnMerge<'_>) -> Result<Self> {
+    pub(super) fn new(counts: impl Borrow<CountTable>, options: &Options<'_>, on_merge: OnMerge<'_>) -> Result<Self> {
         let mut trainer = Self {
             tokens: options.init.map_or_else(bytes_alone, tokens_of),
-            ids: HashMap::new(),
             words: Words::default(),
-            pairs: Pairs::default(),
+            pairs: Pairs::nothing(),
             queue: std::collections::BinaryHeap::new(),
             merges: Vec::new(),
+            wanted: options.tokens,
+            least: options.min_frequency.max(1),
             longest: options.max_token_bytes.unwrap_or(usize::MAX),
+            threads: options.threads.max(1),
             left_changes: Changes::default(),
             right_changes: Changes::default(),
         };
-        let named = (0..).zip(&trainer.tokens).filter(|(_, token)| token.len() > 1);
-        trainer.ids = named.map(|(id, token)| (token.clone(), id)).collect();
         let forms_all = options.init.is_none_or(merging_forms_all);
         if forms_all {
             for &(pair, count) in options.done {
@@ -42,12 +41,11 @@ impl Trainer {
                 trainer.tell(on_merge, pair, id, count)?;
             }
         }
-        trainer.words = trainer.lay_out(counts, options.init)?;
-        trainer.queue_pairs();
+        trainer.words = trainer.lay_out(counts.borrow(), options.init)?;
+        drop(counts);
         if !forms_all {
             for &(pair, count) in options.done {
-                trainer.check_known(pair)?;
-                if trainer.pairs.count(super::key(pair.left, pair.right)) != count {
+                if trainer.best()? != Some((pair, count)) {
                     return Err(misfit(pair));
                 }
                 let id = trainer.merge(pair);
@@ -58,8 +56,7 @@ impl Trainer {
     }
 
     fn check_known(&self, pair: Pair) -> Result<()> {
-        let is_known = |id: TokenId| self.tokens.get(id as usize).is_some_and(|token| !token.is_empty());
-        if is_known(pair.left) && is_known(pair.right) { Ok(()) } else { Err(misfit(pair)) }
+        if self.tokens.is_known(pair.left) && self.tokens.is_known(pair.right) { Ok(()) } else { Err(misfit(pair)) }
     }
 
     /// Every pretoken as the tokens so far.
@@ -74,32 +71,27 @@ impl Trainer {
                 Ok(())
             });
         }
-        let named: Vec<(TokenId, &[u8])> =
-            (0..).zip(self.tokens.iter().map(Vec::as_slice)).filter(|t| !t.1.is_empty()).collect();
+        let named: Vec<(TokenId, &[u8])> = self.tokens.iter().filter(|token| !token.1.is_empty()).collect();
         let encoder = Encoder::new(Vocabulary::new(&named)?)?;
         let mut scratch = Scratch::default();
         Words::new(counts, |text, symbols| encoder.encode_raw(&mut scratch, text, symbols))
     }
-
-    /// Counts all neighbours and queues those that may become a token.
-    fn queue_pairs(&mut self) {
-        self.words.count_pairs(&mut self.pairs);
-        let length = |id: TokenId| self.tokens[id as usize].len();
-        let may_join = |pair: Pair| length(pair.left) + length(pair.right) <= self.longest;
-        let pairs = self.pairs.iter().filter(|&(pair, _)| may_join(pair_of(pair)));
-        self.queue = pairs.map(|(pair, count)| (count, Reverse(pair))).collect();
-    }
 }
 
-fn bytes_alone() -> Vec<Vec<u8>> {
-    BYTE_ORDER.iter().map(|&byte| vec![byte]).collect()
+fn bytes_alone() -> Tokens {
+    let mut tokens = Tokens::default();
+    for byte in BYTE_ORDER {
+        tokens.push(&[byte]);
+    }
+    tokens
 }
 
 /// By id; gaps and special tokens are empty.
-fn tokens_of(init: &Tokenizer) -> Vec<Vec<u8>> {
-    let mut tokens = vec![Vec::new(); init.vocab_size()];
-    for (id, token) in init.vocabulary().iter() {
-        tokens[id as usize] = token.to_vec();
+fn tokens_of(init: &Tokenizer) -> Tokens {
+    let mut tokens = Tokens::default();
+    // Ids are 32 bits.
+    for id in 0..init.vocab_size() as TokenId {
+        tokens.push(init.vocabulary().get(id).unwrap_or_default());
     }
     tokens
 }

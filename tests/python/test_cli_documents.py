@@ -21,6 +21,15 @@ TEXTS = [f"document {number} says naïve {number % 7} 世界{END_OF_TEXT}\n" for
 VOCAB_SIZE = "290"
 
 
+def zstd(data: bytes) -> bytes:
+    """What `zstd` writes; its last block is not the whole text."""
+    if sys.version_info >= (3, 14):
+        from compression.zstd import compress
+    else:
+        from backports.zstd import compress
+    return compress(data[: len(data) // 2]) + compress(data[len(data) // 2 :])
+
+
 def train(folder: Path, *arguments: str, code: int = 0, input: bytes = b"") -> str:
     command = [sys.executable, "-m", "bpetok", "train", *arguments, "--vocab-size", VOCAB_SIZE]
     done = subprocess.run(
@@ -39,6 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "half2.jsonl.gz").write_bytes(gzip.compress("\n".join(lines[30:]).encode()))
     (folder / "a.txt").write_bytes("".join(TEXTS).encode())
     (folder / "a.txt.gz").write_bytes(gzip.compress("".join(TEXTS).encode()))
+    (folder / "half2.jsonl.zst").write_bytes(zstd("\n".join(lines[30:]).encode()))
+    (folder / "a.txt.zst").write_bytes(zstd("".join(TEXTS).encode()))
+    (folder / "cut.txt.zst").write_bytes(zstd("".join(TEXTS).encode())[:-20])
     parquet.write_table(arrow.table({"body": TEXTS}), folder / "a.parquet")
     whole = (folder / "a.parquet").read_bytes()
     (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
@@ -55,7 +67,9 @@ def expected() -> bpetok.Tokenizer:
     "arguments",
     [
         ["a.jsonl", "--field", "body"],
-        ["half?.jsonl*", "--field", "body"],
+        ["half?.jsonl", "half2.jsonl.gz", "--field", "body"],
+        ["half1.json?", "half?.jsonl.zst", "--field", "body", "--max-memory", "256MiB"],
+        ["a.txt.zst"],
         ["half1.jsonl", "half2.jsonl.gz", "--field", "body", "--max-memory", "256MiB"],
         ["a.parquet", "--field", "body", "--threads", "1"],
         ["a.txt.gz", "--max-memory", "128MiB", "--no-held-out"],
@@ -97,6 +111,7 @@ def test_every_tenth_document_is_kept_aside(folder: Path) -> None:
         (["a.parquet"], "no column 'text'; the columns there are 'body'"),
         (["cut.parquet", "--field", "body"], "cut.parquet is not a whole Parquet file"),
         (["a.txt", "cut.txt.gz"], "cut.txt.gz is damaged or cut short"),
+        (["cut.txt.zst"], "cut.txt.zst is damaged or cut short"),
         (["a.txt", "*.none"], "*.none: no file matches this glob"),
         (["a.txt", "."], "is a folder"),
         (["a.txt", "--max-memory", "much"], "max_memory is 'much'"),

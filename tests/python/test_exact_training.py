@@ -1,9 +1,11 @@
-"""Training gives HF's merges: live on small text, and on the handed corpora at full size."""
+"""Training gives HF's merges: live on small text; on the handed corpora by digests of what HF learnt
+(`tests/vectors/make_large.py`), since HF takes minutes and gigabytes for the larger ones."""
 
 from __future__ import annotations
 
-from functools import cache
+import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,8 +14,7 @@ from hypothesis import strategies as st
 import bpetok
 from support import CUSTOM, END_OF_TEXT, FOR_HF, GPT2, VECTORS, hf_merges, read_jsonl
 
-CORPORA = ("english", "code", "multilingual")
-SIZES = (8_192, 32_768)
+LARGE = read_jsonl(VECTORS / "training_large.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -55,32 +56,42 @@ def test_custom_patterns(name: str, documents: list[str]) -> None:
 # --- the handed corpora ---------------------------------------------------------------------------
 
 
-@cache
-def expected(path: Path) -> list[tuple[bytes, bytes]]:
-    """HF's merges at the largest size; those of a smaller one are a prefix. 10 to 20 s each."""
-    documents = path.read_bytes().decode("utf-8").split(END_OF_TEXT)
-    return hf_merges(documents, max(SIZES))
+def paths_of(row: dict[str, Any], data_dir: Path) -> list[Path]:
+    """The files of a row, of which every byte is what HF was given."""
+    paths = [data_dir / name for name in row["files"]]
+    text = hashlib.sha256()
+    for path in paths:
+        text.update(path.read_bytes())
+    assert text.hexdigest() == row["text_sha256"], "another text: run tests/vectors/make_large.py"
+    return paths
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
-@pytest.mark.parametrize("size", SIZES)
+def digest(merges: list[tuple[bytes, bytes]]) -> str:
+    return hashlib.sha256(
+        "\n".join(f"{left.hex()} {right.hex()}" for left, right in merges).encode()
+    ).hexdigest()
+
+
+@pytest.mark.parametrize("row", LARGE, ids=lambda row: row["name"])
 @pytest.mark.parametrize("threads", [1, 2, 8])
-def test_corpora_from_files(data_dir: Path, corpus: str, size: int, threads: int) -> None:
-    path = data_dir / f"corpora/{corpus}.txt"
-    # One more than HF's size: the special token has the highest id.
-    tok = bpetok.train(path, size + 1, pattern="gpt2", threads=threads)
-    assert tok.special_tokens == {END_OF_TEXT: size}
-    assert tok.merges == expected(path)[: size - 256]
+def test_corpora_from_files(data_dir: Path, row: dict[str, Any], threads: int) -> None:
+    paths = paths_of(row, data_dir)
+    for size, expected in row["merges_sha256"].items():
+        # One more than HF's size: the special token has the highest id.
+        tok = bpetok.train(paths, int(size) + 1, pattern="gpt2", threads=threads)
+        assert tok.special_tokens == {END_OF_TEXT: int(size)}
+        assert digest(tok.merges) == expected
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
-def test_corpora_from_an_iterator_twice_the_same_bytes(data_dir: Path, corpus: str) -> None:
-    path = data_dir / f"corpora/{corpus}.txt"
+@pytest.mark.parametrize("row", LARGE[:3], ids=lambda row: row["name"])
+def test_corpora_from_an_iterator_twice_the_same_bytes(data_dir: Path, row: dict[str, Any]) -> None:
+    (path,) = paths_of(row, data_dir)
     documents = path.read_bytes().decode("utf-8").split(END_OF_TEXT)
-    size = max(SIZES)
+    smaller, size = map(int, row["merges_sha256"])
     from_texts = bpetok.train(iter(documents), size + 1, pattern=GPT2, threads=2)
-    assert from_texts.merges == expected(path)
+    assert digest(from_texts.merges) == row["merges_sha256"][str(size)]
     from_file = bpetok.train([path], size + 1, pattern="gpt2", threads=2)
     assert from_file._to_bytes() == from_texts._to_bytes()
-    smaller = bpetok.train((text.encode() for text in documents), min(SIZES) + 1, pattern="gpt2")
-    assert smaller.merges == expected(path)[: min(SIZES) - 256]
+    texts = (text.encode() for text in documents)
+    tok = bpetok.train(texts, smaller + 1, pattern="gpt2")
+    assert digest(tok.merges) == row["merges_sha256"][str(smaller)]

@@ -56,6 +56,16 @@ def test_counts_on_disk_are_those_in_memory(text: Path, tmp_path: Path) -> None:
     assert bounded.to_arrow().equals(free.to_arrow())
 
 
+def test_counts_are_added_within_the_limit(text: Path) -> None:
+    free, total = counted(text), counted(["the end"])
+    total.update(free, max_memory="128MiB")
+    assert total.spilled_bytes > MEBIBYTE
+    expected = counted(["the end"])
+    expected.merge(free)
+    assert expected.spilled_bytes == 0
+    assert total.to_arrow().equals(expected.to_arrow())
+
+
 def test_pruning_says_what_it_dropped(text: Path) -> None:
     free, bounded = counted(text), counted(text, max_memory="128MiB")
     before = (len(free), free.total)

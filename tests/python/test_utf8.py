@@ -137,3 +137,20 @@ def test_a_table_of_many_tokens_is_made_in_milliseconds_and_read_in_microseconds
     for _ in range(1000):
         tok.utf8_mask(State())
     assert time.process_time() - start < 0.1
+
+
+def test_the_table_of_two_hundred_thousand_real_tokens(
+    published: dict[str, bpetok.Tokenizer],
+) -> None:
+    times = []
+    for i in range(3):
+        tok = published["o200k_base"].with_special_tokens({f"<|{i}|>": 200_018 + i + 1})
+        start = time.process_time()
+        mask = tok.utf8_mask(State())
+        times.append(time.process_time() - start)
+        assert all(mask[token] for token in tok.special_tokens.values())
+        assert not any(
+            tok.utf8_mask(State(b"\xe3"))[token] for token in tok.special_tokens.values()
+        )
+        assert not mask[199_998]  # a gap
+    assert min(times) < 0.05

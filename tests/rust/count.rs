@@ -32,6 +32,28 @@ fn files_and_documents_agree() {
 }
 
 #[test]
+fn tables_of_several_threads_add_up() {
+    // Enough different pretokens, short and long, that threads share the sum of their tables too.
+    let mut text = String::new();
+    for number in 0..120_000u64 {
+        let word = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+        let end = if number % 3 == 0 { "abcdefghijklmnop" } else { "" };
+        let letters: String = format!("{word:x}").chars().map(|c| char::from(b'a' + c as u8 % 26)).collect();
+        text.extend([" ", &letters, end]);
+    }
+    text = text.clone() + &text;
+    let expected = counted("gpt2", &[Text::Valid(&text)], 1);
+    assert!(expected.len() > 100_000);
+    for threads in [2, 3, 8] {
+        assert_eq!(counted("gpt2", &[Text::Valid(&text)], threads), expected);
+        let mut counts = Counts::new("gpt2", &["<|end|>".to_owned()], Digits::None).unwrap();
+        counts.add_reader(text.as_bytes(), threads, &mut |_| Ok(())).unwrap();
+        assert_eq!(counts.table().sorted(), expected);
+        assert_eq!(counts.bytes(), text.len() as u64);
+    }
+}
+
+#[test]
 fn counts_add_up_and_refuse_others() {
     let mut one = Counts::new("gpt2", &[], Digits::None).unwrap();
     one.add_documents(&[Text::Valid("a b a")], 1, &mut |_| Ok(())).unwrap();

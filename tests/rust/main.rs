@@ -16,6 +16,7 @@ mod encode;
 mod encode_files;
 mod files;
 mod masks;
+mod memo;
 mod quant;
 mod regex;
 mod scanner;

@@ -12,7 +12,11 @@ fn trained(words: &[(&[u8], u64)], merges: usize, min_frequency: u64) -> Trained
         table.add(word, 0, word.len(), *count).unwrap();
     }
     let options = Options { tokens: 256 + merges, min_frequency, ..Options::default() };
-    train(&table, &options, &mut |_| Ok(())).unwrap()
+    let lent = train(&table, &options, &mut |_| Ok(())).unwrap();
+    // Threads share the words out, and a table that is given goes before the first merge: neither may be seen.
+    let given = train(table, &Options { threads: 3, ..options }, &mut |_| Ok(())).unwrap();
+    assert_eq!(given, lent);
+    lent
 }
 
 fn check(words: &[(&[u8], u64)], merges: usize, min_frequency: u64) {
@@ -47,7 +51,7 @@ fn ties_go_to_the_smaller_ids() {
 #[test]
 fn too_small_a_vocabulary_is_refused() {
     let options = Options { tokens: 255, min_frequency: 1, ..Options::default() };
-    let error = train(&CountTable::default(), &options, &mut |_| Ok(())).unwrap_err();
+    let error = train(CountTable::default(), &options, &mut |_| Ok(())).unwrap_err();
     assert!(matches!(error, Error::Train(_)) && error.to_string().contains("255"));
 }
 
@@ -74,11 +78,34 @@ fn the_caller_may_stop() {
     assert!(matches!(stopped, Err(Error::Interrupted)));
 }
 
+/// Words of 1 to 9 letters without a pattern.
+fn many_words(number: usize) -> Vec<(Vec<u8>, u64)> {
+    let mut state = 1u64;
+    let mut next = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut words = std::collections::BTreeMap::new();
+    while words.len() < number {
+        let length = 1 + next(9);
+        let word: Vec<u8> = (0..length).map(|_| b"etaoinshrdlu"[next(12).min(next(12)) as usize]).collect();
+        *words.entry(word).or_insert(0) += 1 + next(50) * next(50);
+    }
+    words.into_iter().collect()
+}
+
+#[test]
+fn words_enough_for_several_threads_and_floors() {
+    let words = many_words(8_000);
+    let words: Vec<(&[u8], u64)> = words.iter().map(|(word, count)| (word.as_slice(), *count)).collect();
+    check(&words, 400, 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
     #[test]
     fn random_corpora(
-        words in prop::collection::vec(("[ab c]{1,12}|[a-e]{1,6}|\\PC{1,6}", 1u64..20), 1..20),
+        words in prop::collection::vec(("[ab c]{1,12}|[a-e]{1,6}|\\PC{1,6}", prop_oneof![1u64..20, 1u64..100_000]), 1..20),
         merges in 0usize..40,
         min_frequency in 1u64..4,
     ) {

@@ -47,7 +47,7 @@ fn ids_by_bytes(trained: &Trained) -> BTreeMap<Vec<u8>, u32> {
 
 fn run(words: &Words, options: &Options<'_>) -> (Trained, Done) {
     let mut steps = Vec::new();
-    let trained = train(&table(words), options, &mut |step| {
+    let trained = train(table(words), options, &mut |step| {
         assert_eq!(step.number, steps.len() + 1);
         steps.push((step.pair, step.count));
         Ok(())
@@ -160,7 +160,7 @@ fn a_pair_that_spells_a_token_joins_it() {
 #[test]
 fn too_small_a_vocabulary_and_merges_of_other_counts_are_refused() {
     let init = init_of(&[b"ab".to_vec(), b"xyz".to_vec()], 1, 300);
-    let refused = |options: &Options<'_>| match train(&table(&vec![("abab".to_owned(), 1)]), options, &mut |_| Ok(())) {
+    let refused = |options: &Options<'_>| match train(table(&vec![("abab".to_owned(), 1)]), options, &mut |_| Ok(())) {
         Err(Error::Train(reason)) => reason,
         other => panic!("{other:?}"),
     };

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.embedding import check_ids
+from bpetok.nn.errors import InputError
 from bpetok.nn.heads import label_scores, sentence, token_scores
 from bpetok.nn.model import Model, run_causal
 from bpetok.nn.run import Packed, as_mask, pack
@@ -86,9 +87,18 @@ class Decoder(Model):
         return label_scores(hidden[np.arange(len(hidden)), at], self.config, self.heads)
 
     def embed(
-        self, ids: Any, mask: Any = None, pooling: str = "mean", normalize: bool = True
+        self,
+        ids: Any,
+        mask: Any = None,
+        token_types: None = None,
+        pooling: str = "mean",
+        normalize: bool = True,
     ) -> Array:
-        """One vector per text: `[b, t] -> [b, d]`."""
+        """One vector per text, as an encoder gives it: `[b, t] -> [b, d]`."""
+        if token_types is not None:
+            raise InputError(
+                f"a {self.config.family} has no token types: leave token_types at None"
+            )
         real = as_mask(mask, np.atleast_2d(np.asarray(ids)))
         return sentence(self.hidden(ids, None, mask)[0], real, pooling, normalize)
 

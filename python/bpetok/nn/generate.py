@@ -42,13 +42,16 @@ def generate(
 ) -> Ids:
     """Continue each row of ids: `[b, t] -> [b, t + new]`; a row that has ended is filled up with `eos`.
 
-    `eos` is one id or several; generation stops early when every row has ended. `mask [b, t]` marks the real ids of
-    prompts padded to one length, best on the left. For an encoder-decoder pass its `memory`; `ids=None` then means the
-    config's start id. `beams` above 1 searches instead of sampling. `stop(new_ids)` ends a row (see `stop_strings`).
+    `eos` is one id or several (the first fills; without any, rows that `stop` ended are filled with 0); generation
+    stops early when every row has ended. `mask [b, t]` marks the real ids of prompts padded to one length, best on
+    the left. For an encoder-decoder pass its `memory`; `ids=None` then means the config's start id. `beams` above 1
+    searches instead of sampling. `stop(new_ids)` ends a row (see `stop_strings`).
     """
     if ids is None and memory is not None:
         ids = np.full((len(memory), 1), model.config.decoder_start or 0)
     prompt, ends = _prompt(ids), _ends(eos)
+    if max_new_tokens < 0:
+        raise InputError(f"max_new_tokens={max_new_tokens}: must be at least 0")
     if beams < 1 or (beams > 1 and stop is not None):
         raise InputError(f"beams={beams}: must be at least 1, and beam search takes no stop=")
     if mask is not None and not np.atleast_2d(np.asarray(mask)).any(1).all():

@@ -36,6 +36,21 @@ def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
     return kind
 
 
+def _home(folder: str | os.PathLike[str]) -> Path:
+    """Where a folder keeps its network: sentence-transformers' older folders name a subfolder in `modules.json`."""
+    folder = Path(folder)
+    modules = folder / "modules.json"
+    if (folder / "config.json").exists() or not modules.is_file():
+        return folder
+    try:
+        inner = json.loads(modules.read_text("utf-8"))[0]["path"]
+        if Path(inner).name != inner:
+            raise ValueError(f"path {inner!r} is no plain folder name")
+    except (ValueError, TypeError, LookupError) as error:
+        raise ConfigError(f"{modules}: its first module names no folder ({error})") from error
+    return folder / str(inner)
+
+
 def _read_json(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """`config.json` without, and with only, what it says about our own quantised weights."""
     path = Path(folder)
@@ -54,15 +69,17 @@ def _read_json(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
 
 def load_config(folder: str | os.PathLike[str]) -> Config:
     """Read `config.json` alone, from its folder or by its own path (for counting without weights)."""
-    return config_from_json(_read_json(folder)[0])
+    return config_from_json(_read_json(_home(folder))[0])
 
 
 def load(folder: str | os.PathLike[str], dtype: DTypeLike = "float32") -> Any:
     """Load a checkpoint: a `Decoder`, `Encoder` or `EncoderDecoder`, by the config's family.
 
     Weights stay in the memory-mapped file where its dtype is the one asked for; float16 and bfloat16 are widened;
-    what `quant_files.save` wrote stays in its blocks.
+    what `quant_files.save` wrote stays in its blocks. A folder of sentence-transformers is read too; how it pools
+    is in its `1_Pooling/config.json`, and for you to tell `embed`.
     """
+    folder = _home(folder)
     kind, (raw, blocks) = _dtype(dtype), _read_json(folder)
     config, tensors = config_from_json(raw), read_folder(folder)
     if blocks is None:

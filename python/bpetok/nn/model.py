@@ -91,6 +91,10 @@ def run_causal(
         raise InputError(
             f"the state is of {len(state.layers)} layers, the model has {net.config.layers}"
         )
+    if state.kind != net.state_kind:
+        raise InputError(
+            f"the state is another model's: {_difference(state.kind, net.state_kind)}; start with state=None"
+        )
     if len(state.lengths) != batch:
         raise InputError(f"the state holds {len(state.lengths)} rows, the new ids {batch}")
     end = int((state.lengths + packed.counts).max(initial=0))
@@ -105,6 +109,13 @@ def run_causal(
     here = Here(plan.query_positions, plan.key_positions, rotation, plan, note=note, **memory)
     x, new = net(net.embed(packed.ids, positions, note), here, state, keys)
     return x, new if new is not None else state
+
+
+def _difference(theirs: tuple[Any, ...], ours: tuple[Any, ...]) -> str:
+    """The first thing in which two kinds of state differ, layers counted from 0."""
+    at = next(i for i, (a, b) in enumerate(zip(theirs, ours, strict=True)) if a != b)
+    what = f"layer {at - 1} of {theirs[at][0]} {theirs[at][1]}" if at else f"window {theirs[0]}"
+    return f"{what}, not {ours[at][0]} {ours[at][1]}" if at else f"{what}, not {ours[0]}"
 
 
 def encode_stack(

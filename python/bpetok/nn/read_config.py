@@ -26,6 +26,8 @@ from bpetok.nn.read_rope import ROPE_FIELDS, rope_from_json
 
 __all__ = ["config_from_json"]
 
+_MAY_BE_NULL = frozenset({"window", "kv_heads", "bos", "eos", "pad", "decoder_start", "rope.theta"})
+
 
 def config_from_json(raw: Mapping[str, Any]) -> Config:
     """Turn the parsed `config.json` of any family in the table into a `Config`."""
@@ -89,7 +91,7 @@ def _check_fields(name: str, family: Family, json: Mapping[str, Any]) -> None:
 
 def _build(name: str, family: Family, json: Mapping[str, Any], reads: Reads) -> Config:
     """Fill the settings of one stack from the fields that `reads` names."""
-    got = {key: json.get(field, default) for key, (field, default) in reads.items()}
+    got = {key: _value(json, key, field, default) for key, (field, default) in reads.items()}
     got |= family.fixed
     inner = {key[4:]: got.pop(key) for key in list(got) if key.startswith("ssm.")}
     theta = got.pop("rope.theta", None)
@@ -119,6 +121,16 @@ def _build(name: str, family: Family, json: Mapping[str, Any], reads: Reads) -> 
     eos = got["eos"]
     got["eos"] = () if eos is None else tuple(eos) if isinstance(eos, list) else (eos,)
     return Config(family=name, **got)
+
+
+def _value(json: Mapping[str, Any], key: str, field: str, default: Any) -> Any:
+    """One field or its default; null is a value of its own for some fields, and no number for the others."""
+    value = json.get(field, default)
+    if value is None and default is not None and key not in _MAY_BE_NULL:
+        raise ConfigError(
+            f"config field {field}=None: give a value, or leave it out for {default!r}"
+        )
+    return default if value is None and key == "rope.theta" else value
 
 
 def _layer_pattern(got: dict[str, Any], layers: int) -> dict[str, Any]:

@@ -55,6 +55,15 @@ _MAY: dict[str, frozenset[str]] = {
 
 def rope_from_json(json: Mapping[str, Any], theta: float, max_positions: int) -> Rope:
     """Read either dialect; `theta` is the value of `rope_theta` or the family's default."""
+    if json.get("rope_parameters") and json.get("rope_scaling"):
+        both = [
+            rope_from_json({**json, other: None}, theta, max_positions)
+            for other in ("rope_scaling", "rope_parameters")
+        ]
+        if both[0] != both[1]:
+            raise ConfigError(
+                "config fields rope_parameters and rope_scaling are the same in two dialects and differ; keep one"
+            )
     parts = dict(json.get("rope_parameters") or json.get("rope_scaling") or {})
     where = "rope_parameters" if json.get("rope_parameters") else "rope_scaling"
     kind = parts.pop("rope_type", None) or parts.get("type") or "default"

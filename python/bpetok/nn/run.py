@@ -97,6 +97,7 @@ class Net:
             self.top["positions"] = table.astype(self.dtype)
         self.layers = tuple(_prepare(p, c) for p in stack.layers)
         self._rotation: tuple[Array, Array] = (np.zeros((0, 1)), np.zeros((0, 1)))
+        self.state_kind = self.empty_state(0).kind if c.causal else ()
 
     def empty_state(self, batch: int) -> State:
         """The state of a causal stack that has read nothing."""

@@ -104,11 +104,11 @@ def read_safetensors(path: str | os.PathLike[str]) -> Tensors:
 
 
 def read_folder(folder: str | os.PathLike[str]) -> Tensors:
-    """Open `model.safetensors`, or every shard that `model.safetensors.index.json` lists."""
+    """Open `model.safetensors`, or else every shard that `model.safetensors.index.json` lists."""
     folder = Path(folder)
-    index = folder / "model.safetensors.index.json"
-    if not index.exists():
-        return read_safetensors(folder / "model.safetensors")
+    index, whole = folder / "model.safetensors.index.json", folder / "model.safetensors"
+    if whole.exists() or not index.exists():
+        return read_safetensors(whole)
     try:
         owner = dict(json.loads(index.read_text("utf-8"))["weight_map"])
     except (ValueError, KeyError, TypeError) as error:

@@ -83,6 +83,17 @@ class State:
                     total += b * g * live * d * part.itemsize
         return total
 
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What must be equal for one model to go on where another stopped: window, shapes and dtypes of a row."""
+        parts = (
+            (layer.keys, layer.keys.shape[1::2])
+            if isinstance(layer, KeyValues)
+            else (layer.ssm, layer.conv.shape[1:] + layer.ssm.shape[1:])
+            for layer in self.layers
+        )
+        return (self.window, *((array.dtype, shape) for array, shape in parts))
+
     def select(self, rows: Any) -> State:
         """The state of some rows, in any order and number (beam search reorders with it)."""
         rows = np.asarray(rows)  # an index array copies: two states must never share spare room

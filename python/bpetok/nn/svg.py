@@ -26,6 +26,8 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.nn.errors import InputError
+
 __all__ = ["BLUES", "INK", "MUTED", "Drawing", "colour", "png", "shade", "width_of"]
 
 INK, MUTED, GRID = "#1d2433", "#667085", "#e4e7ec"
@@ -47,6 +49,9 @@ REDS = (
     (196, 46, 36),
     (112, 8, 20),
 )
+
+
+_OTHERS = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf"})
 
 
 class Drawing:
@@ -155,7 +160,10 @@ class Drawing:
         return str(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture to a file."""
+        """Write the picture to an `.svg` file, which browsers show and `rsvg-convert` or Inkscape turn into others."""
+        suffix = Path(path).suffix.lower()
+        if suffix in _OTHERS:
+            raise InputError(f"a drawing is SVG, not {suffix}: save it as .svg and convert that")
         Path(path).write_text(str(self) + "\n", "utf-8")
 
 

@@ -7,12 +7,13 @@ worker saw which document.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import Counts
+from bpetok.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow
 
@@ -67,3 +68,36 @@ def count_batches(
             counts = Counts(pattern, specials, digits)
     if len(counts):
         yield from to_arrow(counts).to_batches()
+
+
+def options_for(
+    what: str,
+    columns: Sequence[str] | None,
+    field: str,
+    pattern: str,
+    special_tokens: Iterable[str],
+    digits: str,
+) -> dict[str, Any]:
+    """The settings as an adapter hands them to the tasks, found fit here and not in every task.
+
+    Args:
+        what: what the engine calls its table.
+        columns: its columns, if the engine knows them.
+        field: the one that holds the documents.
+        pattern, special_tokens, digits: as for `bpetok.train`.
+
+    Raises:
+        FormatError: for a missing column.
+        PatternError: for an invalid regex.
+
+    >>> options_for("dataset", ["id", "text"], "body", "gpt2", (), "none")
+    Traceback (most recent call last):
+    ...
+    bpetok.errors.FormatError: no column 'body' in this dataset; the columns there are ['id', 'text']
+    """
+    if columns is not None and field not in columns:
+        raise FormatError(f"no column {field!r} in this {what}; the columns there are {columns}")
+    options: dict[str, Any] = {"pattern": pattern, "special_tokens": list(special_tokens)}
+    options["digits"] = digits
+    Counts(**options)
+    return options

@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import Counts
-from bpetok.errors import FormatError
-from bpetok.pipelines.counting import MAX_PRETOKENS, count_batches
+from bpetok.pipelines.counting import MAX_PRETOKENS, count_batches, options_for
 from bpetok.pipelines.optional import require
 
 if TYPE_CHECKING:
@@ -54,12 +53,8 @@ def count_dataset(
     require("ray.data", "ray", "Counting on Ray")
     from bpetok.pipelines.counts_arrow import from_arrow
 
-    columns = dataset.columns()
-    if columns is not None and field not in columns:
-        raise FormatError(f"no column {field!r} in this dataset; the columns there are {columns}")
-    specials = list(special_tokens)
-    options: dict[str, Any] = {"pattern": pattern, "special_tokens": specials, "digits": digits}
-    total = Counts(**options)  # an invalid pattern fails here, and not in every task
+    options = options_for("dataset", dataset.columns(), field, pattern, special_tokens, digits)
+    total = Counts(**options)
     counted = dataset.select_columns([field]).map_batches(
         partial(_count_block, field=field, max_pretokens=max_pretokens, **options),
         batch_format="pyarrow",

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import Counts
-from bpetok.errors import FormatError, TrainError
-from bpetok.pipelines.counting import MAX_PRETOKENS, count_batches
+from bpetok.errors import TrainError
+from bpetok.pipelines.counting import MAX_PRETOKENS, count_batches, options_for
 from bpetok.pipelines.optional import require
 
 if TYPE_CHECKING:
@@ -57,16 +57,7 @@ def count_dataframe(
     functions = require("pyspark.sql.functions", "spark", "Counting on Spark")
     from bpetok.pipelines.counts_arrow import from_arrow
 
-    if field not in dataframe.columns:
-        raise FormatError(
-            f"no column {field!r} in this dataframe; the columns there are {dataframe.columns}"
-        )
-    options: dict[str, Any] = {
-        "pattern": pattern,
-        "special_tokens": list(special_tokens),
-        "digits": digits,
-    }
-    Counts(**options)  # an invalid pattern fails here, and not in every task
+    options = options_for("dataframe", dataframe.columns, field, pattern, special_tokens, digits)
     run = partial(count_batches_int64, field=field, max_pretokens=max_pretokens, **options)
     column = functions.col(f"`{field.replace('`', '``')}`")  # in quotes, since a name may hold dots
     counted = dataframe.select(column).mapInArrow(run, SCHEMA)

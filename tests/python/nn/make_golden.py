@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -325,17 +326,36 @@ def old_dialect(folder: Path, name: str) -> None:
         path.write_text(json.dumps(config, indent=2))
 
 
+def unchanged(old: Path, new: Path) -> bool:
+    """Whether a case is the one that is there, up to the last digits, which differ between processors."""
+    files = [path for path in new.iterdir() if path.name != "oracle.npz"]
+    if not all(
+        (old / f.name).exists() and (old / f.name).read_bytes() == f.read_bytes() for f in files
+    ):
+        return False
+    with np.load(old / "oracle.npz") as a, np.load(new / "oracle.npz") as b:
+        return set(a) == set(b) and all(
+            a[k].dtype == b[k].dtype
+            and a[k].shape == b[k].shape
+            and np.abs(a[k] - b[k]).max() <= 1e-13 * np.abs(a[k]).max()
+            for k in a
+        )
+
+
 def main() -> None:
-    """Write all cases."""
+    """Write all cases, and leave those alone that come out as they are."""
     target = Path(
         sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parents[2] / "golden" / "nn" / "made"
     )
     for name in CASES:
-        make(name, target / name)
-        print(
-            f"{name:20s} {sum(f.stat().st_size for f in (target / name).iterdir()):8d} bytes",
-            flush=True,
-        )
+        with tempfile.TemporaryDirectory() as scratch:
+            made = Path(scratch) / name
+            make(name, made)
+            same = (target / name).is_dir() and unchanged(target / name, made)
+            if not same:
+                shutil.rmtree(target / name, ignore_errors=True)
+                shutil.copytree(made, target / name)
+        print(f"{name:20s} {'as it was' if same else 'written'}", flush=True)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,11 @@ REFUSED = [
     ("llama", {"rope_parameters": {"rope_type": "longrope"}}, "rope_parameters.rope_type='longrope'"),
     ("llama", {"rope_parameters": {"rope_type": "linear"}}, "rope_parameters.factor"),
     ("llama", {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "beta_fast": 3}}, "beta_fast=3"),
+    ("llama", {"rope_parameters": {"rope_type": "default"}, "rope_scaling": {"type": "linear", "factor": 2.0}}, "two dialects"),
+    ("llama", {"rms_norm_eps": None}, "rms_norm_eps=None"),
+    ("llama", {"hidden_act": None}, "hidden_act=None"),
+    ("mamba", {"conv_kernel": None}, "conv_kernel=None"),
+    ("gpt2", {"n_positions": None}, "n_positions=None"),
     ("llama", {"partial_rotary_factor": 0.5}, "partial_rotary_factor=0.5"),
     ("llama", {"num_key_value_heads": 3}, "3 key/value heads"),
     ("llama", {"hidden_size": 18}, "18"),
@@ -113,6 +118,15 @@ def test_both_rope_dialects_say_the_same() -> None:
     assert nn.config_from_json({**BASE["llama"], **plain}).rope == nn.Rope(
         theta=50.0, original_max_positions=2048
     )
+
+
+def test_null_where_it_means_the_default() -> None:
+    base = BASE["mistral"]
+    same = {"head_dim": None, "rope_theta": None, "rope_scaling": None, "rope_parameters": None}
+    assert nn.config_from_json({**base, **same}) == nn.config_from_json(base)
+    both = {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 50.0}}
+    old = {"rope_theta": 50.0, "rope_scaling": {"type": "linear", "factor": 2.0}}
+    assert nn.config_from_json({**base, **both, **old}) == nn.config_from_json({**base, **old})
 
 
 def test_windows_and_experts_by_default() -> None:
@@ -261,6 +275,27 @@ def test_bare_names_without_the_prefix(tmp_path: Path) -> None:
     shutil.copy(GOLDEN / "gpt2_tied" / "config.json", tmp_path)
     o = vectors("gpt2_tied")
     close(nn.load(tmp_path, "float64")(o["full.input_ids"])[0][0], o["full.logits"])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_one_file_or_many(tmp_path: Path, dtype: str) -> None:
+    """Three shards give what one file gives; where there are both, the one file counts, as in `transformers`."""
+    tensors = nn.read_safetensors(GOLDEN / "gpt2_tied" / "model.safetensors")
+    shutil.copy(GOLDEN / "gpt2_tied" / "config.json", tmp_path)
+    owner = {name: f"part-{i % 3}.safetensors" for i, name in enumerate(tensors)}
+    for shard in set(owner.values()):
+        mine = {name: tensors[name].astype(dtype) for name in tensors if owner[name] == shard}
+        nn.write_safetensors(tmp_path / shard, mine)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": owner}))
+    ids = [[1, 2, 3]]
+    many, _ = nn.load(tmp_path, "float64")(ids)
+    whole = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
+    nn.write_safetensors(tmp_path / "model.safetensors", whole)
+    (tmp_path / "part-0.safetensors").unlink()
+    assert (nn.load(tmp_path, "float64")(ids)[0] == many).all()
+    want = nn.load(GOLDEN / "gpt2_tied", "float64")(ids)[0]
+    assert distance(many, want) < (0.01 if dtype == "float16" else 1e-15)
 
 
 def test_bad_indexes(tmp_path: Path) -> None:

@@ -170,6 +170,20 @@ def test_bad_ids_and_masks_are_named() -> None:
     refused(lambda: model([[1], [2]], model([[1]])[1]), "1 rows", "2")
 
 
+def test_the_state_of_another_model_is_refused() -> None:
+    def state(name: str, dtype: str = "float64", **changes: Any) -> nn.State:
+        return tiny(name, dtype, **changes)([[1, 2]])[1]
+
+    llama, window = MODELS["llama"], tiny("mistral", sliding_window=5)
+    refused(lambda: llama([[3]], state("gpt2")), "layer 0", "(4, 4)", "(2, 4)", "state=None")
+    refused(lambda: llama([[3]], state("mamba")), "layer 0", "another model's")
+    refused(lambda: llama([[3]], state("llama", "float32")), "float32", "float64")
+    refused(lambda: llama([[3]], state("mistral")), "window 3, not None")
+    refused(lambda: window([[3]], state("mistral")), "window 3, not 5")
+    refused(lambda: MODELS["mamba"]([[3]], state("mamba", state_size=5)), "layer 0", "5", "4")
+    assert llama([[3]], state("llama"))[0].shape == (1, 1, 50)
+
+
 class Watched(np.ndarray[Any, Any]):
     """An array that objects when anything made from it is float64."""
 

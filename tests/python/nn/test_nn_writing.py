@@ -234,6 +234,14 @@ def test_beams_of_a_batch_are_those_of_its_rows() -> None:
     assert beam_search.__doc__
 
 
+def test_lengths_that_cannot_be() -> None:
+    model = tiny("llama")
+    for beams in (1, 3):
+        assert nn.generate(model, [[1, 2]], 0, beams=beams).tolist() == [[1, 2]]
+        with pytest.raises(nn.InputError, match="max_new_tokens=-1"):
+            nn.generate(model, [[1, 2]], -1, beams=beams)
+
+
 def test_models_that_cannot_write_say_so() -> None:
     bert = nn.random_model(
         nn.config_from_json(
@@ -298,10 +306,19 @@ def test_bits_per_byte_of_a_uniform_model() -> None:
         nn.bits_per_byte(model, Bytes(), "")
 
 
+def test_bits_per_byte_takes_any_tokenizer() -> None:
+    class Plain:
+        def encode(self, text: str) -> list[int]:
+            return list(text.encode())
+
+    model = tiny("gpt2", vocab_size=256)
+    assert nn.bits_per_byte(model, Plain(), "é text") == nn.bits_per_byte(model, Bytes(), "é text")
+
+
 @pytest.mark.parametrize("family", ["llama", "mamba"])
 def test_bits_per_byte_is_the_loss_over_the_bytes(family: str) -> None:
     model = tiny(family, vocab_size=256)
-    text = "é" * 150 + "plain text" * 30  # more than one piece of 256 ids
+    text = "é" * 150 + "plain text" * 90  # more than one piece of 1,024 ids, scored 256 at a time
     ids = np.array([Bytes().encode(text)])
     want = float(nn.token_nll(model(ids)[0], ids).sum()) / math.log(2) / len(text.encode())
     assert abs(nn.bits_per_byte(model, Bytes(), text) - want) < 1e-12
@@ -357,32 +374,3 @@ def test_gpt_layouts() -> None:
         [90, 1, 91, 3, 4, 92],
     ]
     assert tasks.pair_ids([7], [8], 1, 2)[1] == [0, 0, 0, 1, 1]
-
-
-def test_sentence_vectors() -> None:
-    settings = {
-        "model_type": "bert",
-        "hidden_size": 16,
-        "num_attention_heads": 4,
-        "num_hidden_layers": 1,
-        "vocab_size": 20,
-    }
-    model = nn.random_model(
-        nn.config_from_json({**settings, "intermediate_size": 8}), 0, "float64", 0.5
-    )
-    ids, mask = np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]]), np.array([[1, 1, 1, 0, 0], [1] * 5])
-    vectors = model.embed(ids, mask)
-    assert np.allclose(np.linalg.norm(vectors, axis=1), 1)
-    assert distance(vectors[:1], model.embed(ids[:1, :3])) < 1e-14
-    hidden = model.encode(ids, mask)
-    assert distance(model.embed(ids, mask, normalize=False)[0], hidden[0, :3].mean(0)) < 1e-14
-    assert distance(model.embed(ids, mask, pooling="cls", normalize=False), hidden[:, 0]) == 0
-    assert (
-        distance(model.embed(ids, mask, pooling="max", normalize=False)[0], hidden[0, :3].max(0))
-        == 0
-    )
-    assert distance(model.embed(ids, mask, pooling="last", normalize=False)[0], hidden[0, 2]) == 0
-    with pytest.raises(nn.InputError, match="median"):
-        model.embed(ids, mask, pooling="median")
-    with pytest.raises(nn.WeightsError, match="masked-language-model"):
-        nn.from_weights(type(model.weights)(model.weights.stack, {})).mlm(hidden)

@@ -199,6 +199,11 @@ def test_a_picture_saves_and_shows_itself(tmp_path) -> None:
     assert (tmp_path / "m.svg").read_text("utf-8") == f"{drawing}\n" == drawing._repr_svg_() + "\n"
 
 
+def test_a_picture_is_not_saved_under_another_format_s_name(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"SVG, not \.png"):
+        memory({"GPT-2": GPT2}).save(tmp_path / "m.PNG")
+
+
 def test_control_characters_never_reach_the_file() -> None:
     drawing = Drawing(10, 10, "a\x00b\ud800")
     drawing.text(0, 0, "\x1b[0m<&>\ufffe")

@@ -1,0 +1,162 @@
+//! What was merged before: a bounded memory that one thread owns, 32 MiB taken as it fills. Merging costs more than fetching
+//! two lines from far away.
+//!
+//! Records stand one behind another in a ring, the oldest being written over: text and ids, no byte more. An index of
+//! cache lines says where the record of a hash is; it may be wrong, so a record is compared with the text.
+
+use crate::ids::TokenId;
+use crate::memory::{LINE, Words, prefetch};
+
+/// Longest text that is remembered.
+pub const LONGEST: usize = 255;
+
+/// Lines of the index, eight entries each: 8 MiB.
+const INDEX_BITS: u32 = 17;
+/// Words of the ring: 32 MiB.
+const RING: u64 = 4 << 20;
+/// Words ever written when everything is forgotten: entries number them with 32 bits.
+const LAST: u64 = (1 << 32) - 2 * RING;
+
+/// Where a record may be: the number of its first word among all that were ever written, plus 1. 0 is none.
+pub type Place = u32;
+
+/// The memory.
+pub struct Memo {
+    /// `tag << 32 | place`, the newest of a line first. 0 is free.
+    index: Words,
+    /// Records: length in the first byte, number of ids in the second, then the text, zero padded to whole words, then the ids,
+    /// two to a word.
+    ring: Words,
+    /// Words ever written; those before the last [`RING`] are gone.
+    written: u64,
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self { index: Words::new(LINE << INDEX_BITS), ring: Words::new(RING as usize), written: 0 }
+    }
+}
+
+impl Memo {
+    #[inline(always)]
+    fn line(hash: u64) -> usize {
+        (hash >> (64 - INDEX_BITS)) as usize
+    }
+
+    /// Fetches the line of a hash ahead of time.
+    #[inline(always)]
+    pub fn prefetch(&self, hash: u64) {
+        prefetch(&self.index.lines()[Self::line(hash)]);
+    }
+
+    /// Where a text of this hash may stand.
+    #[inline(always)]
+    #[must_use]
+    pub fn find(&self, hash: u64) -> Place {
+        let tag = hash as u32;
+        let line = &self.index.lines()[Self::line(hash)];
+        // All eight without a branch between them, the newest last.
+        line.iter().rev().fold(0, |place, &entry| if (entry >> 32) as u32 == tag { entry as u32 } else { place })
+    }
+
+    /// Fetches a record ahead of time.
+    #[inline(always)]
+    pub fn prefetch_record(&self, place: Place) {
+        prefetch(&self.ring.get()[Self::word(place)]);
+    }
+
+    #[inline(always)]
+    fn word(place: Place) -> usize {
+        (u64::from(place).wrapping_sub(1) % RING) as usize
+    }
+
+    /// Appends the ids of `text[start..end]` if its record is at `place`.
+    #[inline]
+    pub fn read(&self, place: Place, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
+        // Written over since: what stands there now could look like anything.
+        let is_gone = place == 0 || u64::from(place) - 1 + RING < self.written;
+        if is_gone || end - start > LONGEST {
+            return false;
+        }
+        let record = &self.ring.get()[Self::word(place)..];
+        let mut differs = (record[0] ^ head(text, start, end)) & !COUNT;
+        let mut at = start + HEAD_BYTES;
+        let mut words = &record[1..];
+        while at < end && differs == 0 {
+            differs = words[0] ^ word(text, at, end);
+            words = &words[1..];
+            at += 8;
+        }
+        if differs != 0 {
+            return false;
+        }
+        let count = (record[0] >> 8 & 0xFF) as usize;
+        if let (0..=8, Some(four)) = (count, words.first_chunk::<4>()) {
+            // Always eight: how many they are is what the processor cannot predict.
+            let both = |word: u64| [word as TokenId, (word >> 32) as TokenId];
+            let [a, b, c, d] = four.map(both);
+            let length = ids.len() + count;
+            ids.extend_from_slice(&[a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]);
+            ids.truncate(length);
+            return true;
+        }
+        for &word in &words[..count / 2] {
+            ids.extend_from_slice(&[word as TokenId, (word >> 32) as TokenId]);
+        }
+        if count % 2 == 1 {
+            ids.push(words[count / 2] as TokenId);
+        }
+        true
+    }
+
+    /// Remembers the ids of `text[start..end]`, if that has at most [`LONGEST`] bytes.
+    pub fn put(&mut self, hash: u64, text: &[u8], start: usize, end: usize, ids: &[TokenId]) {
+        let key_words = 1 + (end - start).saturating_sub(HEAD_BYTES).div_ceil(8);
+        let words = key_words + ids.len().div_ceil(2);
+        if end - start > LONGEST {
+            return;
+        }
+        if self.written > LAST {
+            *self = Self::default();
+        }
+        // A record does not go around the end.
+        if self.written % RING + words as u64 > RING {
+            self.written = self.written.next_multiple_of(RING);
+        }
+        let place = (self.written + 1) as Place;
+        let first = Self::word(place);
+        let record = &mut self.ring.get_mut()[first..first + words];
+        record[0] = head(text, start, end) | (ids.len() as u64) << 8;
+        for (i, slot) in record[1..key_words].iter_mut().enumerate() {
+            *slot = word(text, start + HEAD_BYTES + 8 * i, end);
+        }
+        for (slot, pair) in record[key_words..].iter_mut().zip(ids.chunks(2)) {
+            *slot = u64::from(pair[0]) | pair.get(1).map_or(0, |&id| u64::from(id) << 32);
+        }
+        self.written += words as u64;
+        let line = &mut self.index.lines_mut()[Self::line(hash)];
+        line.copy_within(..LINE - 1, 1);
+        line[0] = hash << 32 | u64::from(place);
+    }
+}
+
+/// Bytes of the text that stand in the first word of a record.
+const HEAD_BYTES: usize = 6;
+/// The bits of the first word that are the number of ids.
+const COUNT: u64 = 0xFF00;
+
+/// The first word of the record of `text[start..end]`, the number of ids being 0.
+#[inline(always)]
+fn head(text: &[u8], start: usize, end: usize) -> u64 {
+    word(text, start, end) << 16 | (end - start) as u64
+}
+
+/// Up to eight bytes from `at` on, zero padded from `end` on.
+#[inline(always)]
+fn word(text: &[u8], at: usize, end: usize) -> u64 {
+    let length = (end - at).min(8);
+    match text[at..].first_chunk::<8>() {
+        Some(bytes) => u64::from_le_bytes(*bytes) & u64::MAX >> (64 - 8 * length),
+        None => text[at..at + length].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
+}

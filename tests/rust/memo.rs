@@ -1,0 +1,69 @@
+//! What was merged before, beside a map that forgets nothing.
+
+use std::collections::HashMap;
+
+use bpetok::encode::key::hash_bytes;
+use bpetok::encode::memo::{LONGEST, Memo};
+
+/// Numbers without a pattern.
+fn numbers() -> impl FnMut() -> u64 {
+    let mut state = 1u64;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) ^ state
+    }
+}
+
+#[test]
+fn the_ring_is_written_over_and_never_lies() {
+    let mut next = numbers();
+    let mut memo = Memo::default();
+    let mut all: Vec<(Vec<u8>, u64, Vec<u32>)> = Vec::new();
+    let (mut hits, mut recent_hits) = (0, 0);
+    // 200,000 records of 300 bytes on average: the ring of 32 MiB goes around once, and its end is hit within a record.
+    for round in 0..200_000u32 {
+        let length = 1 + next() as usize % LONGEST;
+        // Few letters and hashes of 20 bits: texts share lines, tags and beginnings.
+        let text: Vec<u8> = (0..length).map(|_| b'a' + (next() % 2) as u8).collect();
+        let hash = (hash_bytes(&text) >> 44) << 44 | (hash_bytes(&text) & 1);
+        let ids: Vec<u32> = (0..=next() as usize % length).map(|i| round ^ i as u32).collect();
+        let mut found = Vec::new();
+        if !memo.read(memo.find(hash), &text, 0, length, &mut found) {
+            memo.put(hash, &text, 0, length, &ids);
+            all.push((text, hash, ids));
+        }
+    }
+    let mut last: HashMap<&[u8], &[u32]> = HashMap::new();
+    for (text, _, ids) in &all {
+        last.insert(text, ids);
+    }
+    for (number, (text, hash, _)) in all.iter().enumerate() {
+        // The text stands inside a longer one: what follows it must not count.
+        let longer = [b"ab".as_slice(), text, b"abababab"].concat();
+        let mut found = vec![7];
+        if memo.read(memo.find(*hash), &longer, 2, 2 + text.len(), &mut found) {
+            assert_eq!(found[1..], *last[text.as_slice()]);
+            hits += 1;
+            recent_hits += usize::from(number + 1000 > all.len());
+        } else {
+            assert_eq!(found, [7]);
+        }
+    }
+    assert!(hits > 20_000 && hits < all.len() - 20_000, "{hits} of {}", all.len());
+    assert!(recent_hits > 700, "{recent_hits}");
+}
+
+#[test]
+fn too_long_a_text_is_not_kept_and_not_mistaken() {
+    let mut memo = Memo::default();
+    let long = vec![b'a'; 70_000];
+    memo.put(5, &long, 0, 300, &[1, 2]);
+    assert_eq!(memo.find(5), 0);
+    memo.put(5, &long, 0, LONGEST, &[3]);
+    for length in [LONGEST + 1, 256 + LONGEST, 65_536 + LONGEST] {
+        assert!(!memo.read(memo.find(5), &long, 0, length, &mut Vec::new()), "{length}");
+    }
+    let mut ids = Vec::new();
+    assert!(memo.read(memo.find(5), &long, 0, LONGEST, &mut ids));
+    assert_eq!(ids, [3]);
+}
