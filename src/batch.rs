@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::memory::large_vec;
 use crate::pretokenize::Pretokenizer;
+use crate::pretokenize::patterns::rules_for;
 use crate::special::{Choice, Specials};
 use crate::tokenizer::{Tokenizer, Work};
 use crate::utf8::Text;
@@ -76,16 +77,23 @@ pub fn may_cut(pretokenizer: &Pretokenizer, specials: &Specials, text: &[u8], at
     true
 }
 
+/// Whether there is a pattern of whose pretokens anything is known, so that looking for places to cut is worth while.
+#[must_use]
+pub fn may_ever_cut(pretokenizer: &Pretokenizer) -> bool {
+    rules_for(pretokenizer.pattern()).is_some()
+}
+
 /// Cuts documents into shares of about [`SHARE`] bytes: each is a list of parts, in order.
 #[must_use]
 pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[Text<'_>]) -> Vec<Vec<Part>> {
     let (mut shares, mut share, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let may_ever_cut = may_ever_cut(pretokenizer);
     for (document, text) in documents.iter().enumerate() {
         let text = text.bytes();
         let mut start = 0;
         loop {
             let wanted = start + (SHARE - bytes);
-            let end = if wanted >= text.len() {
+            let end = if wanted >= text.len() || !may_ever_cut {
                 text.len()
             } else {
                 let last = (wanted + SEARCH).min(text.len());

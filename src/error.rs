@@ -1,7 +1,7 @@
 //! One error type. Every variant carries the value that was refused and the limit it broke; `Display` adds the cure.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ids::{MAX_TOKEN_ID, TokenId};
 
@@ -93,6 +93,13 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// One of several files is at fault.
+    InFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: Box<Error>,
+    },
     /// The caller's progress function asked to stop.
     Interrupted,
 }
@@ -101,12 +108,24 @@ impl Error {
     /// Places an error that was found `start` bytes into a document: positions are those of the document, and
     /// the document is named where there are several.
     #[must_use]
-    pub fn in_document(mut self, index: usize, start: usize, count: usize) -> Self {
+    pub fn in_document(self, index: usize, start: usize, count: usize) -> Self {
+        let moved = self.moved(start);
+        if count > 1 && !matches!(moved, Self::Interrupted) {
+            return Self::InDocument { index, source: Box::new(moved) };
+        }
+        moved
+    }
+
+    /// Places an error that was found `start` bytes into a file.
+    #[must_use]
+    pub fn in_file(self, path: &Path, start: usize) -> Self {
+        Self::InFile { path: path.to_owned(), source: Box::new(self.moved(start)) }
+    }
+
+    /// The same with positions that are `start` bytes further on.
+    fn moved(mut self, start: usize) -> Self {
         if let Self::SpecialInText { position, .. } | Self::PatternSteps { position, .. } = &mut self {
             *position += start;
-        }
-        if count > 1 && !matches!(self, Self::Interrupted) {
-            return Self::InDocument { index, source: Box::new(self) };
         }
         self
     }
@@ -159,6 +178,7 @@ impl fmt::Display for Error {
             }
             Self::Io { path, source } => write!(f, "{}: {source}", path.display()),
             Self::InDocument { index, source } => write!(f, "document {index}: {source}"),
+            Self::InFile { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Interrupted => f.write_str("stopped by the caller"),
         }
     }

@@ -9,10 +9,12 @@
 //! The modules, in reading order.
 
 pub mod batch;
+pub mod blocks;
 pub mod count;
 pub mod decode;
 pub mod digits;
 pub mod encode;
+pub mod encode_files;
 pub mod error;
 pub mod files;
 pub mod ids;

@@ -89,6 +89,17 @@ class Tokenizer:
         allowed_special: _AllowedSpecial = ...,
         disallowed_special: _DisallowedSpecial = "all",
     ) -> tuple[list[int], NDArray[np.int64]]: ...
+    def _encode_files(
+        self,
+        inputs: Sequence[str | os.PathLike[str] | None],
+        output: str | os.PathLike[str] | None,
+        *,
+        allowed_special: _AllowedSpecial = ...,
+        disallowed_special: _DisallowedSpecial = "all",
+        threads: int | None = None,
+        block_bytes: int = 524288,
+        report: Callable[[int], object] | None = None,
+    ) -> tuple[int, int]: ...
     def count(
         self,
         text: _Text,

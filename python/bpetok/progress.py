@@ -17,6 +17,7 @@ REDRAW_SECONDS = 0.1
 PHASES = {
     "count": ("counting", "MB", 1_000_000),
     "merge": ("merging", "merges", 1),
+    "encode": ("encoding", "MB", 1_000_000),
 }
 
 

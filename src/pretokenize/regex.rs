@@ -4,11 +4,16 @@
 //!
 //! The syntax and its meaning are those of `fancy-regex`, the engine that tiktoken uses.
 
+mod search;
+mod walk;
+
+use std::sync::OnceLock;
+
 use fancy_regex::{Expr, LookAround};
-use regex_automata::meta;
-use regex_automata::{Anchored, Input};
+use regex_automata::{Input, meta};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
+use self::search::{Automaton, Looked, States, TooMany};
 use super::scanner::Ends;
 use crate::error::{Error, Result};
 
@@ -21,18 +26,27 @@ pub struct Regex {
 }
 
 enum Engine {
-    /// One automaton for all alternatives; `gives_back[i]` says whether alternative `i` matched one character more
-    /// than it may keep.
-    Linear {
-        automaton: Box<meta::Regex>,
-        gives_back: Vec<bool>,
-    },
+    Linear(Box<Linear>),
     Steps(Box<fancy_regex::Regex>),
+}
+
+/// Alternatives without look-around.
+struct Linear {
+    alternatives: Vec<String>,
+    /// Whether alternative `i` matched one character more than it may keep.
+    gives_back: Vec<bool>,
+    /// `None` where there can be no such automaton: word boundaries of Unicode.
+    automaton: Option<Automaton>,
+    /// For patterns without an automaton or with too many states: slower, made when it is first needed.
+    general: OnceLock<Option<meta::Regex>>,
 }
 
 /// Working memory of a search, owned by one thread.
 #[derive(Default)]
-pub struct RegexCache(Option<meta::Cache>);
+pub struct RegexCache {
+    states: Option<States>,
+    general: Option<meta::Cache>,
+}
 
 impl Regex {
     /// Compiles `pattern`.
@@ -47,14 +61,7 @@ impl Regex {
             return Err(refuse(wrong));
         }
         let engine = match linear_alternatives(&tree.expr) {
-            Some(alternatives) => {
-                let (texts, gives_back): (Vec<String>, Vec<bool>) = alternatives.into_iter().unzip();
-                let automaton = meta::Regex::builder()
-                    .configure(meta::Config::new().nfa_size_limit(Some(64 << 20)).hybrid_cache_capacity(8 << 20))
-                    .build_many(&texts)
-                    .map_err(|e| refuse(e.to_string()))?;
-                Engine::Linear { automaton: Box::new(automaton), gives_back }
-            }
+            Some(alternatives) => Engine::Linear(Box::new(Linear::new(alternatives).map_err(refuse)?)),
             None => {
                 let compiled = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(STEP_LIMIT).build();
                 Engine::Steps(Box::new(compiled.map_err(|e| refuse(e.to_string()))?))
@@ -66,40 +73,25 @@ impl Regex {
     /// Whether matching takes time in proportion to the text.
     #[must_use]
     pub fn is_linear(&self) -> bool {
-        matches!(self.engine, Engine::Linear { .. })
-    }
-
-    /// The first match that is not empty at or after `from`.
-    fn find(&self, cache: &mut RegexCache, text: &str, from: usize) -> Result<Option<(usize, usize)>> {
-        let mut at = from;
-        while at <= text.len() {
-            let found = match &self.engine {
-                Engine::Linear { automaton, gives_back } => {
-                    let cache = cache.0.get_or_insert_with(|| automaton.create_cache());
-                    find_linear(automaton, gives_back, cache, text, at)
-                }
-                Engine::Steps(regex) => regex
-                    .find_from_pos(text, at)
-                    .map_err(|_| Error::PatternSteps { position: at, limit: STEP_LIMIT })?
-                    .map(|m| (m.start(), m.end())),
-            };
-            match found {
-                Some((start, end)) if start == end => at = start + next_length(text, start),
-                other => return Ok(other),
-            }
-        }
-        Ok(None)
+        matches!(self.engine, Engine::Linear(_))
     }
 
     /// Adds ends of pretokens from `start` on until `ends` is nearly full or the text is over; returns
-    /// where it stopped. Text between matches is a pretoken of its own.
+    /// where it stopped. Text between matches is a pretoken of its own. A text is scanned from its beginning.
     ///
     /// # Errors
     /// The step limit.
     pub fn scan(&self, cache: &mut RegexCache, text: &str, start: usize, ends: &mut Ends) -> Result<usize> {
         let mut at = start;
         while at < text.len() && ends.room() > 2 {
-            let (found, end) = self.find(cache, text, at)?.unwrap_or((text.len(), text.len()));
+            let found = match &self.engine {
+                Engine::Linear(linear) => {
+                    at = linear.walk(cache, text, at, ends);
+                    linear.find(cache, text, at)
+                }
+                Engine::Steps(regex) => find_in_steps(regex, text, at)?,
+            };
+            let (found, end) = found.unwrap_or((text.len(), text.len()));
             if at < found {
                 ends.push(found);
             }
@@ -112,28 +104,85 @@ impl Regex {
     }
 }
 
-fn next_length(text: &str, at: usize) -> usize {
-    text[at..].chars().next().map_or(1, char::len_utf8)
+impl Linear {
+    fn new(alternatives: Vec<(String, bool)>) -> std::result::Result<Self, String> {
+        let (alternatives, gives_back): (Vec<String>, Vec<bool>) = alternatives.into_iter().unzip();
+        let automaton = Automaton::new(&alternatives, &gives_back).ok();
+        let mut linear = Self { alternatives, gives_back, automaton, general: OnceLock::new() };
+        if linear.automaton.is_none() {
+            linear.general = OnceLock::from(Some(linear.build_general()?));
+        }
+        Ok(linear)
+    }
+
+    fn build_general(&self) -> std::result::Result<meta::Regex, String> {
+        meta::Regex::builder()
+            .configure(meta::Config::new().nfa_size_limit(Some(search::COMPILED)))
+            .build_many(&self.alternatives)
+            .map_err(|e| e.to_string())
+    }
+
+    /// The first match that is not empty at or after `at`.
+    #[inline]
+    fn find(&self, cache: &mut RegexCache, text: &str, at: usize) -> Option<(usize, usize)> {
+        let found = self.by_automaton(cache, text, at).unwrap_or_else(|TooMany| self.by_general(cache, text, at));
+        let (alternative, start, end) = found?;
+        let end = if self.gives_back[alternative] { text[..end].char_indices().next_back()?.0 } else { end };
+        Some((start, end))
+    }
+
+    /// Adds what is plain to see and returns the last end.
+    fn walk(&self, cache: &mut RegexCache, text: &str, at: usize, ends: &mut Ends) -> usize {
+        let Some(automaton) = &self.automaton else { return at };
+        let states = cache.states.get_or_insert_with(|| automaton.states());
+        automaton.walk(states, text, at, ends).unwrap_or_else(|_| {
+            automaton.forget(states);
+            at
+        })
+    }
+
+    /// The same as `(alternative, start, end)`, if the automaton can say.
+    #[inline]
+    fn by_automaton(&self, cache: &mut RegexCache, text: &str, at: usize) -> Looked {
+        let automaton = self.automaton.as_ref().ok_or(TooMany)?;
+        let states = cache.states.get_or_insert_with(|| automaton.states());
+        automaton.find(states, text, at).or_else(|TooMany| {
+            // The states of all the text before are forgotten; those of one match nearly always fit.
+            automaton.forget(states);
+            automaton.find(states, text, at)
+        })
+    }
+
+    fn by_general(&self, cache: &mut RegexCache, text: &str, mut at: usize) -> Option<(usize, usize, usize)> {
+        // It compiled for the automaton, from the same syntax and under the same limit.
+        let general = self.general.get_or_init(|| self.build_general().ok()).as_ref()?;
+        let cache = cache.general.get_or_insert_with(|| general.create_cache());
+        while at <= text.len() {
+            let found = general.search_with(cache, &Input::new(text).range(at..))?;
+            if found.end() > found.start() {
+                return Some((found.pattern().as_usize(), found.start(), found.end()));
+            }
+            at = found.start() + next_length(text, found.start());
+        }
+        None
+    }
 }
 
-fn find_linear(
-    automaton: &meta::Regex,
-    gives_back: &[bool],
-    cache: &mut meta::Cache,
-    text: &str,
-    at: usize,
-) -> Option<(usize, usize)> {
-    // Nearly every match starts where the last one ended: an anchored search needs no second pass for its start.
-    let anchored = Input::new(text).range(at..).anchored(Anchored::Yes);
-    let (pattern, start, end) = match automaton.search_half_with(cache, &anchored) {
-        Some(half) if half.offset() > at => (half.pattern(), at, half.offset()),
-        _ => {
-            let found = automaton.search_with(cache, &Input::new(text).range(at..))?;
-            (found.pattern(), found.start(), found.end())
+/// The first match that is not empty at or after `at`.
+fn find_in_steps(regex: &fancy_regex::Regex, text: &str, mut at: usize) -> Result<Option<(usize, usize)>> {
+    while at <= text.len() {
+        let found =
+            regex.find_from_pos(text, at).map_err(|_| Error::PatternSteps { position: at, limit: STEP_LIMIT })?;
+        match found.map(|m| (m.start(), m.end())) {
+            Some((start, end)) if start == end => at = start + next_length(text, start),
+            other => return Ok(other),
         }
-    };
-    let end = if gives_back[pattern.as_usize()] { text[..end].char_indices().next_back()?.0 } else { end };
-    Some((start, end))
+    }
+    Ok(None)
+}
+
+fn next_length(text: &str, at: usize) -> usize {
+    text[at..].chars().next().map_or(1, char::len_utf8)
 }
 
 /// Constructs that common engines read in different ways are refused rather than guessed.

@@ -17,7 +17,7 @@ impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match &error {
-            Error::InDocument { source, .. } => with_message(source, message),
+            Error::InDocument { source, .. } | Error::InFile { source, .. } => with_message(source, message),
             other => with_message(other, message),
         }
     }
@@ -48,7 +48,7 @@ fn with_message(error: &Error, message: String) -> PyErr {
             }
             None => PyOSError::new_err(message),
         },
-        Error::Argument(_) | Error::Interrupted | Error::InDocument { .. } => base(message),
+        Error::Argument(_) | Error::Interrupted | Error::InDocument { .. } | Error::InFile { .. } => base(message),
     }
 }
 

@@ -57,3 +57,15 @@ def test_a_missing_folder_is_an_os_error_that_names_the_path(tmp_path: Path) -> 
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError, match=tmp_path.name):
         write_atomic(tmp_path, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="this system has no /dev/null")
+def test_what_is_no_ordinary_file_is_not_replaced() -> None:
+    write_atomic("/dev/null", b"data")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_is_an_os_error() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        write_atomic("/dev/full", b"data")

@@ -13,6 +13,7 @@ mod batch;
 mod count;
 mod digits;
 mod encode;
+mod encode_files;
 mod files;
 mod masks;
 mod memo;

@@ -1,5 +1,7 @@
 //! Any pattern: what is linear, what is refused, what runs under a limit, and that nothing is dropped.
 
+use std::sync::Mutex;
+
 use bpetok::error::Error;
 use bpetok::pretokenize::regex::{Regex, RegexCache};
 use bpetok::pretokenize::{Ends, Pretokenizer};
@@ -10,10 +12,14 @@ fn pieces(pattern: &str, text: &str) -> Vec<String> {
 }
 
 fn split(pretokenizer: &Pretokenizer, text: &str) -> Vec<String> {
-    let (mut cache, mut found, mut at, mut start) = (RegexCache::default(), Vec::new(), 0, 0);
+    split_with(&mut RegexCache::default(), pretokenizer, text)
+}
+
+fn split_with(cache: &mut RegexCache, pretokenizer: &Pretokenizer, text: &str) -> Vec<String> {
+    let (mut found, mut at, mut start) = (Vec::new(), 0, 0);
     while at < text.len() {
         let mut ends = Ends::default();
-        at = pretokenizer.scan(&mut cache, text, at, &mut ends).unwrap();
+        at = pretokenizer.scan(cache, text, at, &mut ends).unwrap();
         for &end in ends.as_slice() {
             found.push(text[start..end].to_owned());
             start = end;
@@ -22,16 +28,53 @@ fn split(pretokenizer: &Pretokenizer, text: &str) -> Vec<String> {
     found
 }
 
-/// Patterns for the comparison below, compiled once by both engines.
-fn compared() -> &'static [(Pretokenizer, fancy_regex::Regex)] {
-    static COMPARED: std::sync::OnceLock<Vec<(Pretokenizer, fancy_regex::Regex)>> = std::sync::OnceLock::new();
+/// Matches that are not empty, and what stands between them.
+fn plainly(regex: &fancy_regex::Regex, text: &str) -> Vec<String> {
+    let (mut pieces, mut start, mut at) = (Vec::new(), 0, 0);
+    while let Some(found) = regex.find_from_pos(text, at).unwrap() {
+        if found.start() < found.end() {
+            pieces.push(&text[start..found.start()]);
+            pieces.push(found.as_str());
+            (start, at) = (found.end(), found.end());
+        } else {
+            at = found.end() + text[found.end()..].chars().next().map_or(1, char::len_utf8);
+        }
+        if at > text.len() {
+            break;
+        }
+    }
+    pieces.push(&text[start..]);
+    pieces.into_iter().filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+}
+
+type Compared = (Pretokenizer, fancy_regex::Regex, Mutex<RegexCache>);
+
+/// Patterns for the comparison below, compiled once by both engines, and a working memory that has seen enough text to
+/// go by its table.
+fn compared() -> &'static [Compared] {
+    static COMPARED: std::sync::OnceLock<Vec<Compared>> = std::sync::OnceLock::new();
     COMPARED.get_or_init(|| {
         let patterns = [
             r"\w+|\s+(?!\S)|\s+|[^\w\s]+",
             r"[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
             r"a+b|\s+(?!\S)|1{2}|\s",
+            r"a*b|a",
+            r"(?:[ab]1)*中|a1|[^中]",
+            r"a.*?\.|b*|1+$",
+            r"1*?|a+?b|(?:)",
+            r"\p{L}{1,3}|\p{N}{2}| ",
+            r" ?\w+|\s+",
+            r"(?m:^)a+|b",
+            r"[ab]+(?:—1)?|中.|\PM",
+            r"a中{0,2}|—+é?|[^é]",
         ];
-        patterns.iter().map(|p| (Pretokenizer::by_regex(p).unwrap(), fancy_regex::Regex::new(p).unwrap())).collect()
+        let both = patterns.iter().map(|p| (Pretokenizer::by_regex(p).unwrap(), fancy_regex::Regex::new(p).unwrap()));
+        let warm = |(pretokenizer, regex): (Pretokenizer, fancy_regex::Regex)| {
+            let mut cache = RegexCache::default();
+            split_with(&mut cache, &pretokenizer, &"ab 1. 中\n".repeat(2000));
+            (pretokenizer, regex, Mutex::new(cache))
+        };
+        both.map(warm).collect()
     })
 }
 
@@ -61,6 +104,54 @@ fn refused_with_a_reason() {
     }
 }
 
+/// Each of these looks to the end of the text from every place of it: a million times a million steps.
+#[test]
+fn looking_far_ahead_is_linear_too() {
+    let (a, quotes, pairs) = ("a".repeat(1_000_000), "/*".repeat(500_000), "ab".repeat(500_000));
+    for (pattern, text, count) in [
+        (r"a*b|a", &a, 1_000_000),
+        (r"(?s)/\*.*?\*/!|.", &quotes, 1_000_000),
+        (r"(?:ab)*c|a|b", &pairs, 1_000_000),
+        (r"a*b|c", &a, 1),
+    ] {
+        assert_eq!(pieces(pattern, text).len(), count, "{pattern}");
+    }
+}
+
+/// What was learnt of one text must not be used for another.
+#[test]
+fn texts_are_strangers() {
+    let regex = Regex::new(r"a*b|a").unwrap();
+    let mut cache = RegexCache::default();
+    for end in ["", "b", "", "b"] {
+        let text = "a".repeat(1000) + end;
+        let (mut ends, mut at, mut count) = (Ends::default(), 0, 0);
+        while at < text.len() {
+            ends.clear();
+            at = regex.scan(&mut cache, &text, at, &mut ends).unwrap();
+            count += ends.as_slice().len();
+        }
+        assert_eq!(count, if end.is_empty() { 1000 } else { 1 });
+    }
+}
+
+/// More states than are kept, and word boundaries, which the automaton does not know.
+#[test]
+fn patterns_that_outgrow_the_automaton() {
+    let letter = |n: u32| match n.wrapping_mul(2_654_435_761) >> 31 {
+        _ if n.is_multiple_of(1500) => 'c',
+        0 => 'a',
+        _ => 'b',
+    };
+    let text: String = (1..300_000).map(letter).collect();
+    for pattern in [r"[ab]*a[ab]{18}c|[ab]{1,3}|c", r"\b[ab]|[abc]{1,2}"] {
+        let backtracking = fancy_regex::Regex::new(pattern).unwrap();
+        let wanted: Vec<&str> = backtracking.find_iter(&text).map(|m| m.unwrap().as_str()).collect();
+        assert!(Regex::new(pattern).unwrap().is_linear());
+        assert!(pieces(pattern, &text) == wanted, "{pattern}");
+    }
+}
+
 #[test]
 fn endless_backtracking_is_an_error_with_its_place() {
     let regex = Regex::new(r"(a*)*b\1|(?:x+x+)+y(?=z)").unwrap();
@@ -79,15 +170,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     /// The linear engine's trick for `\s+(?!\S)` and for possessive runs, against the engine that backtracks.
     #[test]
-    fn linear_equals_backtracking(text in "[ab1 .\n\u{A0}中]{0,40}") {
-        for (pretokenizer, backtracking) in compared() {
-            let wanted: Vec<&str> = backtracking.find_iter(&text).map(|m| m.unwrap().as_str()).collect();
-            let found = split(pretokenizer, &text);
-            prop_assert_eq!(found.concat(), text.clone());
-            let mut rest = found.iter();
-            for piece in wanted {
-                prop_assert!(rest.any(|f| f == piece), "{} {:?} {:?}", pretokenizer.pattern(), text, found);
-            }
+    fn linear_equals_backtracking(text in "[ab1 .\n\u{A0}中—é]{0,40}") {
+        for (pretokenizer, backtracking, cache) in compared() {
+            let wanted = plainly(backtracking, &text);
+            prop_assert_eq!(&split(pretokenizer, &text), &wanted, "{}", pretokenizer.pattern());
+            let found = split_with(&mut cache.lock().unwrap(), pretokenizer, &text);
+            prop_assert_eq!(found, wanted, "{}, warm", pretokenizer.pattern());
         }
     }
 }

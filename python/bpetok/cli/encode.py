@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bpetok.atomic import open_atomic
+from bpetok.atomic import replacing
 from bpetok.cli import common
 from bpetok.cli.common import SPECIAL_RULES, STDIN
 from bpetok.errors import Error
+from bpetok.progress import ProgressBar
 
 if TYPE_CHECKING:
     import argparse
-    from typing import IO
-
-    from bpetok._bpetok import Tokenizer
+    from collections.abc import Callable, Sequence
 
 EPILOG = """\
 Each file is one text, and ids of all files follow one another in the output. In Python:
 numpy.fromfile("book.ids", dtype="<u4") reads them.
+
+With -o, files may be larger than the memory: they are read, encoded and written in blocks, and the ids
+are those of the whole text. Two kinds of text are held whole: one that a custom pattern (no preset)
+splits, since nothing is known about where it may be cut, and one without any word end.
 
 examples:
   bpetok encode my.bpetok book.txt -o book.ids
@@ -57,27 +62,29 @@ def run(arguments: argparse.Namespace) -> int:
             ids = tok.encode(common.read_bytes(name), **SPECIAL_RULES[arguments.special])
             print(*ids)
         return 0
-    if arguments.output == STDIN:
-        _encode_all(tok, arguments, sys.stdout.buffer)
-        return 0
-    with open_atomic(arguments.output) as file:
-        read, written = _encode_all(tok, arguments, file)
-    _report(arguments, read, written, loaded - started, time.perf_counter() - loaded)
+    with _target(arguments.output) as path, ProgressBar.on_terminal() as bar:
+        read, written = tok._encode_files(
+            [None if name == STDIN else name for name in arguments.files],
+            path,
+            threads=arguments.threads,
+            report=None if bar is None else _drawing(bar, arguments.files),
+            **SPECIAL_RULES[arguments.special],
+        )
+    if path is not None:
+        _report(arguments, read, written, loaded - started, time.perf_counter() - loaded)
     return 0
 
 
-def _encode_all(tok: Tokenizer, arguments: argparse.Namespace, file: IO[bytes]) -> tuple[int, int]:
-    """Bytes read and ids written."""
-    read = written = 0
-    for name in arguments.files:
-        text = common.read_bytes(name)
-        batch = tok.encode_batch(
-            [text], threads=arguments.threads, **SPECIAL_RULES[arguments.special]
-        )
-        file.write(batch.ids.astype("<u4", copy=False).data)
-        read += len(text)
-        written += len(batch.ids)
-    return read, written
+def _target(output: str) -> AbstractContextManager[str | None]:
+    """The file to write to in the end; None for stdout."""
+    return nullcontext() if output == STDIN else replacing(output)
+
+
+def _drawing(bar: Callable[[str, int, int], None], files: Sequence[str]) -> Callable[[int], None]:
+    """Shows how much of the text is done, where its size is known beforehand."""
+    known = not any(map(common.is_stream, files))
+    total = sum(Path(name).stat().st_size for name in files) if known else 0
+    return lambda done: bar("encode", done, total)
 
 
 def _report(

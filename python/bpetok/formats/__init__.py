@@ -7,15 +7,14 @@ itself hand back a `Tokenizer` directly; others go through `bpetok.spec.Tokenize
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
 
-from bpetok.atomic import write_atomic
 from bpetok.errors import Error, FormatError
 from bpetok.formats import bpetok as own
-from bpetok.formats import huggingface, tiktoken
 
+TYPE_CHECKING = False  # `typing` and what reads other formats cost three times as much as a load
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from types import ModuleType
     from typing import TypeAlias
 
     from bpetok._bpetok import Tokenizer
@@ -26,23 +25,48 @@ HEAD_BYTES = 1024
 """How much of a file is read to recognise it."""
 
 
-class Format(NamedTuple):
+class Format:
     """One row: what a format is called and the three things that can be done with it."""
 
-    name: str
-    suffixes: tuple[str, ...]
-    sniff: Callable[[bytes], bool]
-    """Whether a file that begins with these bytes is of this format."""
-    read: Callable[[str, str | None, Specials], Tokenizer]
-    """`(path, pattern, special_tokens)` -> tokenizer; errors need not name the path."""
-    write: Callable[[Tokenizer, str], bytes]
-    """`(tokenizer, path)` -> content of the file; the path is only for messages."""
+    def __init__(
+        self, name: str, suffixes: tuple[str, ...], module: Callable[[], ModuleType]
+    ) -> None:
+        self.name = name
+        self.suffixes = suffixes
+        self._module = module
+
+    def sniff(self, head: bytes) -> bool:
+        """Whether a file that begins with these bytes is of this format."""
+        return bool(self._module().sniff(head))
+
+    def read(self, path: str, pattern: str | None, special_tokens: Specials) -> Tokenizer:
+        """The tokenizer of a file; errors need not name the path."""
+        tok: Tokenizer = self._module().read(path, pattern, special_tokens)
+        return tok
+
+    def write(self, tok: Tokenizer, path: str) -> bytes:
+        """The content of the file; the path is only for messages."""
+        data: bytes = self._module().write(tok, path)
+        return data
 
 
+def _tiktoken() -> ModuleType:
+    from bpetok.formats import tiktoken
+
+    return tiktoken
+
+
+def _huggingface() -> ModuleType:
+    from bpetok.formats import huggingface
+
+    return huggingface
+
+
+# A file is asked about in this order, and a module is imported when it is first asked.
 FORMATS = (
-    Format("bpetok", (".bpetok",), own.sniff, own.read, own.write),
-    Format("tiktoken", (".tiktoken",), tiktoken.sniff, tiktoken.read, tiktoken.write),
-    Format("tokenizer.json", (".json",), huggingface.sniff, huggingface.read, huggingface.write),
+    Format("bpetok", (".bpetok",), lambda: own),
+    Format("tiktoken", (".tiktoken",), _tiktoken),
+    Format("tokenizer.json", (".json",), _huggingface),
 )
 
 
@@ -77,6 +101,8 @@ def save(tok: Tokenizer, path: str | os.PathLike[str], format: str | None = None
         FormatError: for an unknown suffix or format, or one that cannot hold this tokenizer.
         OSError: if the file cannot be written; an older file is left as it was.
     """
+    from bpetok.atomic import write_atomic
+
     name = os.fspath(path)
     write_atomic(name, format_for(name, format).write(tok, name))
 

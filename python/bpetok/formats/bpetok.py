@@ -6,12 +6,11 @@ that contradict the file are refused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from bpetok._bpetok import load_bpetok
 from bpetok.errors import FormatError
 from bpetok.tokenizer import expand_pattern
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpetok._bpetok import Tokenizer
     from bpetok.formats import Specials

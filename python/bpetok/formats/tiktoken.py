@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import TYPE_CHECKING
 
 from bpetok._bpetok import PRESETS, parse_tiktoken, write_tiktoken
 from bpetok.errors import FormatError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from bpetok._bpetok import Tokenizer
     from bpetok.formats import Specials

@@ -1,0 +1,250 @@
+//! Files -> a file of ids, with reading, encoding and writing overlapped and memory bounded.
+//!
+//! The calling thread reads blocks and writes ids in the order of the text; all threads encode, the calling one when
+//! it has nothing to read or write. At most [`AHEAD`] blocks a thread are on their way at once. `blocks` cuts the text,
+//! so the ids are those of the whole text, whatever the size of a block and the number of threads.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::batch::Options;
+use crate::blocks::{Blocks, Failure};
+use crate::error::{Error, Result};
+use crate::ids::TokenId;
+use crate::tokenizer::{Tokenizer, Work};
+use crate::utf8::Text;
+
+/// Bytes of a block: it and its ids stay in the second-level cache while it is encoded, and asking the system for a
+/// block takes a hundredth of the time of encoding it.
+pub const BLOCK: usize = 512 << 10;
+/// Blocks on their way for each thread: one that it encodes and one for it to go on with.
+const AHEAD: usize = 2;
+/// How often the calling thread asks whether to go on while the others work.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// One text to encode.
+pub enum Input<'a> {
+    /// A file.
+    File(PathBuf),
+    /// Any reader, and the name that errors give it.
+    Reader(PathBuf, Box<dyn Read + Send + 'a>),
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Bytes of text.
+    pub bytes: u64,
+    /// Ids written.
+    pub tokens: u64,
+}
+
+/// A block on its way from the reader to the writer. Its buffers are used again and again: memory fresh from the
+/// system costs a page fault for each 4 KiB.
+#[derive(Default)]
+struct Block {
+    /// Number of its file.
+    file: usize,
+    /// Its place in the file.
+    start: usize,
+    text: Vec<u8>,
+    ids: Vec<TokenId>,
+    /// The ids, little-endian.
+    bytes: Vec<u8>,
+}
+
+/// What the threads share.
+#[derive(Default)]
+struct Line {
+    /// Read and not yet taken, with their numbers.
+    waiting: VecDeque<(usize, Block)>,
+    /// Encoded and not yet written.
+    encoded: BTreeMap<usize, (Block, Result<()>)>,
+    is_closed: bool,
+}
+
+/// The line, and the word that something on it changed.
+#[derive(Default)]
+struct Shared {
+    line: Mutex<Line>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends all threads however one of them leaves, a panic included.
+struct Closing<'a>(&'a Shared);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        let mut line = self.0.lock();
+        line.is_closed = true;
+        line.waiting.clear();
+        self.0.changed.notify_all();
+    }
+}
+
+/// The files, read one after the other.
+struct Reading<'a> {
+    names: Vec<PathBuf>,
+    left: std::vec::IntoIter<Input<'a>>,
+    now: Option<Blocks<Box<dyn Read + Send + 'a>>>,
+    size: usize,
+}
+
+impl Reading<'_> {
+    /// Fills `block` with the next text; `false` after the last file.
+    fn next(
+        &mut self,
+        tokenizer: &Tokenizer,
+        block: &mut Block,
+        pause: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<bool> {
+        let rules = (tokenizer.pretokenizer(), tokenizer.specials());
+        loop {
+            if let Some(blocks) = &mut self.now {
+                match blocks.next(rules, self.size, &mut block.text, pause) {
+                    Ok(Some(start)) => {
+                        (block.file, block.start) = (self.names.len() - 1, start);
+                        return Ok(true);
+                    }
+                    Ok(None) => self.now = None,
+                    Err(Failure::Stopped(error)) => return Err(error),
+                    Err(Failure::Reading(source)) => {
+                        let path = self.names.last().cloned().unwrap_or_default();
+                        return Err(Error::Io { path, source });
+                    }
+                }
+            }
+            let Some(input) = self.left.next() else { return Ok(false) };
+            let (name, input) = match input {
+                Input::Reader(name, input) => (name, input),
+                Input::File(path) => {
+                    let file = File::open(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+                    (path, Box::new(file) as Box<dyn Read + Send>)
+                }
+            };
+            self.names.push(name);
+            self.now = Some(Blocks::new(input));
+        }
+    }
+}
+
+impl Tokenizer {
+    /// Writes the ids of `inputs`, each a text of its own, to `output` as 4 bytes little-endian. `pause` is told how
+    /// many bytes of text are written and asked whether to go on. `block` is the size of a block, see [`BLOCK`].
+    ///
+    /// # Errors
+    /// Those of the system, with the path (`output_name` for writing); text that cannot be encoded, with its file; the
+    /// error of `pause`.
+    pub fn encode_files(
+        &self,
+        inputs: Vec<Input<'_>>,
+        (output, output_name): (&mut dyn Write, &Path),
+        options: &Options<'_>,
+        block: usize,
+        pause: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<Totals> {
+        let shared = Shared::default();
+        let mut reading = Reading { names: Vec::new(), left: inputs.into_iter(), now: None, size: block };
+        std::thread::scope(|scope| {
+            let _closing = Closing(&shared);
+            for _ in 1..options.threads {
+                scope.spawn(|| self.with_work(|work| self.encode_what_waits(work, &shared, options)));
+            }
+            let mut write = |bytes: &[u8]| {
+                output.write_all(bytes).map_err(|source| Error::Io { path: output_name.to_owned(), source })
+            };
+            let totals = self.with_work(|work| self.run(work, &shared, &mut reading, &mut write, options, pause))?;
+            output.flush().map_err(|source| Error::Io { path: output_name.to_owned(), source })?;
+            Ok(totals)
+        })
+    }
+
+    /// What the calling thread does, the most urgent first: write, read, encode, wait.
+    fn run(
+        &self,
+        work: &mut Work,
+        shared: &Shared,
+        reading: &mut Reading<'_>,
+        write: &mut dyn FnMut(&[u8]) -> Result<()>,
+        options: &Options<'_>,
+        pause: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<Totals> {
+        let mut totals = Totals::default();
+        let mut spare: Vec<Block> = Vec::new();
+        let (mut read, mut written, mut is_over) = (0, 0, false);
+        loop {
+            let mut line = shared.lock();
+            if let Some((block, result)) = line.encoded.remove(&written) {
+                drop(line);
+                result.map_err(|error| error.in_file(&reading.names[block.file], block.start))?;
+                write(&block.bytes)?;
+                written += 1;
+                totals.bytes += block.text.len() as u64;
+                totals.tokens += block.ids.len() as u64;
+                pause(totals.bytes)?;
+                spare.push(block);
+            } else if !is_over && read - written < AHEAD * options.threads {
+                drop(line);
+                let mut block = spare.pop().unwrap_or_default();
+                if reading.next(self, &mut block, &mut || pause(totals.bytes))? {
+                    shared.lock().waiting.push_back((read, block));
+                    shared.changed.notify_all();
+                    read += 1;
+                } else {
+                    is_over = true;
+                }
+            } else if let Some((number, mut block)) = line.waiting.pop_front() {
+                drop(line);
+                let result = self.encode_block(work, &mut block, options);
+                shared.lock().encoded.insert(number, (block, result));
+            } else if read == written {
+                return Ok(totals);
+            } else if line.is_closed {
+                // A thread panicked; leaving the scope hands its panic on.
+                return Err(Error::Interrupted);
+            } else {
+                drop(shared.changed.wait_timeout(line, PATIENCE).unwrap_or_else(PoisonError::into_inner));
+                pause(totals.bytes)?;
+            }
+        }
+    }
+
+    /// What the other threads do.
+    fn encode_what_waits(&self, work: &mut Work, shared: &Shared, options: &Options<'_>) {
+        let _closing = Closing(shared);
+        let mut line = shared.lock();
+        while !line.is_closed {
+            let Some((number, mut block)) = line.waiting.pop_front() else {
+                line = shared.changed.wait(line).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            drop(line);
+            let result = self.encode_block(work, &mut block, options);
+            line = shared.lock();
+            line.encoded.insert(number, (block, result));
+            shared.changed.notify_all();
+        }
+    }
+
+    fn encode_block(&self, work: &mut Work, block: &mut Block, options: &Options<'_>) -> Result<()> {
+        let Block { text, ids, bytes, .. } = block;
+        ids.clear();
+        self.specials().refuse(text, options.forbidden)?;
+        self.encode_into(work, Text::Raw(text), options.allowed, ids)?;
+        bytes.resize(4 * ids.len(), 0);
+        for (bytes, id) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(ids.iter()) {
+            *bytes = id.to_le_bytes();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! Text -> ids: one, many, counted, cut.
+
+use numpy::PyArray1;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString};
+
+use super::Tokenizer;
+use crate::batch::{self, Options};
+use crate::error::Error;
+use crate::ids::TokenId;
+use crate::py::batch::TokenBatch;
+use crate::py::convert::{self, Pause, choices, type_name};
+use crate::py::errors::TextError;
+use crate::spans::Unit;
+use crate::special::Choice;
+use crate::utf8::Text;
+
+/// Texts above this many bytes let other Python threads run meanwhile; below, letting go costs more than encoding.
+const DETACH: usize = 16 << 10;
+
+impl Tokenizer {
+    fn ids(
+        &self,
+        py: Python<'_>,
+        text: &Bound<'_, PyAny>,
+        allowed: Option<&Bound<'_, PyAny>>,
+        disallowed: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<TokenId>> {
+        let text = convert::text(text)?;
+        let bytes = text.bytes();
+        if allowed.is_none() && disallowed.is_none() && bytes.len() < DETACH {
+            self.inner.specials().refuse(bytes, &Choice::All)?;
+            return Ok(self.ordinary_ids(text)?);
+        }
+        let (allowed, forbidden) = choices(self.inner.specials(), allowed, disallowed)?;
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: 1 };
+        self.run_batch(py, &[text], &options).map(|batch| batch.ids)
+    }
+
+    fn ordinary_ids(&self, text: Text<'_>) -> crate::error::Result<Vec<TokenId>> {
+        let mut ids = Vec::with_capacity(text.bytes().len() / 3 + 16);
+        self.inner.with_work(|work| self.inner.encode_ordinary_into(work, text, &mut ids))?;
+        Ok(ids)
+    }
+
+    fn run_batch(&self, py: Python<'_>, documents: &[Text<'_>], options: &Options<'_>) -> PyResult<batch::Batch> {
+        let mut pause = Pause::default();
+        let result = py.detach(|| self.inner.encode_batch(documents, options, &mut || pause.check()));
+        pause.settle(result)
+    }
+}
+
+#[pymethods]
+impl Tokenizer {
+    /// The ids of a text: `list[int]`.
+    ///
+    /// Text that spells a special token raises SpecialTokenError unless it is in `allowed_special` ("all" or a collection), and
+    /// then becomes that token. `disallowed_special` ("all" or a collection) names those that raise; "all" means all that
+    /// are not allowed, `()` none. `bytes` follow the same rules; what is not UTF-8 in them is kept byte for byte.
+    #[pyo3(
+        signature = (text, *, allowed_special=None, disallowed_special=None),
+        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        allowed_special: Option<&Bound<'py, PyAny>>,
+        disallowed_special: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, self.ids(py, text, allowed_special, disallowed_special)?)
+    }
+
+    /// The ids of a text in which special tokens are ordinary text: `list[int]`.
+    fn encode_ordinary<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let text = convert::text(text)?;
+        let ids = if text.bytes().len() < DETACH {
+            self.ordinary_ids(text)?
+        } else {
+            let options = Options { allowed: &Choice::None, forbidden: &Choice::None, threads: 1 };
+            self.run_batch(py, &[text], &options)?.ids
+        };
+        PyList::new(py, ids)
+    }
+
+    /// The same as `encode`, as a uint32 array [tokens].
+    #[pyo3(
+        signature = (text, *, allowed_special=None, disallowed_special=None),
+        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn encode_numpy<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        allowed_special: Option<&Bound<'py, PyAny>>,
+        disallowed_special: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        Ok(PyArray1::from_vec(py, self.ids(py, text, allowed_special, disallowed_special)?))
+    }
+
+    /// Encodes many texts in parallel into one flat TokenBatch; `threads` is all there are unless given.
+    #[pyo3(
+        signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
+        text_signature = "($self, texts, *, allowed_special=frozenset(), disallowed_special='all', threads=None)"
+    )]
+    fn encode_batch(
+        &self,
+        py: Python<'_>,
+        texts: &Bound<'_, PyAny>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+        threads: Option<i64>,
+    ) -> PyResult<TokenBatch> {
+        let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
+        let texts = collected(texts)?;
+        let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
+        TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?)
+    }
+
+    /// `(ids, offsets)`: the ids and where each token lies in the text, int64 [tokens, 2] in units of "char", "byte" or
+    /// "utf16". A token inside a character spans that character (bytes are exact).
+    #[pyo3(
+        signature = (text, unit="char", *, allowed_special=None, disallowed_special=None),
+        text_signature = "($self, text, unit='char', *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn encode_with_offsets<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        unit: &str,
+        allowed_special: Option<&Bound<'py, PyAny>>,
+        disallowed_special: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyAny>)> {
+        let unit = match unit {
+            "char" => Unit::Char,
+            "byte" => Unit::Byte,
+            "utf16" => Unit::Utf16,
+            _ => return Err(Error::Argument(format!("unit is {unit:?}; give \"char\", \"byte\" or \"utf16\"")).into()),
+        };
+        let ids = self.ids(py, text, allowed_special, disallowed_special)?;
+        let bytes = convert::text(text)?.bytes();
+        let as_text = match std::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(_) if unit == Unit::Byte => "",
+            Err(error) => {
+                let message = format!(
+                    "the bytes are no UTF-8 text from byte {} on, so they have no characters to count; use unit=\"byte\"",
+                    error.valid_up_to()
+                );
+                return Err(TextError::new_err(message));
+            }
+        };
+        let offsets = self.inner.offsets(as_text, &ids, unit);
+        let flat = PyArray1::from_vec(py, offsets.concat());
+        let shaped = flat.call_method1("reshape", ((ids.len(), 2),))?;
+        Ok((PyList::new(py, ids)?, shaped))
+    }
+
+    /// Number of tokens of a text; the rules for special tokens are those of `encode`.
+    #[pyo3(
+        signature = (text, *, allowed_special=None, disallowed_special=None),
+        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn count(
+        &self,
+        py: Python<'_>,
+        text: &Bound<'_, PyAny>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<usize> {
+        Ok(self.ids(py, text, allowed_special, disallowed_special)?.len())
+    }
+
+    /// int64 [texts]: number of tokens of each text.
+    #[pyo3(
+        signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
+        text_signature = "($self, texts, *, allowed_special=frozenset(), disallowed_special='all', threads=None)"
+    )]
+    fn count_batch<'py>(
+        &self,
+        py: Python<'py>,
+        texts: &Bound<'_, PyAny>,
+        allowed_special: Option<&Bound<'_, PyAny>>,
+        disallowed_special: Option<&Bound<'_, PyAny>>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
+        let texts = collected(texts)?;
+        let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
+        let batch = self.run_batch(py, &documents, &options)?;
+        let counts = batch.offsets.windows(2).map(|w| w[1] - w[0]).collect();
+        Ok(PyArray1::from_vec(py, counts))
+    }
+
+    /// The longest prefix of a text that ends at a token and character boundary of `encode(text)` and itself encodes to at
+    /// most `max_tokens`; of the type of `text`.
+    #[pyo3(
+        signature = (text, max_tokens, *, allowed_special=None, disallowed_special=None),
+        text_signature = "($self, text, max_tokens, *, allowed_special=frozenset(), disallowed_special='all')"
+    )]
+    fn cut<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        max_tokens: i64,
+        allowed_special: Option<&Bound<'py, PyAny>>,
+        disallowed_special: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let max_tokens = usize::try_from(max_tokens)
+            .map_err(|_| Error::Argument(format!("max_tokens is {max_tokens}; give 0 or more")))?;
+        let input = convert::text(text)?;
+        let bytes = input.bytes();
+        let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
+        self.inner.specials().refuse(bytes, &forbidden)?;
+        let inner = &self.inner;
+        let length = py.detach(|| inner.with_work(|work| inner.cut(work, input, max_tokens, &allowed)))?;
+        if text.is_instance_of::<PyBytes>() {
+            return Ok(PyBytes::new(py, &bytes[..length]).into_any());
+        }
+        // A cut lies at a character boundary of what was text.
+        PyBytes::new(py, &bytes[..length]).call_method1("decode", ("utf-8",))
+    }
+
+    /// The pretokens of a text, special tokens being ordinary text: `list[bytes]`.
+    fn pretokenize<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let mut pieces = Vec::new();
+        self.inner.pretokens(convert::text(text)?, |piece| pieces.push(PyBytes::new(py, piece)))?;
+        Ok(pieces)
+    }
+}
+
+/// The items of a collection of texts; a bare text is a mistake.
+pub(super) fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if texts.is_instance_of::<PyString>() || texts.is_instance_of::<PyBytes>() {
+        return Err(PyTypeError::new_err(format!("texts is a bare {}; wrap it in a list ([text])", type_name(texts))));
+    }
+    texts.try_iter()?.collect()
+}

@@ -1,0 +1,119 @@
+//! A tokenizer as bytes and as plain data, for files and pickles.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use super::Tokenizer;
+use crate::files;
+use crate::ids::Pair;
+use crate::py::convert::special_tokens;
+use crate::py::errors::FormatError;
+use crate::tokenizer::{self, Parts};
+
+type SpecParts<'py> = (
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    Bound<'py, PyBytes>,
+    Option<Bound<'py, PyBytes>>,
+    String,
+    Bound<'py, PyDict>,
+    String,
+    String,
+);
+
+#[pymethods]
+impl Tokenizer {
+    /// Writes the tokenizer to `path`; `format` is chosen by the suffix unless given. See `bpetok.formats`.
+    #[pyo3(signature = (path, format=None))]
+    fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>, format: Option<&str>) -> PyResult<()> {
+        slf.py().import("bpetok.formats")?.call_method1("save", (slf, path, format)).map(|_| ())
+    }
+
+    #[pyo3(name = "_to_bytes")]
+    fn to_file_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &files::to_bytes(&self.inner))
+    }
+
+    #[staticmethod]
+    #[pyo3(name = "_from_bytes")]
+    fn from_file_bytes(data: &[u8]) -> PyResult<Self> {
+        Ok(Self::wrap(files::from_bytes(data)?))
+    }
+
+    #[pyo3(name = "_spec")]
+    fn spec<'py>(&self, py: Python<'py>) -> PyResult<SpecParts<'py>> {
+        let parts = self.inner.parts();
+        let words = |numbers: &mut dyn Iterator<Item = u32>| {
+            PyBytes::new(py, &numbers.flat_map(u32::to_le_bytes).collect::<Vec<u8>>())
+        };
+        let texts: Vec<u8> = parts.tokens.iter().flat_map(|t| t.1).copied().collect();
+        // Lengths fit: the vocabulary keeps them in 32 bits.
+        #[allow(clippy::cast_possible_truncation)]
+        let lengths = words(&mut parts.tokens.iter().map(|t| t.1.len() as u32));
+        let merges = parts.merges.as_ref().map(|pairs| words(&mut pairs.iter().flat_map(|p| [p.left, p.right])));
+        Ok((
+            PyBytes::new(py, &texts),
+            words(&mut parts.tokens.iter().map(|t| t.0)),
+            lengths,
+            merges,
+            parts.pattern.to_owned(),
+            self.special_tokens(py)?,
+            parts.digits.to_owned(),
+            parts.unicode_version.to_owned(),
+        ))
+    }
+
+    #[staticmethod]
+    #[pyo3(name = "_from_spec")]
+    #[allow(clippy::too_many_arguments)]
+    fn from_spec(
+        tokens: &[u8],
+        token_ids: &[u8],
+        token_lengths: &[u8],
+        merges: Option<&[u8]>,
+        pattern: &str,
+        special_tokens: &Bound<'_, PyAny>,
+        digits: &str,
+        unicode_version: &str,
+    ) -> PyResult<Self> {
+        let words =
+            |bytes: &[u8]| -> Vec<u32> { bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect() };
+        let (ids, lengths) = (words(token_ids), words(token_lengths));
+        let total: u64 = lengths.iter().map(|&l| u64::from(l)).sum();
+        let whole = token_ids.len().is_multiple_of(4)
+            && token_lengths.len().is_multiple_of(4)
+            && merges.is_none_or(|m| m.len().is_multiple_of(8));
+        if !whole {
+            return Err(FormatError::new_err(format!(
+                "the buffers of ids, lengths and merges have {}, {} and {} bytes; they hold numbers of 4, 4 and pairs of 8",
+                token_ids.len(),
+                token_lengths.len(),
+                merges.map_or(0, <[u8]>::len)
+            )));
+        }
+        if ids.len() != lengths.len() || total != tokens.len() as u64 {
+            return Err(FormatError::new_err(format!(
+                "the vocabulary has {} ids, {} lengths that add up to {total}, and {} bytes of tokens; they must agree",
+                ids.len(),
+                lengths.len(),
+                tokens.len()
+            )));
+        }
+        let mut rest = tokens;
+        let mut pieces = Vec::with_capacity(ids.len());
+        for (&id, &length) in ids.iter().zip(&lengths) {
+            let (token, after) = rest.split_at(length as usize);
+            pieces.push((id, token));
+            rest = after;
+        }
+        let merges = merges
+            .map(|bytes| words(bytes).as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect());
+        let specials = self::special_tokens(Some(special_tokens), 0)?;
+        let parts = Parts { tokens: pieces, merges, pattern, specials, digits, unicode_version };
+        Ok(Self::wrap(tokenizer::Tokenizer::new(parts)?))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {
+        Ok((slf.get_type().getattr("_from_bytes")?, (slf.get().to_file_bytes(slf.py()),)))
+    }
+}

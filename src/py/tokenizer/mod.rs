@@ -1,0 +1,99 @@
+//! `Tokenizer`: the class that Python users hold. Its methods, by what they are about: `encode`, `encode_files`, `decode`,
+//! `properties`, `files`.
+
+mod decode;
+mod encode;
+mod encode_files;
+mod files;
+mod properties;
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use numpy::PyArray2;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyList};
+
+use super::convert::special_tokens;
+use super::errors::SpecialTokenError;
+use crate::tokenizer;
+use encode::collected;
+
+/// A byte-level BPE tokenizer. It never changes after it is built, so it may be shared by threads, pickled and forked.
+///
+/// Make one with `bpetok.train`, `bpetok.load` or `bpetok.get_encoding`.
+#[pyclass(frozen, module = "bpetok", weakref)]
+pub struct Tokenizer {
+    inner: Arc<tokenizer::Tokenizer>,
+    /// bool [states, vocab_size], made when a mask is first asked for.
+    masks: PyOnceLock<Py<PyArray2<bool>>>,
+}
+
+impl Tokenizer {
+    /// The tokenizer of the core.
+    pub fn inner(&self) -> &tokenizer::Tokenizer {
+        &self.inner
+    }
+
+    pub fn wrap(inner: tokenizer::Tokenizer) -> Self {
+        Self { inner: Arc::new(inner), masks: PyOnceLock::new() }
+    }
+}
+
+#[pymethods]
+impl Tokenizer {
+    /// The same tokenizer with more special tokens: a dict of str to int, or a collection of str, which get ids above the
+    /// highest. Those it has stay.
+    pub fn with_special_tokens(&self, special_tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut parts = self.inner.parts();
+        let named = special_tokens.is_instance_of::<PyDict>();
+        let added = if named {
+            self::special_tokens(Some(special_tokens), 0)?
+        } else {
+            let known: Vec<&str> = self.inner.specials().tokens().iter().map(|t| t.0.as_str()).collect();
+            let new = PyList::empty(special_tokens.py());
+            for text in collected(special_tokens)? {
+                if !text.extract::<String>().is_ok_and(|text| known.contains(&text.as_str())) {
+                    new.append(text)?;
+                }
+            }
+            self::special_tokens(Some(new.as_any()), self.inner.vocab_size())?
+        };
+        for (text, id) in added {
+            match parts.specials.iter().find(|t| t.0 == text) {
+                Some((_, known)) if *known == id => {}
+                Some((_, known)) => {
+                    return Err(SpecialTokenError::new_err(format!(
+                        "special token {text:?} has the id {known} already and cannot get {id}"
+                    )));
+                }
+                None => parts.specials.push((text, id)),
+            }
+        }
+        Ok(Self::wrap(tokenizer::Tokenizer::new(parts)?))
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| {
+            let other = other.get();
+            Arc::ptr_eq(&self.inner, &other.inner) || self.inner.fingerprint() == other.inner.fingerprint()
+        })
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.inner.fingerprint().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __repr__(&self) -> String {
+        let specials = self.inner.specials().tokens().len();
+        format!(
+            "Tokenizer(vocab_size={}, special_tokens={specials}, fingerprint={:.8})",
+            self.inner.vocab_size(),
+            self.inner.fingerprint()
+        )
+    }
+}
