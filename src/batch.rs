@@ -2,12 +2,13 @@
 //! cut where the pretokenizer provably splits, so any number of threads gives the same ids.
 
 use std::ops::Range;
-use std::sync::Mutex;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-use crate::memory::large_vec;
+use crate::memory::{large_vec, large_zeros};
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::patterns::rules_for;
 use crate::special::{Choice, Specials};
@@ -134,9 +135,26 @@ pub fn in_parallel<T: Sync, R: Send>(
     job: impl Fn(&T) -> Result<R> + Sync,
     pause: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Vec<R>> {
+    let (results, _) = in_parallel_with(items, threads, || (), |(), _, item| job(item), pause)?;
+    Ok(results)
+}
+
+/// The same where each thread has a state of its own, made by `init`: `job` gets that and its number, and the states come
+/// back too.
+///
+/// # Errors
+/// As [`in_parallel`].
+pub fn in_parallel_with<T: Sync, S: Send, R: Send>(
+    items: &[T],
+    threads: usize,
+    init: impl Fn() -> S + Sync,
+    job: impl Fn(&mut S, usize, &T) -> Result<R> + Sync,
+    pause: &mut dyn FnMut() -> Result<()>,
+) -> Result<(Vec<R>, Vec<S>)> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let finished: Mutex<Vec<(usize, Result<R>)>> = Mutex::new(Vec::with_capacity(items.len()));
-    let work = |pause: &mut dyn FnMut() -> Result<()>| -> Result<()> {
+    let work = |number: usize, pause: &mut dyn FnMut() -> Result<()>| -> Result<S> {
+        let mut state = init();
         while !stop.load(Relaxed) {
             if let Err(error) = pause() {
                 stop.store(true, Relaxed);
@@ -144,23 +162,26 @@ pub fn in_parallel<T: Sync, R: Send>(
             }
             let index = next.fetch_add(1, Relaxed);
             let Some(item) = items.get(index) else { break };
-            let result = job(item);
+            let result = job(&mut state, number, item);
             if result.is_err() {
                 stop.store(true, Relaxed);
             }
-            finished.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((index, result));
+            finished.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
         }
-        Ok(())
+        Ok(state)
     };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(items.len()) {
-            scope.spawn(|| work(&mut || Ok(())));
-        }
-        work(pause)
+    let states = std::thread::scope(|scope| {
+        let others: Vec<_> =
+            (1..threads.min(items.len())).map(|number| scope.spawn(move || work(number, &mut || Ok(())))).collect();
+        let mine = work(0, pause);
+        // A thread that panicked is gone on with here, so that nothing is lost silently.
+        let theirs = others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        std::iter::once(mine).chain(theirs).collect::<Result<Vec<S>>>()
     })?;
-    let mut finished = finished.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
     finished.sort_by_key(|f| f.0);
-    finished.into_iter().map(|f| f.1).collect()
+    let results = finished.into_iter().map(|f| f.1).collect::<Result<_>>()?;
+    Ok((results, states))
 }
 
 impl Tokenizer {
@@ -178,18 +199,24 @@ impl Tokenizer {
         if options.threads == 1 || shares.len() <= 1 {
             return self.encode_in_order(documents, &shares, options, pause);
         }
-        let encode = |share: &Vec<Part>| {
-            self.with_work(|work| {
-                let (mut ids, mut ends) = (Vec::new(), Vec::with_capacity(share.len()));
-                for part in share {
-                    self.encode_part(work, documents, part, options, &mut ids)?;
-                    ends.push(ids.len());
-                }
-                Ok((ids, ends))
-            })
+        let encode = |(work, ids): &mut (Box<Work>, Vec<TokenId>), thread: usize, share: &Vec<Part>| {
+            let (start, mut ends) = (ids.len(), Vec::with_capacity(share.len()));
+            for part in share {
+                self.encode_part(work, documents, part, options, ids)?;
+                ends.push(ids.len() - start);
+            }
+            Ok(Encoded { thread, start, ends })
         };
-        let pieces = in_parallel(&shares, options.threads, encode, pause)?;
-        Ok(joined(documents.len(), &shares, pieces, options.threads))
+        // Each thread appends to one list of its own: a list for each share would be new memory each time.
+        let room = documents.iter().map(|d| d.bytes().len()).sum::<usize>() / 3 / options.threads;
+        let init = || (self.take_work(), large_vec(room));
+        let (encoded, states) = in_parallel_with(&shares, options.threads, init, encode, pause)?;
+        let keep = |(work, ids)| {
+            self.keep_work(work);
+            ids
+        };
+        let ids: Vec<_> = states.into_iter().map(keep).collect();
+        Ok(joined(documents.len(), &shares, &encoded, &ids, options.threads))
     }
 
     fn encode_in_order(
@@ -229,31 +256,42 @@ impl Tokenizer {
     }
 }
 
-/// Copies the pieces behind one another, each thread its share of them.
-fn joined(documents: usize, shares: &[Vec<Part>], pieces: Vec<(Vec<TokenId>, Vec<usize>)>, threads: usize) -> Batch {
-    let total = pieces.iter().map(|p| p.0.len()).sum();
-    let mut batch = Batch { ids: vec![0; total], offsets: vec![0; documents + 1] };
+/// Where the ids of a share are.
+struct Encoded {
+    thread: usize,
+    /// In the list of that thread.
+    start: usize,
+    /// Ends of the ids of its parts, from there on.
+    ends: Vec<usize>,
+}
+
+impl Encoded {
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.ends.last().copied().unwrap_or(0)
+    }
+}
+
+/// Copies the ids of the shares behind one another, each thread its part of them.
+fn joined(documents: usize, shares: &[Vec<Part>], encoded: &[Encoded], ids: &[Vec<TokenId>], threads: usize) -> Batch {
+    let total = encoded.iter().map(|e| e.range().len()).sum();
+    let mut batch = Batch { ids: large_zeros(total), offsets: vec![0; documents + 1] };
     let mut before = 0;
-    for (share, (ids, ends)) in shares.iter().zip(&pieces) {
-        for (part, end) in share.iter().zip(ends) {
+    for (share, encoded) in shares.iter().zip(encoded) {
+        for (part, end) in share.iter().zip(&encoded.ends) {
             batch.offsets[part.document + 1] = (before + end).cast_signed() as i64;
         }
-        before += ids.len();
-    }
-    let mut targets = Vec::with_capacity(pieces.len());
-    let mut rest = batch.ids.as_mut_slice();
-    for (ids, _) in pieces {
-        let (target, after) = rest.split_at_mut(ids.len());
-        targets.push((target, ids));
-        rest = after;
+        before += encoded.range().len();
     }
     std::thread::scope(|scope| {
-        let each = targets.len().div_ceil(threads).max(1);
-        while !targets.is_empty() {
-            let mine = targets.split_off(targets.len().saturating_sub(each));
+        let mut rest = batch.ids.as_mut_slice();
+        for group in encoded.chunks(encoded.len().div_ceil(threads).max(1)) {
+            let (mut target, after) = rest.split_at_mut(group.iter().map(|e| e.range().len()).sum());
+            rest = after;
             scope.spawn(move || {
-                for (target, ids) in mine {
-                    target.copy_from_slice(&ids);
+                for encoded in group {
+                    let (mine, others) = target.split_at_mut(encoded.range().len());
+                    mine.copy_from_slice(&ids[encoded.thread][encoded.range()]);
+                    target = others;
                 }
             });
         }
