@@ -208,7 +208,7 @@ impl Tokenizer {
             Ok(Encoded { thread, start, ends })
         };
         // Each thread appends to one list of its own: a list for each share would be new memory each time.
-        let room = documents.iter().map(|d| d.bytes().len()).sum::<usize>() / 3 / options.threads;
+        let room = documents.iter().map(|d| d.bytes().len()).sum::<usize>() / 2 / options.threads;
         let init = || (self.take_work(), large_vec(room));
         let (encoded, states) = in_parallel_with(&shares, options.threads, init, encode, pause)?;
         let keep = |(work, ids)| {
@@ -227,7 +227,7 @@ impl Tokenizer {
         pause: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Batch> {
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
-        let mut batch = Batch { ids: large_vec(bytes / 3 + 16), offsets: vec![0; documents.len() + 1] };
+        let mut batch = Batch { ids: large_vec(bytes / 2 + 16), offsets: vec![0; documents.len() + 1] };
         self.with_work(|work| {
             for share in shares {
                 for part in share {

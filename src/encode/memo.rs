@@ -1,4 +1,4 @@
-//! What was merged before: a bounded memory that one thread owns, 32 MiB taken as it fills. Merging costs more than fetching
+//! What was merged before: a bounded memory that one thread owns, at most 44 MiB, taken as it fills. Merging costs more than fetching
 //! two lines from far away.
 //!
 //! Records stand one behind another in a ring, the oldest being written over: text and ids, no byte more. An index of
@@ -12,8 +12,8 @@ pub const LONGEST: usize = 255;
 
 /// Lines of the index, eight entries each: 8 MiB.
 const INDEX_BITS: u32 = 17;
-/// Words of the ring: 32 MiB.
-const RING: u64 = 4 << 20;
+/// Words of the ring: 36 MiB.
+const RING: u64 = 9 << 19;
 /// Words ever written when everything is forgotten: entries number them with 32 bits.
 const LAST: u64 = (1 << 32) - 2 * RING;
 

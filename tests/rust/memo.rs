@@ -20,7 +20,7 @@ fn the_ring_is_written_over_and_never_lies() {
     let mut memo = Memo::default();
     let mut all: Vec<(Vec<u8>, u64, Vec<u32>)> = Vec::new();
     let (mut hits, mut recent_hits) = (0, 0);
-    // 200,000 records of 300 bytes on average: the ring of 32 MiB goes around once, and its end is hit within a record.
+    // 200,000 records of 300 bytes on average: the ring of 36 MiB goes around once, and its end is hit within a record.
     for round in 0..200_000u32 {
         let length = 1 + next() as usize % LONGEST;
         // Few letters and hashes of 20 bits: texts share lines, tags and beginnings.
