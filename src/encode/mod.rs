@@ -1,12 +1,12 @@
 //! Pretokens -> ids. The whole pretoken if it is a token, else what merging makes of it.
 //!
-//! `key` packs short text, `table` knows every token, `cache` what was merged before, `cut` where a pretoken falls
-//! apart, `merge` does the rest. Most pretokens of real text end in the first two lines of
-//! [`Encoder::encode`]: 9 in 10 are one token and were seen before.
+//! `key` packs short text, `cache` keeps what comes often, `table` knows every token, `memo` what was merged before, `cut`
+//! where a pretoken falls apart, `merge` and `giants` do the rest. Most pretokens of real text end in the first two lines
+//! of [`Encoder::encode`]: 19 in 20 of English were seen shortly before.
 
-pub mod blocks;
 pub mod cache;
 pub mod cut;
+pub mod giants;
 pub mod key;
 mod lookups;
 pub mod memo;
@@ -292,7 +292,7 @@ impl Encoder {
         if piece.len() <= merge::SHORT {
             merge::short(&self.table, &self.vocabulary, piece, ids);
         } else if piece.len() <= LONGEST_PIECE {
-            blocks::run(&mut scratch.long, &self.table, &self.vocabulary, piece, blocks::BLOCK, ids);
+            giants::run(&mut scratch.long, &self.table, &self.vocabulary, piece, giants::BLOCK, ids);
         } else {
             let length = piece.len();
             return Err(Error::Argument(format!(

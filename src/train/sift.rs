@@ -40,7 +40,7 @@ impl Sieve {
         for word in words.iter(part) {
             for neighbours in word.symbols.windows(2) {
                 let at = sieve.place(key(neighbours[0], neighbours[1]));
-                sieve.sums[at] += word.count;
+                sieve.sums[at] = sieve.sums[at].saturating_add(word.count);
             }
         }
         sieve
@@ -55,7 +55,7 @@ impl Sieve {
     fn joined(parts: Vec<Self>) -> Self {
         let add = |mut sieve: Self, other: Self| {
             for (sum, more) in sieve.sums.iter_mut().zip(&other.sums) {
-                *sum += more;
+                *sum = sum.saturating_add(*more);
             }
             sieve
         };

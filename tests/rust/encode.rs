@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bpetok::count::table::CountTable;
-use bpetok::encode::blocks;
+use bpetok::encode::giants;
 use bpetok::encode::merge::{LongMerge, SHORT};
 use bpetok::encode::table::TokenTable;
 use bpetok::reference;
@@ -98,7 +98,7 @@ proptest! {
         let ids = table_of(&tokens);
         let (vocabulary, table) = built(&tokens);
         let mut found = vec![9];
-        blocks::run(&mut LongMerge::default(), &table, &vocabulary, text.as_bytes(), size, &mut found);
+        giants::run(&mut LongMerge::default(), &table, &vocabulary, text.as_bytes(), size, &mut found);
         prop_assert_eq!(&found[1..], reference::merge_by_rank(&ids, text.as_bytes()));
     }
 
