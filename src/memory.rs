@@ -63,7 +63,9 @@ impl Words {
 /// microseconds on a virtual machine, which for a large output is a tenth of the time to encode it.
 #[must_use]
 pub fn large_vec<T: Copy>(len: usize) -> Vec<T> {
-    let mut list: Vec<T> = Vec::with_capacity(len);
+    let mut list: Vec<T> = Vec::new();
+    // Room that the system refuses is no error: it may not be needed, and the list grows if it is.
+    let _ = list.try_reserve_exact(len);
     let spare = list.spare_capacity_mut();
     if size_of_val(spare) >= 2 * HUGE_PAGE {
         advise_huge(spare);
