@@ -236,6 +236,10 @@ impl Tokenizer {
                 }
                 pause()?;
             }
+            // Room in small memory is taken memory; in large, pages that were never written are none.
+            if batch.ids.capacity() < SHARE {
+                batch.ids.shrink_to_fit();
+            }
             Ok(batch)
         })
     }
