@@ -37,7 +37,7 @@ from bpetok.errors import (
     TrainError,
     VocabError,
 )
-from bpetok.tokenizer import load, train
+from bpetok.tokenizer import load, set_memo_size, train
 
 TYPE_CHECKING = False  # `typing` itself is not imported here: it would double the import time
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ __all__ = [
     "__version__",
     "get_encoding",
     "load",
+    "set_memo_size",
     "train",
 ]
 

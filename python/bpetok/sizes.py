@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bpetok.errors import TrainError
+from bpetok.errors import Error, TrainError
 
 UNITS = {
     "": 1,
@@ -15,30 +15,32 @@ UNITS = {
 LARGEST = 2**63 - 1
 
 
-def parse_size(value: str | int) -> int:
-    """The number of bytes.
+def parse_size(
+    value: str | int, name: str = "max_memory", error: type[Error] = TrainError
+) -> int:
+    """The number of bytes; `name` is what messages call it.
 
     Raises:
         TypeError: for something else than a `str` or an `int`.
-        TrainError: for a text that is no amount, an unknown unit, or an amount out of range.
+        TrainError: (or `error`) for a text that is no amount, an unknown unit, or an amount out of range.
 
     >>> parse_size("2GiB"), parse_size("1.5 MB"), parse_size(4096)
     (2147483648, 1500000, 4096)
     """
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise TypeError(
-            f'max_memory must be a str such as "2GiB" or a number of bytes, not {type(value).__name__}'
+            f'{name} must be a str such as "2GiB" or a number of bytes, not {type(value).__name__}'
         )
     match = re.fullmatch(
         r"\s*([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([A-Za-z]*)\s*", str(value), re.ASCII
     )
     if match is None or match[2].lower() not in UNITS:
-        raise TrainError(
-            f"max_memory is {value!r}: give a number of bytes, or one with a unit such as 512MiB, 2GiB or 4GB"
+        raise error(
+            f"{name} is {value!r}: give a number of bytes, or one with a unit such as 512MiB, 2GiB or 4GB"
         )
     whole = "." not in match[1]
     bytes_of = UNITS[match[2].lower()]
     size = int(match[1]) * bytes_of if whole else int(float(match[1]) * bytes_of)
     if not 0 < size <= LARGEST:
-        raise TrainError(f"max_memory is {value!r}: give more than 0 and at most {LARGEST} bytes")
+        raise error(f"{name} is {value!r}: give more than 0 and at most {LARGEST} bytes")
     return size

@@ -1,21 +1,37 @@
-//! What was merged before: a bounded memory that one thread owns, at most 44 MiB, taken as it fills. Merging costs more than fetching
-//! two lines from far away.
+//! What was merged before: a bounded memory that one thread owns, at most 44 MiB unless set otherwise, taken as it
+//! fills. Merging costs more than fetching two lines from far away.
 //!
 //! Records stand one behind another in a ring, the oldest being written over: text and ids, no byte more. An index of
 //! cache lines says where the record of a hash is; it may be wrong, so a record is compared with the text.
 
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::memory::{LINE, Words, prefetch};
 
 /// Longest text that is remembered.
 pub const LONGEST: usize = 255;
+/// Sizes that may be set, in bytes.
+pub const SIZES: RangeInclusive<u64> = 1 << 20..=2 << 30;
 
-/// Lines of the index, eight entries each: 8 MiB.
-const INDEX_BITS: u32 = 17;
-/// Words of the ring: 36 MiB.
-const RING: u64 = 9 << 19;
-/// Words ever written when everything is forgotten: entries number them with 32 bits.
-const LAST: u64 = (1 << 32) - 2 * RING;
+/// Bytes of memories made from now on. A text that is read again and again should fit: a ring that is too small for it by
+/// little holds nothing of it.
+static SIZE: AtomicU64 = AtomicU64::new(44 << 20);
+
+/// Sets the size of memories that are made from now on.
+///
+/// # Errors
+/// A size that is not among [`SIZES`].
+pub fn set_size(bytes: u64) -> Result<()> {
+    if !SIZES.contains(&bytes) {
+        let (least, most) = (SIZES.start() >> 20, SIZES.end() >> 20);
+        return Err(Error::Argument(format!("a memo of {bytes} bytes a thread: give {least} MiB to {most} MiB")));
+    }
+    SIZE.store(bytes, Relaxed);
+    Ok(())
+}
 
 /// Where a record may be: the number of its first word among all that were ever written, plus 1. 0 is none.
 pub type Place = u32;
@@ -27,26 +43,44 @@ pub struct Memo {
     /// Records: length in the first byte, number of ids in the second, then the text, zero padded to whole words, then the ids,
     /// two to a word.
     ring: Words,
-    /// Words ever written; those before the last [`RING`] are gone.
+    /// Words ever written; those before the last ring are gone.
     written: u64,
+    /// Words of the ring.
+    size: u32,
+    shift: u32,
 }
 
 impl Default for Memo {
     fn default() -> Self {
-        Self { index: Words::new(LINE << INDEX_BITS), ring: Words::new(RING as usize), written: 0 }
+        Self::new(SIZE.load(Relaxed))
     }
 }
 
 impl Memo {
+    /// One of `bytes`, a fifth or less of which is the index.
+    #[must_use]
+    pub fn new(bytes: u64) -> Self {
+        let line_bytes = (LINE * size_of::<u64>()) as u64;
+        let index_bits = (bytes / 5 / line_bytes).max(2).ilog2();
+        let size = ((bytes - (line_bytes << index_bits)) / size_of::<u64>() as u64) as u32;
+        Self {
+            index: Words::new(LINE << index_bits),
+            ring: Words::new(size as usize),
+            written: 0,
+            size,
+            shift: 64 - index_bits,
+        }
+    }
+
     #[inline(always)]
-    fn line(hash: u64) -> usize {
-        (hash >> (64 - INDEX_BITS)) as usize
+    fn line(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
     }
 
     /// Fetches the line of a hash ahead of time.
     #[inline(always)]
     pub fn prefetch(&self, hash: u64) {
-        prefetch(&self.index.lines()[Self::line(hash)]);
+        prefetch(&self.index.lines()[self.line(hash)]);
     }
 
     /// Where a text of this hash may stand.
@@ -54,7 +88,7 @@ impl Memo {
     #[must_use]
     pub fn find(&self, hash: u64) -> Place {
         let tag = hash as u32;
-        let line = &self.index.lines()[Self::line(hash)];
+        let line = &self.index.lines()[self.line(hash)];
         // All eight without a branch between them, the newest last.
         line.iter().rev().fold(0, |place, &entry| if (entry >> 32) as u32 == tag { entry as u32 } else { place })
     }
@@ -62,23 +96,23 @@ impl Memo {
     /// Fetches a record ahead of time.
     #[inline(always)]
     pub fn prefetch_record(&self, place: Place) {
-        prefetch(&self.ring.get()[Self::word(place)]);
+        prefetch(&self.ring.get()[self.word(place)]);
     }
 
     #[inline(always)]
-    fn word(place: Place) -> usize {
-        (u64::from(place).wrapping_sub(1) % RING) as usize
+    fn word(&self, place: Place) -> usize {
+        (place.wrapping_sub(1) % self.size) as usize
     }
 
     /// Appends the ids of `text[start..end]` if its record is at `place`.
     #[inline]
     pub fn read(&self, place: Place, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
         // Written over since: what stands there now could look like anything.
-        let is_gone = place == 0 || u64::from(place) - 1 + RING < self.written;
+        let is_gone = place == 0 || u64::from(place) - 1 + u64::from(self.size) < self.written;
         if is_gone || end - start > LONGEST {
             return false;
         }
-        let record = &self.ring.get()[Self::word(place)..];
+        let record = &self.ring.get()[self.word(place)..];
         let mut differs = (record[0] ^ head(text, start, end)) & !COUNT;
         let mut at = start + HEAD_BYTES;
         let mut words = &record[1..];
@@ -116,15 +150,18 @@ impl Memo {
         if end - start > LONGEST {
             return;
         }
-        if self.written > LAST {
-            *self = Self::default();
+        let size = u64::from(self.size);
+        // Places are numbered with 32 bits: before these run out, everything is forgotten.
+        if self.written + 2 * size > u64::from(u32::MAX) {
+            self.index.get_mut().fill(0);
+            self.written = 0;
         }
         // A record does not go around the end.
-        if self.written % RING + words as u64 > RING {
-            self.written = self.written.next_multiple_of(RING);
+        if self.written % size + words as u64 > size {
+            self.written = self.written.next_multiple_of(size);
         }
         let place = (self.written + 1) as Place;
-        let first = Self::word(place);
+        let first = self.word(place);
         let record = &mut self.ring.get_mut()[first..first + words];
         record[0] = head(text, start, end) | (ids.len() as u64) << 8;
         for (i, slot) in record[1..key_words].iter_mut().enumerate() {
@@ -134,7 +171,8 @@ impl Memo {
             *slot = u64::from(pair[0]) | pair.get(1).map_or(0, |&id| u64::from(id) << 32);
         }
         self.written += words as u64;
-        let line = &mut self.index.lines_mut()[Self::line(hash)];
+        let line = self.line(hash);
+        let line = &mut self.index.lines_mut()[line];
         line.copy_within(..LINE - 1, 1);
         line[0] = hash << 32 | u64::from(place);
     }

@@ -41,7 +41,7 @@ mod _bpetok {
     #[pymodule_export]
     use super::stream::Stream;
     #[pymodule_export]
-    use super::tokenizer::Tokenizer;
+    use super::tokenizer::{Tokenizer, set_memo_bytes};
     #[pymodule_export]
     use super::train::{counts_digest, train_counts};
     #[pymodule_export]

@@ -185,3 +185,21 @@ def test_no_file_is_left_behind(
     assert counts.spilled_bytes
     del counts
     assert os.listdir(tmp_path) == []
+
+
+def test_the_memo_has_the_size_that_was_set_and_changes_no_id() -> None:
+    words = [f" w{i * 7919 % 100_003:x}-{i % 13}" for i in range(60_000)]
+    texts = ["".join(words), "".join(reversed(words))]
+    wanted = [bpetok.train(texts, 400).encode(text) for text in texts]
+    try:
+        for size in ("1MiB", 3 << 20, "2GiB"):
+            bpetok.set_memo_size(size)
+            tok = bpetok.train(texts, 400)
+            assert [tok.encode(text) for text in texts * 2] == wanted * 2
+    finally:
+        bpetok.set_memo_size("44MiB")
+    for size in (0, -1, "1023KiB", "3GiB", "much"):
+        with pytest.raises(bpetok.Error, match="MiB|bytes"):
+            bpetok.set_memo_size(size)
+    with pytest.raises(TypeError, match="size must be"):
+        bpetok.set_memo_size(2.5)  # type: ignore[arg-type]

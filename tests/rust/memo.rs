@@ -16,11 +16,16 @@ fn numbers() -> impl FnMut() -> u64 {
 
 #[test]
 fn the_ring_is_written_over_and_never_lies() {
+    // 200,000 records of 600 bytes on average: the ring goes around many times, and its end is hit within a record.
+    for size in [1 << 20, 7 << 20, 44 << 20] {
+        goes_around(&mut Memo::new(size), size as usize);
+    }
+}
+
+fn goes_around(memo: &mut Memo, size: usize) {
     let mut next = numbers();
-    let mut memo = Memo::default();
     let mut all: Vec<(Vec<u8>, u64, Vec<u32>)> = Vec::new();
     let (mut hits, mut recent_hits) = (0, 0);
-    // 200,000 records of 300 bytes on average: the ring of 36 MiB goes around once, and its end is hit within a record.
     for round in 0..200_000u32 {
         let length = 1 + next() as usize % LONGEST;
         // Few letters and hashes of 20 bits: texts share lines, tags and beginnings.
@@ -49,7 +54,8 @@ fn the_ring_is_written_over_and_never_lies() {
             assert_eq!(found, [7]);
         }
     }
-    assert!(hits > 20_000 && hits < all.len() - 20_000, "{hits} of {}", all.len());
+    // A record takes 8 to 780 bytes, and eight entries of a line of the index may be too few.
+    assert!(hits > size / 1500 && hits < size / 100 && hits < all.len(), "{hits} of {} in {size}", all.len());
     assert!(recent_hits > 700, "{recent_hits}");
 }
 

@@ -18,8 +18,15 @@ use pyo3::types::{PyDict, PyList};
 
 use super::convert::special_tokens;
 use super::errors::SpecialTokenError;
+use crate::encode::memo;
 use crate::tokenizer;
 use encode::collected;
+
+/// Sets the memory that a thread may take for what merging gave.
+#[pyfunction]
+pub fn set_memo_bytes(size: u64) -> PyResult<()> {
+    Ok(memo::set_size(size)?)
+}
 
 /// A byte-level BPE tokenizer. It never changes after it is built, so it may be shared by threads, pickled and forked.
 ///
