@@ -32,6 +32,7 @@ __all__ = [
     "quant_dequantize",
     "quant_multiply",
     "quant_quantize",
+    "set_memo_bytes",
     "train_counts",
     "write_tiktoken",
 ]

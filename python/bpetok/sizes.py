@@ -15,9 +15,7 @@ UNITS = {
 LARGEST = 2**63 - 1
 
 
-def parse_size(
-    value: str | int, name: str = "max_memory", error: type[Error] = TrainError
-) -> int:
+def parse_size(value: str | int, name: str = "max_memory", error: type[Error] = TrainError) -> int:
     """The number of bytes; `name` is what messages call it.
 
     Raises:

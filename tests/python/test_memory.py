@@ -199,7 +199,7 @@ def test_the_memo_has_the_size_that_was_set_and_changes_no_id() -> None:
     finally:
         bpetok.set_memo_size("44MiB")
     for size in (0, -1, "1023KiB", "3GiB", "much"):
-        with pytest.raises(bpetok.Error, match="MiB|bytes"):
+        with pytest.raises(bpetok.Error, match=r"MiB|bytes"):
             bpetok.set_memo_size(size)
     with pytest.raises(TypeError, match="size must be"):
         bpetok.set_memo_size(2.5)  # type: ignore[arg-type]
