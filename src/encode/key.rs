@@ -21,74 +21,35 @@ impl Key {
     }
 }
 
-/// A key that no text has: its length is 16.
-const NO_KEY: Key = Key { low: 0, high: 16 << 56 };
-
-/// The bytes that count, by length.
-const MASKS: [u128; 17] = masks();
-
-const fn masks() -> [u128; 17] {
-    let mut masks = [0; 17];
-    masks[16] = u128::MAX;
-    let mut length = 1;
-    while length <= KEY_BYTES {
-        masks[length] = (1 << (8 * length)) - 1;
-        length += 1;
-    }
-    masks
-}
-
-const MASKS_AND_LENGTHS: [[u128; 2]; 17] = {
-    let mut both = [[0; 2]; 17];
+/// By length: the bytes that count, and the length in the last byte. 16 stands for all that fit no key.
+const MASKS_AND_LENGTHS: [[u128; 2]; KEY_BYTES + 2] = {
+    let mut both = [[0; 2]; KEY_BYTES + 2];
     let mut length = 0;
-    while length < 17 {
-        both[length] = [MASKS[length], (length as u128) << 120];
+    while length <= KEY_BYTES + 1 {
+        let mask = if length > KEY_BYTES { u128::MAX } else { (1 << (8 * length)) - 1 };
+        both[length] = [mask, (length as u128) << 120];
         length += 1;
     }
     both
 };
 
 impl Key {
-    /// The key of `text[start..start + length]`; `length` is 1 to 15 and the range lies in `text`.
+    /// The key of `text[start..start + length]`, a range of `text`. More than [`KEY_BYTES`] give a key that no text has:
+    /// its last byte is 16 or more, whatever text stands there too. Away from the end of the text, one load and one mask.
     #[inline(always)]
     #[must_use]
-    pub fn at(text: &[u8], start: usize, length: usize) -> Self {
-        let [low, high] = Self::words(text, start, length);
-        Self { low, high: high | (length as u64) << 56 }
-    }
-
-    /// Up to 16 bytes of `text` from `start` on, zero padded. Away from the end of the text, one load and one mask.
-    #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
-    fn words(text: &[u8], start: usize, length: usize) -> [u64; 2] {
+    pub fn at(text: &[u8], start: usize, length: usize) -> Self {
+        let [mask, last] = MASKS_AND_LENGTHS[length.min(KEY_BYTES + 1)];
         let word = match text[start..].first_chunk::<16>() {
-            Some(bytes) => u128::from_le_bytes(*bytes) & MASKS[length],
+            Some(bytes) => u128::from_le_bytes(*bytes) & mask,
             None => {
                 let mut bytes = [0; 16];
                 bytes[..length].copy_from_slice(&text[start..start + length]);
                 u128::from_le_bytes(bytes)
             }
-        };
-        [word as u64, (word >> 64) as u64]
-    }
-
-    /// The key of `text[start..start + length]`, where 16 bytes can be loaded from `start` on. More than [`KEY_BYTES`]
-    /// give a key that no text has: its last byte is 16 or more, whatever text stands there too.
-    #[inline(always)]
-    #[must_use]
-    #[allow(clippy::cast_possible_truncation)]
-    pub fn within(text: &[u8], start: usize, length: usize) -> Self {
-        let Some(bytes) = text[start..].first_chunk::<16>() else { return NO_KEY };
-        let [mask, length] = MASKS_AND_LENGTHS[length.min(KEY_BYTES + 1)];
-        let word = u128::from_le_bytes(*bytes) & mask | length;
+        } | last;
         Self { low: word as u64, high: (word >> 64) as u64 }
-    }
-
-    /// The same wherever the text ends.
-    #[inline]
-    #[must_use]
-    pub fn at_most(text: &[u8], start: usize, length: usize) -> Self {
-        if length > KEY_BYTES { NO_KEY } else { Self::at(text, start, length) }
     }
 
     /// The key of all of `text`, 1 to 15 bytes.
@@ -103,32 +64,6 @@ impl Key {
     #[must_use]
     pub fn hash(self) -> u64 {
         mix(self.low, self.high)
-    }
-}
-
-/// Longest text that fits a wide key.
-pub const WIDE_BYTES: usize = 31;
-
-/// 16 to 31 bytes as four words, zero padded, with the length in the last byte.
-#[derive(Clone, Copy, Debug)]
-pub struct WideKey(pub [u64; 4]);
-
-impl WideKey {
-    /// The key of `text[start..end]`, 16 to 31 bytes.
-    #[inline]
-    #[must_use]
-    pub fn at(text: &[u8], start: usize, end: usize) -> Self {
-        let first = Key::words(text, start, 16);
-        let [low, high] = Key::words(text, start + 16, end - start - 16);
-        Self([first[0], first[1], low, high | ((end - start) as u64) << 56])
-    }
-
-    /// A well-mixed number.
-    #[inline]
-    #[must_use]
-    pub fn hash(self) -> u64 {
-        let [a, b, c, d] = self.0;
-        mix(a ^ mix(c, d), b)
     }
 }
 

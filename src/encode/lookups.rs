@@ -70,18 +70,15 @@ impl Lookups {
     /// Keys of the pretokens of `text` from `start` on that end at `ends`; their places are fetched ahead of time.
     #[inline(never)]
     pub fn pack(&mut self, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) {
-        // Away from the end of the text 16 bytes can be loaded wherever a pretoken starts.
-        let fits = text.len().saturating_sub(15);
         for ((&end, key), place) in ends.iter().zip(&mut self.keys).zip(&mut self.places) {
-            let length = end - start;
-            *key = if start < fits { Key::within(text, start, length) } else { Key::at_most(text, start, length) };
+            *key = Key::at(text, start, end - start);
             *place = hot.place(key.hash());
             hot.prefetch(*place);
             start = end;
         }
     }
 
-    /// Looks up the first `count` pretokens.
+    /// Looks up the first `pretokens` of those packed.
     #[inline(never)]
     pub fn look_up(&mut self, hot: Hot<'_>, pretokens: usize) {
         let (mut gaps, mut count) = (0, 0);

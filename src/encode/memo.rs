@@ -107,9 +107,10 @@ impl Memo {
     /// Appends the ids of `text[start..end]` if its record is at `place`.
     #[inline]
     pub fn read(&self, place: Place, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
-        // Written over since: what stands there now could look like anything.
-        let is_gone = place == 0 || u64::from(place) - 1 + u64::from(self.size) < self.written;
-        if is_gone || end - start > LONGEST {
+        // Written over since, or found before everything was forgotten: what stands there now could look like anything.
+        let first = u64::from(place).wrapping_sub(1);
+        let is_there = first < self.written && first + u64::from(self.size) >= self.written;
+        if !is_there || end - start > LONGEST {
             return false;
         }
         let record = &self.ring.get()[self.word(place)..];

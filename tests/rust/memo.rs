@@ -73,3 +73,16 @@ fn too_long_a_text_is_not_kept_and_not_mistaken() {
     assert!(memo.read(memo.find(5), &long, 0, LONGEST, &mut ids));
     assert_eq!(ids, [3]);
 }
+
+#[test]
+fn a_place_from_before_everything_was_forgotten_is_none() {
+    let bytes = 1 << 20;
+    let mut memo = Memo::new(bytes);
+    memo.put(5, b"some text", 0, 9, &[1, 2]);
+    let place = memo.find(5);
+    assert!(memo.read(place, b"some text", 0, 9, &mut Vec::new()));
+    // The same word of the ring, numbered as a later lap, for every size that the ring could have.
+    for lap in 1..=bytes as u32 / 8 {
+        assert!(!memo.read(place + lap, b"some text", 0, 9, &mut Vec::new()), "{lap}");
+    }
+}

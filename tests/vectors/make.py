@@ -97,13 +97,21 @@ def hf_merges(pattern: str, documents: list[str], vocab_size: int, min_frequency
     """The merges that HF's trainer learns, as pairs of bytes."""
     for ours, theirs in FOR_HF:
         pattern = pattern.replace(ours, theirs)
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    cut = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(pattern), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
+    return hf_merges_cut_by(cut, documents, vocab_size, min_frequency)
+
+
+def hf_merges_cut_by(
+    cut: pre_tokenizers.PreTokenizer, documents: list[str], vocab_size: int, min_frequency: int
+) -> list:
+    """The same with a pretokenizer of HF's own."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = cut
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
         min_frequency=min_frequency,

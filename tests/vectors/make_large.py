@@ -16,8 +16,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from make import byte_characters
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from make import hf_merges_cut_by
+from tokenizers import pre_tokenizers
 
 HERE = Path(__file__).parent
 SEPARATOR = "<|endoftext|>"
@@ -33,18 +33,9 @@ ROWS: list[tuple[str, list[str], list[int]]] = [
 
 def hf_merges(documents: list[str], vocab_size: int) -> list[str]:
     """HF's merges with GPT-2's pattern, each as a line: both sides in hex."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        special_tokens=[],
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(documents, trainer)
-    table = byte_characters()
-    merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    return [" ".join(bytes(table[c] for c in half).hex() for half in pair) for pair in merges]
+    cut = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    merges = hf_merges_cut_by(cut, documents, vocab_size, min_frequency=0)
+    return [" ".join(half.hex() for half in pair) for pair in merges]
 
 
 def row_of(folder: Path, name: str, corpora: list[str], sizes: list[int]) -> dict:
