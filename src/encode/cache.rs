@@ -3,7 +3,7 @@
 
 use super::key::Key;
 use crate::ids::TokenId;
-use crate::memory::{LINE, Words, prefetch};
+use crate::memory::{LINE, Words};
 
 /// Most ids of an entry for a short pretoken.
 pub const INLINE_IDS: usize = 3;
@@ -12,7 +12,7 @@ const HOT_BITS: u32 = 14;
 /// Up to three ids, then their number: all four are copied at once, and the number says how many count.
 pub type Counted = [TokenId; INLINE_IDS + 1];
 
-/// Entries of four words: the key, then the ids. Two share a cache line and a place; the older moves on.
+/// Two entries share a cache line and a place, the older moves on: both keys, of two words each, then the ids of each.
 pub struct Cache {
     words: Words,
 }
@@ -28,7 +28,7 @@ impl Cache {
     #[inline(always)]
     #[must_use]
     pub fn hot(&self) -> Hot<'_> {
-        Hot { lines: self.words.lines() }
+        Hot { lines: self.words.lines().first_chunk().expect("as many as the table was made with") }
     }
 
     /// Remembers a pretoken that may come again.
@@ -36,11 +36,8 @@ impl Cache {
     pub fn put(&mut self, key: Key, hash: u64, ids: &Counted) {
         let line = &mut self.words.lines_mut()[(hash >> (64 - HOT_BITS)) as usize];
         if !key.is(line[0], line[1]) {
-            line.copy_within(..4, 4);
-            line[0] = key.low;
-            line[1] = key.high;
-            line[2] = u64::from(ids[0]) | u64::from(ids[1]) << 32;
-            line[3] = u64::from(ids[2]) | u64::from(ids[3]) << 32;
+            let word = |first: usize| u64::from(ids[first]) | u64::from(ids[first + 1]) << 32;
+            *line = [key.low, key.high, line[0], line[1], word(0), word(2), line[4], line[5]];
         }
     }
 }
@@ -48,13 +45,13 @@ impl Cache {
 /// The pretokens that come often, to read in a loop: what the loop needs stays in registers.
 #[derive(Clone, Copy)]
 pub struct Hot<'a> {
-    lines: &'a [[u64; LINE]],
+    lines: &'a [[u64; LINE]; 1 << HOT_BITS],
 }
 
 /// Which line of the hot entries.
 pub type Place = u32;
 
-impl Hot<'_> {
+impl<'a> Hot<'a> {
     /// The place of a hash.
     #[inline(always)]
     #[must_use]
@@ -68,15 +65,16 @@ impl Hot<'_> {
     #[must_use]
     pub fn get(self, key: Key, place: Place) -> (Counted, bool) {
         let line = &self.lines[place as usize];
-        let (newer, older) = (key.is(line[0], line[1]), key.is(line[4], line[5]));
-        let at = if older { 4 } else { 0 };
-        (unpack(line[at + 2], line[at + 3]), newer | older)
+        let (newer, older) = (key.is(line[0], line[1]), key.is(line[2], line[3]));
+        let at = if older { 6 } else { 4 };
+        (unpack(line[at], line[at + 1]), newer | older)
     }
 
-    /// Fetches a place ahead of time.
+    /// The lines, and by how much a hash is shifted to tell which one.
     #[inline(always)]
-    pub fn prefetch(self, place: Place) {
-        prefetch(&self.lines[place as usize]);
+    #[must_use]
+    pub fn lines(self) -> (&'a [[u64; LINE]; 1 << HOT_BITS], u32) {
+        (self.lines, 64 - HOT_BITS)
     }
 }
 

@@ -22,7 +22,7 @@ impl Key {
 }
 
 /// By length: the bytes that count, and the length in the last byte. 16 stands for all that fit no key.
-const MASKS_AND_LENGTHS: [[u128; 2]; KEY_BYTES + 2] = {
+pub(super) static MASKS_AND_LENGTHS: [[u128; 2]; KEY_BYTES + 2] = {
     let mut both = [[0; 2]; KEY_BYTES + 2];
     let mut length = 0;
     while length <= KEY_BYTES + 1 {
@@ -70,7 +70,7 @@ impl Key {
 /// Folded 128-bit product of two words: one multiplication that lets every input bit reach the upper half.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation)]
-fn mix(low: u64, high: u64) -> u64 {
+pub(super) fn mix(low: u64, high: u64) -> u64 {
     // Two odd numbers without a pattern (the fractions of the square roots of 2 and 3).
     let product = u128::from(low ^ 0x6A09_E667_F3BC_C909) * u128::from(high ^ 0xBB67_AE85_84CA_A73B);
     (product as u64) ^ (product >> 64) as u64

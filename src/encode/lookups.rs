@@ -1,158 +1,149 @@
-//! The lookups of one batch of pretokens. The first pass goes through all of them without a branch that depends on what is
-//! known: ids of known pretokens are appended, unknown ones leave a gap. So the processor works on many pretokens at
-//! once and nothing is mispredicted where known and unknown ones alternate. The gaps are filled afterwards, when the
-//! places that they need have been fetched.
+//! The first look at a group of pretokens. It goes through all of them without a branch that depends on what is known:
+//! ids of known pretokens are appended, unknown ones leave a gap. So the processor works on many pretokens at once and
+//! nothing is mispredicted where known and unknown ones alternate. `gaps` is for the rest.
 
-use super::cache::{Hot, INLINE_IDS, Place};
-use super::key::{KEY_BYTES, Key, hash_bytes};
-use super::memo::{self, Memo};
-use super::table::TokenTable;
+use super::cache::{Hot, INLINE_IDS};
+use super::key::Key;
 use crate::ids::TokenId;
 use crate::pretokenize::scanner::BATCH;
 
+/// Most pretokens of a group.
+pub const GROUP: usize = BATCH;
 /// Ids that are copied at once.
-const CHUNK: usize = 16;
+pub const CHUNK: usize = 16;
+/// Room for the ids of a group, padded so that whole chunks can be copied from every place.
+const ROOM: usize = GROUP * INLINE_IDS + 1 + CHUNK;
 
-/// A pretoken of the batch that the first pass did not know.
+/// A pretoken that the first look did not know.
 #[derive(Clone, Copy, Default)]
 pub struct Gap {
-    /// Which pretoken.
-    index: u16,
+    /// Which pretoken of the group.
+    pub index: u16,
     /// How many ids of known pretokens come before it.
-    before: u16,
+    pub before: u16,
 }
 
-/// The same, with all that filling it needs.
-#[derive(Clone, Copy, Default)]
-pub struct Unknown {
-    /// First byte in the text.
-    pub start: usize,
-    /// First byte behind it.
-    pub end: usize,
-    /// Of its key, or of its bytes where it has none.
-    pub hash: u64,
-    /// Where it may be remembered.
-    pub place: memo::Place,
-    /// Whether it may be a token that fits a key.
-    pub may_be_token: bool,
-}
-
-/// The state of one batch.
+/// What the first look found.
 pub struct Lookups {
-    keys: [Key; BATCH],
-    places: [Place; BATCH],
-    gaps: [Gap; BATCH + 1],
+    gaps: [Gap; GROUP + 1],
     gap_count: usize,
-    unknown: [Unknown; BATCH],
-    /// Padded, so that whole chunks can be copied from every place.
-    ids: [TokenId; BATCH * INLINE_IDS + 1 + CHUNK],
+    ids: [TokenId; ROOM],
     id_count: usize,
-    /// Ids that stand in the output already.
-    written: usize,
 }
 
 impl Default for Lookups {
     fn default() -> Self {
-        Self {
-            keys: [Key::default(); BATCH],
-            places: [Place::default(); BATCH],
-            gaps: [Gap::default(); BATCH + 1],
-            gap_count: 0,
-            unknown: [Unknown::default(); BATCH],
-            ids: [0; BATCH * INLINE_IDS + 1 + CHUNK],
-            id_count: 0,
-            written: 0,
-        }
+        Self { gaps: [Gap::default(); GROUP + 1], gap_count: 0, ids: [0; ROOM], id_count: 0 }
     }
 }
 
 impl Lookups {
-    /// Keys of the pretokens of `text` from `start` on that end at `ends`; their places are fetched ahead of time.
-    #[inline(never)]
-    pub fn pack(&mut self, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) {
-        for ((&end, key), place) in ends.iter().zip(&mut self.keys).zip(&mut self.places) {
-            *key = Key::at(text, start, end - start);
-            *place = hot.place(key.hash());
-            hot.prefetch(*place);
+    /// Looks up the pretokens of `text` from `start` on that end at `ends`, at most [`GROUP`] of them.
+    #[inline]
+    pub fn look_up(&mut self, hot: Hot<'_>, text: &[u8], start: usize, ends: &[usize]) {
+        (self.gap_count, self.id_count) = (0, 0);
+        let mut done = 0;
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+            // SAFETY: the features that the function needs were detected on the line above.
+            done = unsafe { self.look_up_avx2(hot, text, start, ends) };
+        }
+        let mut start = if done == 0 { start } else { ends[done - 1] };
+        for (index, &end) in ends.iter().enumerate().skip(done) {
+            let key = Key::at(text, start, end - start);
+            let (found, is_known) = hot.get(key, hot.place(key.hash()));
+            self.ids[self.id_count..=self.id_count + INLINE_IDS].copy_from_slice(&found);
+            self.note(index, if is_known { found[INLINE_IDS] } else { 0 }, is_known);
             start = end;
         }
     }
 
-    /// Looks up the first `pretokens` of those packed.
-    #[inline(never)]
-    pub fn look_up(&mut self, hot: Hot<'_>, pretokens: usize) {
-        let (mut gaps, mut count) = (0, 0);
-        let packed = self.keys.iter().zip(&self.places).take(pretokens);
-        for (index, (&key, &place)) in (0u16..).zip(packed) {
-            let (found, is_known) = hot.get(key, place);
-            // Always four words; the next entry overwrites those that do not count.
-            self.ids[count..=count + INLINE_IDS].copy_from_slice(&found);
-            self.gaps[gaps] = Gap { index, before: count as u16 };
-            count += if is_known { found[INLINE_IDS] as usize } else { 0 };
-            gaps += usize::from(!is_known);
-        }
-        (self.gap_count, self.id_count, self.written) = (gaps, count, 0);
+    /// Counts the ids that were just written, or leaves a gap: the next overwrites what does not count.
+    // A group has fewer pretokens and ids than 16 bits can tell.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)]
+    fn note(&mut self, index: usize, count: TokenId, is_known: bool) {
+        self.gaps[self.gap_count] = Gap { index: index as u16, before: self.id_count as u16 };
+        self.id_count += count as usize;
+        self.gap_count += usize::from(!is_known);
     }
 
-    /// How many pretokens were not known.
-    #[inline]
-    pub fn gap_count(&self) -> usize {
-        self.gap_count
-    }
+    /// The same for all pretokens that begin 16 bytes or more before the end of `text`; returns how many those are.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    fn look_up_avx2(&mut self, hot: Hot<'_>, text: &[u8], start: usize, ends: &[usize]) -> usize {
+        use std::arch::x86_64::{
+            _mm_and_si128, _mm_cvtsi128_si64, _mm_extract_epi32, _mm_extract_epi64, _mm_loadu_si128, _mm_or_si128,
+            _mm_storeu_si128, _mm256_broadcastsi128_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_loadu_si256,
+            _mm256_movemask_pd,
+        };
 
-    /// Fetches ahead of time what filling the gaps will read.
-    #[inline(never)]
-    pub fn fetch(&mut self, table: &TokenTable, memo: &Memo, text: &[u8], start: usize, ends: &[usize]) {
-        for (gap, unknown) in self.gaps[..self.gap_count].iter().zip(&mut self.unknown) {
-            let index = usize::from(gap.index);
-            let (start, end) = (if index == 0 { start } else { ends[index - 1] }, ends[index]);
-            let length = end - start;
-            let (hash, may_be_token) = if length <= KEY_BYTES {
-                let hash = self.keys[index].hash();
-                (hash, table.may_have(hash, length))
-            } else {
-                (hash_bytes(&text[start..start + length.min(memo::LONGEST)]), false)
-            };
-            memo.prefetch(hash);
-            if may_be_token {
-                table.prefetch(hash);
+        use super::key::{KEY_BYTES, MASKS_AND_LENGTHS, mix};
+
+        let ends = &ends[..ends.len().min(GROUP)];
+        let (lines, shift) = hot.lines();
+        let Some(last) = text.len().checked_sub(16) else { return 0 };
+        let (mut start, mut gap_count, mut id_count) = (start, 0, 0);
+        for (index, &end) in ends.iter().enumerate() {
+            if start > last {
+                (self.gap_count, self.id_count) = (gap_count, id_count);
+                return index;
             }
-            *unknown = Unknown { start, end, hash, place: 0, may_be_token };
+            let [mask, length] = &MASKS_AND_LENGTHS[end.wrapping_sub(start).min(KEY_BYTES + 1)];
+            // SAFETY: 16 bytes of text begin at `start`, as was just asked; the table's entries are 16 bytes each.
+            let (text, mask, length) = unsafe {
+                let load = |address: *const u8| _mm_loadu_si128(address.cast());
+                (load(text.as_ptr().add(start)), load((&raw const *mask).cast()), load((&raw const *length).cast()))
+            };
+            let key = _mm_or_si128(_mm_and_si128(text, mask), length);
+            let hash = mix(_mm_cvtsi128_si64(key).cast_unsigned(), _mm_extract_epi64::<1>(key).cast_unsigned());
+            let line = &lines[(hash >> shift) as usize];
+            // SAFETY: the first half of a line is 32 bytes.
+            let keys = unsafe { _mm256_loadu_si256((&raw const line[0]).cast()) };
+            let same = _mm256_castsi256_pd(_mm256_cmpeq_epi64(keys, _mm256_broadcastsi128_si256(key)));
+            // One bit for each word of the two keys that is the same; then bit 0: the newer is, bit 2: the older is.
+            let same = _mm256_movemask_pd(same).cast_unsigned();
+            let known = same & same >> 1 & 0b101;
+            // SAFETY: the ids of the newer entry begin at word 4 and those of the older at word 6, 16 bytes each of 64.
+            let ids = unsafe { _mm_loadu_si128((&raw const line[4]).cast::<u8>().add((known as usize & 4) * 4).cast()) };
+            // SAFETY: `id_count` grows by three at most for each of at most `GROUP` pretokens, and `ids` has four more than
+            // that; `gap_count` grows by one at most, and `gaps` has one more.
+            #[allow(clippy::cast_possible_truncation)]
+            unsafe {
+                _mm_storeu_si128(self.ids.as_mut_ptr().add(id_count).cast(), ids);
+                *self.gaps.get_unchecked_mut(gap_count) = Gap { index: index as u16, before: id_count as u16 };
+            }
+            let count = (_mm_extract_epi32::<3>(ids) & 3) as usize;
+            id_count += if known == 0 { 0 } else { count };
+            gap_count += usize::from(known == 0);
+            start = end;
         }
-        for unknown in &mut self.unknown[..self.gap_count] {
-            unknown.place = memo.find(unknown.hash);
-            memo.prefetch_record(unknown.place);
-        }
+        (self.gap_count, self.id_count) = (gap_count, id_count);
+        ends.len()
     }
 
-    /// The pretoken of gap `number`.
+    /// The pretokens that were not known, in order.
     #[inline]
-    pub fn unknown(&self, number: usize) -> Unknown {
-        self.unknown[number]
+    #[must_use]
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps[..self.gap_count]
     }
 
-    /// Appends the known ids before gap `number`.
+    /// The ids of the others and, behind them, what [`CHUNK`] pads; and how many they are.
     #[inline]
-    pub fn write_to(&mut self, number: usize, ids: &mut Vec<TokenId>) {
-        let before = usize::from(self.gaps[number].before);
-        append(ids, &self.ids, self.written, before - self.written);
-        self.written = before;
-    }
-
-    /// Appends the known ids behind the last gap.
-    #[inline]
-    pub fn write_rest(&mut self, ids: &mut Vec<TokenId>) {
-        append(ids, &self.ids, self.written, self.id_count - self.written);
+    #[must_use]
+    pub fn ids(&self) -> (&[TokenId], usize) {
+        (&self.ids, self.id_count)
     }
 }
 
-/// Appends `source[start..start + count]` in pieces of fixed size, which needs no prediction of how many there are as a
-/// copy of just so many would. [`CHUNK`] more must stand in `source`.
+/// Appends `source[..count]` in pieces of fixed size, which needs no prediction of how many there are as a copy of just so
+/// many would. [`CHUNK`] more must stand in `source`.
 #[inline(always)]
-fn append(ids: &mut Vec<TokenId>, source: &[TokenId], start: usize, count: usize) {
+pub fn append(ids: &mut Vec<TokenId>, source: &[TokenId], count: usize) {
     ids.reserve(count + CHUNK);
     let spare = ids.spare_capacity_mut().as_chunks_mut::<CHUNK>().0;
-    let source = source[start..].as_chunks::<CHUNK>().0;
+    let source = source.as_chunks::<CHUNK>().0;
     let mut done = 0;
     for (to, from) in spare.iter_mut().zip(source) {
         for (to, from) in to.iter_mut().zip(from) {

@@ -6,8 +6,11 @@
 
 pub mod cache;
 pub mod cut;
+mod gaps;
 pub mod giants;
+pub mod joins;
 pub mod key;
+pub mod lanes;
 mod lookups;
 pub mod memo;
 pub mod merge;
@@ -20,17 +23,22 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use cache::{Cache, Counted, INLINE_IDS, counted};
 use cut::Character;
 use key::{KEY_BYTES, Key};
-use lookups::{Lookups, Unknown};
+use gaps::{Gaps, New, Unknown};
+use joins::Joins;
+use lanes::Lanes;
+use lookups::{GROUP, Lookups, append};
 use memo::Memo;
 use table::TokenTable;
 
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
-use crate::pretokenize::scanner::BATCH;
 use crate::vocab::Vocabulary;
 
 /// Longest piece: places in it are numbered with 30 bits.
 const LONGEST_PIECE: usize = 1 << 30;
+
+/// New words from which on it pays to make [`Joins`], which takes as long as merging some thousands.
+const WORTH_JOINS: usize = 512;
 
 /// The encoder of one vocabulary; shared by all threads.
 pub struct Encoder {
@@ -39,6 +47,8 @@ pub struct Encoder {
     boundaries: OnceLock<cut::Boundaries>,
     /// Whether merging a token's bytes gives that token: 0 not asked yet, 1 yes, 2 no.
     formed: Vec<AtomicU8>,
+    /// Made when the first many new words come; `None` for a vocabulary with too high ids.
+    joins: OnceLock<Option<Joins>>,
 }
 
 /// What one thread needs to encode.
@@ -48,6 +58,10 @@ pub struct Scratch {
     memo: Memo,
     long: merge::LongMerge,
     lookups: Lookups,
+    gaps: Gaps,
+    lanes: Lanes,
+    /// New words so far.
+    merged: usize,
     characters: Characters,
 }
 
@@ -78,7 +92,7 @@ impl Encoder {
     pub fn new(vocabulary: Vocabulary) -> Result<Self> {
         let table = TokenTable::new(&vocabulary)?;
         let formed = std::iter::repeat_with(|| AtomicU8::new(0)).take(vocabulary.id_limit()).collect();
-        Ok(Self { vocabulary, table, boundaries: OnceLock::new(), formed })
+        Ok(Self { vocabulary, table, boundaries: OnceLock::new(), formed, joins: OnceLock::new() })
     }
 
     /// The vocabulary.
@@ -112,51 +126,117 @@ impl Encoder {
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
         let mut start = start;
-        for ends in ends.chunks(BATCH) {
-            let Scratch { cache, memo, lookups, .. } = scratch;
-            lookups.pack(cache.hot(), text, start, ends);
-            lookups.look_up(cache.hot(), ends.len());
-            lookups.fetch(&self.table, memo, text, start, ends);
-            for gap in 0..scratch.lookups.gap_count() {
-                scratch.lookups.write_to(gap, ids);
-                let unknown = scratch.lookups.unknown(gap);
-                self.resolve(scratch, text, &unknown, ids)?;
+        for ends in ends.chunks(GROUP) {
+            scratch.lookups.look_up(scratch.cache.hot(), text, start, ends);
+            if !scratch.lookups.gaps().is_empty() {
+                self.fill_gaps(scratch, text, start, ends)?;
             }
-            scratch.lookups.write_rest(ids);
+            self.write(scratch, text, ids)?;
             start = ends[ends.len() - 1];
         }
         Ok(())
     }
 
-    /// Appends the ids of a pretoken that is not among those that come often.
-    fn resolve(&self, scratch: &mut Scratch, text: &[u8], unknown: &Unknown, ids: &mut Vec<TokenId>) -> Result<()> {
-        let &Unknown { start, end, hash, place, may_be_token } = unknown;
+    /// Finds the ids of the pretokens of a group that are not among those that come often.
+    fn fill_gaps(&self, scratch: &mut Scratch, text: &[u8], start: usize, ends: &[usize]) -> Result<()> {
+        let Scratch { lookups, gaps, memo, .. } = scratch;
+        gaps.take(lookups, &self.table, memo, text, start, ends);
+        for number in 0..gaps.count() {
+            self.fill(scratch, text, number);
+        }
+        if !scratch.gaps.new_words().is_empty() {
+            self.merge_new(scratch, text)?;
+        }
+        scratch.gaps.pad();
+        Ok(())
+    }
+
+    /// Finds the ids of one gap, or leaves it as a new word.
+    fn fill(&self, scratch: &mut Scratch, text: &[u8], number: usize) {
+        let Scratch { gaps, memo, cache, .. } = scratch;
+        let Unknown { start, end, hash, place, may_be_token, .. } = gaps.unknown(number);
         let pretoken = &text[start..end];
-        let is_short = end - start <= KEY_BYTES;
+        let first = gaps.ids.len();
         if may_be_token {
             let key = Key::at(text, start, end - start);
             let id = self.table.by_key(&self.vocabulary, pretoken, key, hash);
             if id != TokenId::MAX {
-                ids.push(id);
-                scratch.cache.put(key, hash, &[id, 0, 0, 1]);
-                return Ok(());
+                gaps.ids.push(id);
+                gaps.answer(number, first);
+                cache.put(key, hash, &[id, 0, 0, 1]);
+                return;
             }
         }
-        let first = ids.len();
-        // Another of this batch may have been the first of its kind.
-        let place = if place == 0 { scratch.memo.find(hash) } else { place };
-        if !scratch.memo.read(place, text, start, end, ids) {
-            let id = if is_short { TokenId::MAX } else { self.table.span(&self.vocabulary, text, start, end) };
-            if id == TokenId::MAX {
-                self.encode_in_pieces(scratch, text, start, end, ids)?;
+        let is_short = pretoken.len() <= KEY_BYTES;
+        if memo.read(place, text, start, end, &mut gaps.ids) {
+            gaps.answer(number, first);
+            if is_short && let Some(entry) = counted(&gaps.ids[first..]) {
+                cache.put(Key::at(text, start, end - start), hash, &entry);
+            }
+            return;
+        }
+        let id = if is_short { TokenId::MAX } else { self.table.span(&self.vocabulary, text, start, end) };
+        if id != TokenId::MAX {
+            gaps.ids.push(id);
+            gaps.answer(number, first);
+            memo.put(hash, text, start, end, &[id]);
+        } else if pretoken.len() <= memo::LONGEST {
+            gaps.leave_new(number, text);
+        }
+    }
+
+    /// Merges the new words of a group, side by side where they are many, and remembers them.
+    fn merge_new(&self, scratch: &mut Scratch, text: &[u8]) -> Result<()> {
+        scratch.merged += scratch.gaps.new_words().len();
+        let joins = if scratch.merged < WORTH_JOINS {
+            self.joins.get()
+        } else {
+            Some(self.joins.get_or_init(|| Joins::of(&self.table, &self.vocabulary)))
+        };
+        if let Some(Some(joins)) = joins {
+            let Scratch { gaps, lanes, .. } = &mut *scratch;
+            gaps.merge_side_by_side(lanes, joins, &self.table, &self.vocabulary, text);
+        }
+        for number in 0..scratch.gaps.new_words().len() {
+            let New { start, end, hash, is_merged, .. } = scratch.gaps.new_words()[number];
+            if !is_merged {
+                let mut ids = std::mem::take(&mut scratch.gaps.ids);
+                let first = ids.len();
+                let result = self.encode_in_pieces(scratch, text, start, end, &mut ids);
+                scratch.gaps.ids = ids;
+                result?;
+                scratch.gaps.answer_new(number, first);
+            }
+            let Scratch { gaps, memo, cache, .. } = &mut *scratch;
+            let ids = gaps.new_ids(number);
+            memo.put(hash, text, start, end, ids);
+            if end - start <= KEY_BYTES && let Some(entry) = counted(ids) {
+                cache.put(Key::at(text, start, end - start), hash, &entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the ids of a group: those that the first look knew, and those of the gaps between them.
+    fn write(&self, scratch: &mut Scratch, text: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
+        let mut written = 0;
+        for number in 0..scratch.lookups.gaps().len() {
+            let before = usize::from(scratch.lookups.gaps()[number].before);
+            append(ids, &scratch.lookups.ids().0[written..], before - written);
+            written = before;
+            if let Some((answer, count)) = scratch.gaps.answered(number) {
+                append(ids, answer, count);
             } else {
-                ids.push(id);
+                let Unknown { start, end, .. } = scratch.gaps.unknown(number);
+                match self.table.span(&self.vocabulary, text, start, end) {
+                    TokenId::MAX => self.encode_in_pieces(scratch, text, start, end, ids)?,
+                    id => ids.push(id),
+                }
             }
-            scratch.memo.put(hash, text, start, end, &ids[first..]);
         }
-        if is_short && let Some(entry) = counted(&ids[first..]) {
-            scratch.cache.put(Key::at(text, start, end - start), hash, &entry);
-        }
+        let (known, count) = scratch.lookups.ids();
+        append(ids, &known[written..], count - written);
+        scratch.gaps.clear();
         Ok(())
     }
 
@@ -181,10 +261,7 @@ impl Encoder {
         end: usize,
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
-        // Cutting pays in scripts of three bytes a character (12 in 100 Han neighbours share a token); in the others
-        // nearly all do, and only a giant would be worth the search.
-        let worth = |text: &[u8]| text.iter().any(|&b| b >= 0xE3) || text.len() > merge::SHORT && !text.is_ascii();
-        if !worth(&text[start..end]) {
+        if !cut::is_worth(&text[start..end]) {
             return self.merge(scratch, &text[start..end], ids);
         }
         let boundaries = self.boundaries.get_or_init(|| cut::Boundaries::new(&self.vocabulary));

@@ -9,8 +9,8 @@ use super::patterns::{Contractions, Rules, Tail, Words};
 use super::window::{Letters, MAY_BE_KNOWN, window_starts};
 use crate::utf8::decode_at;
 
-/// Most pretokens of one batch: what the encoder keeps for each (88 bytes) stays in the first-level cache.
-pub const BATCH: usize = 256;
+/// Most pretokens of one batch: new words come in crowds large enough to merge side by side.
+pub const BATCH: usize = 2048;
 
 /// Ends of consecutive pretokens, as byte positions.
 pub struct Ends {

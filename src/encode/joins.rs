@@ -1,0 +1,127 @@
+//! Two neighbouring tokens -> the token that joining them gives. One entry for each token is enough: while a token's
+//! bytes are merged, its two last parts are always the same, wherever it stands.
+//!
+//! For suppose `a` and `b` stand side by side and `ab` is a token. No merge has crossed the edges of `ab`, and of those
+//! inside the lowest came first, leftmost on a tie. So they came in the order in which they come when `ab` is merged alone,
+//! and that run, too, has reached `a`, `b`, with nothing left to do but join them.
+
+use super::lanes::{LANES, LONGEST, Lanes};
+use super::table::TokenTable;
+use crate::ids::TokenId;
+use crate::memory::Words;
+use crate::vocab::Vocabulary;
+
+/// Bits of an id in an entry: three stand in one word. Vocabularies with higher ids are merged one piece at a time.
+const ID_BITS: u32 = 21;
+/// An id that no token of such a vocabulary has: nothing joins it.
+pub const NO_TOKEN: i32 = (1 << ID_BITS) - 1;
+/// No join; above every id.
+pub const NONE: i32 = i32::MAX;
+/// Entries that may be moved to make room for another.
+const PATIENCE: usize = 200;
+
+/// `(left, right) -> made`, at one of two places: looking up is two loads and no branch.
+pub struct Joins {
+    /// `(left + 1) << 42 | right << 21 | made`. 0 is free.
+    entries: Words,
+    bits: u32,
+}
+
+impl Joins {
+    /// The joins of every token of up to [`LONGEST`] bytes, the shorter first: to find the last two parts of one, the
+    /// joins of shorter ones are enough. `None` where an id is too high.
+    #[must_use]
+    pub fn of(table: &TokenTable, vocabulary: &Vocabulary) -> Option<Self> {
+        if vocabulary.id_limit() >= NO_TOKEN as usize {
+            return None;
+        }
+        let mut by_length: Vec<Vec<(TokenId, &[u8])>> = vec![Vec::new(); LONGEST + 1];
+        // Two bytes are never looked up here: what they make is known from the start.
+        for (id, token) in vocabulary.iter().filter(|(_, token)| (3..=LONGEST).contains(&token.len())) {
+            by_length[token.len()].push((id, token));
+        }
+        let mut joins = Self::with_bits((2 * vocabulary.len()).next_power_of_two().ilog2());
+        let mut lanes = Lanes::default();
+        for tokens in by_length {
+            for tokens in tokens.chunks(LANES) {
+                lanes.merge(&joins, table, vocabulary, tokens.iter().map(|token| token.1));
+                for (lane, token) in tokens.iter().enumerate() {
+                    let mut parts = lanes.ids(lane).map(TokenId::cast_signed);
+                    // The others are never made: merging leaves three parts of them or more.
+                    if let (Some(left), Some(right), None) = (parts.next(), parts.next(), parts.next()) {
+                        joins.insert(entry(key(left, right), token.0));
+                    }
+                }
+            }
+        }
+        Some(joins)
+    }
+
+    fn with_bits(bits: u32) -> Self {
+        Self { entries: Words::new(1 << bits), bits }
+    }
+
+    /// To look up.
+    #[inline(always)]
+    #[must_use]
+    pub fn to_read(&self) -> JoinsRef<'_> {
+        JoinsRef { entries: self.entries.get() }
+    }
+
+    /// Adds an entry; others move to their other place, and everything to a larger table where that leads nowhere.
+    fn insert(&mut self, mut entry: u64) {
+        let mut at = usize::MAX;
+        for _ in 0..PATIENCE {
+            let places = self.to_read().places(entry >> ID_BITS);
+            if let Some(&free) = places.iter().find(|&&place| self.entries.get()[place] == 0) {
+                self.entries.get_mut()[free] = entry;
+                return;
+            }
+            at = if at == places[0] { places[1] } else { places[0] };
+            std::mem::swap(&mut self.entries.get_mut()[at], &mut entry);
+        }
+        let mut larger = Self::with_bits(self.bits + 1);
+        for &entry in self.entries.get().iter().filter(|&&entry| entry != 0) {
+            larger.insert(entry);
+        }
+        larger.insert(entry);
+        *self = larger;
+    }
+}
+
+/// The same, to read in a loop: what the loop needs stays in registers.
+#[derive(Clone, Copy)]
+pub struct JoinsRef<'a> {
+    entries: &'a [u64],
+}
+
+impl JoinsRef<'_> {
+    /// What joining two tokens makes, or [`NONE`].
+    #[inline(always)]
+    #[must_use]
+    pub fn get(self, left: i32, right: i32) -> i32 {
+        let key = key(left, right);
+        let [first, second] = self.places(key);
+        let made = |entry: u64| if entry >> ID_BITS == key { (entry & NO_TOKEN as u64) as i32 } else { NONE };
+        made(self.entries[first]).min(made(self.entries[second]))
+    }
+
+    /// The two places of a key.
+    #[inline(always)]
+    fn places(self, key: u64) -> [usize; 2] {
+        // An odd number without a pattern (the fraction of the golden ratio).
+        let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        // There are as many as a power of two.
+        let mask = self.entries.len() - 1;
+        [(hash >> 40) as usize & mask, (hash >> 16) as usize & mask]
+    }
+}
+
+#[inline(always)]
+fn key(left: i32, right: i32) -> u64 {
+    (left as u64 + 1) << ID_BITS | right as u64
+}
+
+fn entry(key: u64, made: TokenId) -> u64 {
+    key << ID_BITS | u64::from(made)
+}
