@@ -8,7 +8,7 @@ use super::key::{KEY_BYTES, Key, hash_bytes};
 use super::lanes::{LANES, LONGEST, Lanes};
 use super::lookups::{CHUNK, Lookups};
 use super::memo::{self, Memo};
-use super::table::TokenTable;
+use super::table::{INLINE, TokenTable};
 use crate::ids::TokenId;
 use crate::vocab::Vocabulary;
 
@@ -33,7 +33,7 @@ pub struct Unknown {
     pub hash: u64,
     /// Where it may be remembered.
     pub place: memo::Place,
-    /// Whether it may be a token that fits a key.
+    /// Whether it may be a token of up to [`INLINE`] bytes.
     pub may_be_token: bool,
     /// What it became.
     answer: Answer,
@@ -101,13 +101,13 @@ impl Gaps {
         let unknown = |index: usize| {
             let (start, end) = (if index == 0 { start } else { ends[index - 1] }, ends[index]);
             let length = end - start;
-            let (hash, may_be_token) = if length <= KEY_BYTES {
-                let hash = Key::at(text, start, length).hash();
-                (hash, table.may_have(hash, length))
+            let hash = if length <= KEY_BYTES {
+                Key::at(text, start, length).hash()
             } else {
-                (hash_bytes(&text[start..start + length.min(memo::LONGEST)]), false)
+                hash_bytes(&text[start..start + length.min(memo::LONGEST)])
             };
             memo.prefetch(hash);
+            let may_be_token = length <= INLINE && table.may_have(hash);
             if may_be_token {
                 table.prefetch(hash);
             }

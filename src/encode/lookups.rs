@@ -11,6 +11,8 @@ use crate::pretokenize::scanner::BATCH;
 pub const GROUP: usize = BATCH;
 /// Ids that are copied at once.
 pub const CHUNK: usize = 16;
+/// Pretokens whose places are fetched ahead of time.
+const AHEAD: usize = 32;
 /// Room for the ids of a group, padded so that whole chunks can be copied from every place.
 const ROOM: usize = GROUP * INLINE_IDS + 1 + CHUNK;
 
@@ -29,11 +31,13 @@ pub struct Lookups {
     gap_count: usize,
     ids: [TokenId; ROOM],
     id_count: usize,
+    /// Keys, and which line of the hot entries each may be in.
+    packed: [(u128, usize); AHEAD],
 }
 
 impl Default for Lookups {
     fn default() -> Self {
-        Self { gaps: [Gap::default(); GROUP + 1], gap_count: 0, ids: [0; ROOM], id_count: 0 }
+        Self { gaps: [Gap::default(); GROUP + 1], gap_count: 0, ids: [0; ROOM], id_count: 0, packed: [(0, 0); AHEAD] }
     }
 }
 
@@ -74,52 +78,70 @@ impl Lookups {
     fn look_up_avx2(&mut self, hot: Hot<'_>, text: &[u8], start: usize, ends: &[usize]) -> usize {
         use std::arch::x86_64::{
             _mm_and_si128, _mm_cvtsi128_si64, _mm_extract_epi32, _mm_extract_epi64, _mm_loadu_si128, _mm_or_si128,
-            _mm_storeu_si128, _mm256_broadcastsi128_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_loadu_si256,
-            _mm256_movemask_pd,
+            _mm_storeu_si128, _mm256_broadcastsi128_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_loadu_si256, _mm256_movemask_pd,
         };
 
         use super::key::{KEY_BYTES, MASKS_AND_LENGTHS, mix};
+        use crate::memory::prefetch;
 
         let ends = &ends[..ends.len().min(GROUP)];
         let (lines, shift) = hot.lines();
         let Some(last) = text.len().checked_sub(16) else { return 0 };
-        let (mut start, mut gap_count, mut id_count) = (start, 0, 0);
-        for (index, &end) in ends.iter().enumerate() {
-            if start > last {
-                (self.gap_count, self.id_count) = (gap_count, id_count);
-                return index;
+        let (mut start, mut gap_count, mut id_count, mut index) = (start, 0, 0, 0);
+        // The lines of a few pretokens are asked for before the first of them is looked at.
+        for ends in ends.chunks(AHEAD) {
+            let mut count = 0;
+            for (&end, packed) in ends.iter().zip(&mut self.packed) {
+                if start > last {
+                    break;
+                }
+                let [mask, length] = &MASKS_AND_LENGTHS[end.wrapping_sub(start).min(KEY_BYTES + 1)];
+                // SAFETY: 16 bytes of text begin at `start`, as was just asked; the table's entries are 16 bytes each.
+                let (text, mask, length) = unsafe {
+                    let load = |address: *const u8| _mm_loadu_si128(address.cast());
+                    (load(text.as_ptr().add(start)), load((&raw const *mask).cast()), load((&raw const *length).cast()))
+                };
+                let key = _mm_or_si128(_mm_and_si128(text, mask), length);
+                let hash = mix(_mm_cvtsi128_si64(key).cast_unsigned(), _mm_extract_epi64::<1>(key).cast_unsigned());
+                let place = (hash >> shift) as usize;
+                prefetch(&lines[place]);
+                // SAFETY: 16 bytes are written to a number of 16 bytes.
+                unsafe { _mm_storeu_si128((&raw mut packed.0).cast(), key) };
+                packed.1 = place;
+                start = end;
+                count += 1;
             }
-            let [mask, length] = &MASKS_AND_LENGTHS[end.wrapping_sub(start).min(KEY_BYTES + 1)];
-            // SAFETY: 16 bytes of text begin at `start`, as was just asked; the table's entries are 16 bytes each.
-            let (text, mask, length) = unsafe {
-                let load = |address: *const u8| _mm_loadu_si128(address.cast());
-                (load(text.as_ptr().add(start)), load((&raw const *mask).cast()), load((&raw const *length).cast()))
-            };
-            let key = _mm_or_si128(_mm_and_si128(text, mask), length);
-            let hash = mix(_mm_cvtsi128_si64(key).cast_unsigned(), _mm_extract_epi64::<1>(key).cast_unsigned());
-            let line = &lines[(hash >> shift) as usize];
-            // SAFETY: the first half of a line is 32 bytes.
-            let keys = unsafe { _mm256_loadu_si256((&raw const line[0]).cast()) };
-            let same = _mm256_castsi256_pd(_mm256_cmpeq_epi64(keys, _mm256_broadcastsi128_si256(key)));
-            // One bit for each word of the two keys that is the same; then bit 0: the newer is, bit 2: the older is.
-            let same = _mm256_movemask_pd(same).cast_unsigned();
-            let known = same & same >> 1 & 0b101;
-            // SAFETY: the ids of the newer entry begin at word 4 and those of the older at word 6, 16 bytes each of 64.
-            let ids = unsafe { _mm_loadu_si128((&raw const line[4]).cast::<u8>().add((known as usize & 4) * 4).cast()) };
-            // SAFETY: `id_count` grows by three at most for each of at most `GROUP` pretokens, and `ids` has four more than
-            // that; `gap_count` grows by one at most, and `gaps` has one more.
-            #[allow(clippy::cast_possible_truncation)]
-            unsafe {
-                _mm_storeu_si128(self.ids.as_mut_ptr().add(id_count).cast(), ids);
-                *self.gaps.get_unchecked_mut(gap_count) = Gap { index: index as u16, before: id_count as u16 };
+            for packed in 0..count {
+                let (ref key, place) = self.packed[packed];
+                // SAFETY: 16 bytes are read of a number of 16 bytes.
+                let key = unsafe { _mm_loadu_si128(std::ptr::from_ref(key).cast()) };
+                let line = &lines[place];
+                // SAFETY: the first half of a line is 32 bytes.
+                let keys = unsafe { _mm256_loadu_si256((&raw const line[0]).cast()) };
+                let same = _mm256_castsi256_pd(_mm256_cmpeq_epi64(keys, _mm256_broadcastsi128_si256(key)));
+                // One bit for each word of the two keys that is the same; then bit 0: the newer is, bit 2: the older is.
+                let same = _mm256_movemask_pd(same).cast_unsigned();
+                let known = same & same >> 1 & 0b101;
+                // SAFETY: the ids of the newer entry begin at word 4 and those of the older at word 6, 16 bytes each of 64.
+                let ids = unsafe { _mm_loadu_si128((&raw const line[4]).cast::<u8>().add((known as usize & 4) * 4).cast()) };
+                // SAFETY: `id_count` grows by three at most for each of at most `GROUP` pretokens, and `ids` has four more than
+                // that; `gap_count` grows by one at most, and `gaps` has one more.
+                #[allow(clippy::cast_possible_truncation)]
+                unsafe {
+                    _mm_storeu_si128(self.ids.as_mut_ptr().add(id_count).cast(), ids);
+                    *self.gaps.get_unchecked_mut(gap_count) = Gap { index: index as u16, before: id_count as u16 };
+                }
+                let count = (_mm_extract_epi32::<3>(ids) & 3) as usize;
+                id_count += if known == 0 { 0 } else { count };
+                gap_count += usize::from(known == 0);
+                index += 1;
             }
-            let count = (_mm_extract_epi32::<3>(ids) & 3) as usize;
-            id_count += if known == 0 { 0 } else { count };
-            gap_count += usize::from(known == 0);
-            start = end;
+            if count < ends.len() {
+                break;
+            }
         }
         (self.gap_count, self.id_count) = (gap_count, id_count);
-        ends.len()
+        index
     }
 
     /// The pretokens that were not known, in order.

@@ -157,6 +157,7 @@ impl Encoder {
         let Unknown { start, end, hash, place, may_be_token, .. } = gaps.unknown(number);
         let pretoken = &text[start..end];
         let first = gaps.ids.len();
+        // Longer tokens are rare, and asking for them costs more than asking the memo, where they soon are.
         if may_be_token {
             let key = Key::at(text, start, end - start);
             let id = self.table.by_key(&self.vocabulary, pretoken, key, hash);
@@ -175,7 +176,8 @@ impl Encoder {
             }
             return;
         }
-        let id = if is_short { TokenId::MAX } else { self.table.span(&self.vocabulary, text, start, end) };
+        let is_inline = pretoken.len() <= table::INLINE;
+        let id = if is_inline { TokenId::MAX } else { self.table.span(&self.vocabulary, text, start, end) };
         if id != TokenId::MAX {
             gaps.ids.push(id);
             gaps.answer(number, first);

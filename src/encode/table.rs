@@ -13,7 +13,7 @@ use crate::memory::{Words, prefetch};
 use crate::vocab::Vocabulary;
 
 /// Longest token with its text inside its entry.
-const INLINE: usize = 12;
+pub const INLINE: usize = 12;
 const ID_BITS: u32 = 28;
 
 /// bytes -> id.
@@ -131,7 +131,7 @@ impl TokenTable {
             1..=INLINE => {
                 let key = Key::at(text, start, length);
                 let hash = key.hash();
-                if self.may_have(hash, length) { self.short(key, hash, length) } else { TokenId::MAX }
+                if self.may_have(hash) { self.short(key, hash, length) } else { TokenId::MAX }
             }
             _ if length > self.longest => TokenId::MAX,
             _ => self.long(vocabulary, &text[start..end]),
@@ -145,12 +145,12 @@ impl TokenTable {
         if text.len() <= INLINE { self.short(key, hash, text.len()) } else { self.long(vocabulary, text) }
     }
 
-    /// Whether a text of up to 15 bytes with this hash may be a token.
+    /// Whether a text of up to [`INLINE`] bytes with this hash may be a token.
     #[inline(always)]
     #[must_use]
-    pub fn may_have(&self, hash: u64, length: usize) -> bool {
+    pub fn may_have(&self, hash: u64) -> bool {
         let bit = filter_bit(hash, self.filter_shift);
-        length > INLINE || self.filter[bit >> 6] >> (bit & 63) & 1 == 1
+        self.filter[bit >> 6] >> (bit & 63) & 1 == 1
     }
 
     /// Fetches the place of a short text ahead of time.
