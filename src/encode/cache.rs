@@ -7,7 +7,7 @@ use crate::memory::{LINE, Words};
 
 /// Most ids of an entry for a short pretoken.
 pub const INLINE_IDS: usize = 3;
-const HOT_BITS: u32 = 14;
+const HOT_BITS: u32 = 16;
 
 /// Up to three ids, then their number: all four are copied at once, and the number says how many count.
 pub type Counted = [TokenId; INLINE_IDS + 1];

@@ -127,30 +127,35 @@ impl Scanner {
     ) -> usize {
         let mut at = start;
         while at < text.len() && ends.room() >= BLOCK + 8 {
+            // These rules do not part a word at its marks: words of other scripts are long, and one is read faster than a window.
             let next = text.get(at + 1).copied().unwrap_or_default();
-            if MAY_BE_KNOWN[usize::from(text[at])] && MAY_BE_KNOWN[usize::from(next)] {
-                let padding;
-                let (block, limit) = match text[at..].first_chunk::<BLOCK>() {
-                    Some(block) => (block, BLOCK),
-                    None => {
-                        padding = padded(&text[at..]);
-                        (&padding, text.len() - at)
-                    }
-                };
-                let masks = classify(block);
-                let mut letters = Letters::ascii(&masks);
-                if masks.high != 0 {
-                    letters.add_high(self.rules, masks.high, &classify_high(block, masks.high));
-                }
-                let starts = window_starts(&self.rules, &masks, &letters, limit, &text[at..]);
-                if starts != 0 {
-                    ends.push_bits(at, starts);
-                    at += 63 - starts.leading_zeros() as usize;
-                    continue;
-                }
+            if self.rules.words == Words::Cased && !(MAY_BE_KNOWN[usize::from(text[at])] && MAY_BE_KNOWN[usize::from(next)]) {
+                at = self.match_end(text, at);
+                ends.push(at);
+                continue;
             }
-            at = self.match_end(text, at);
-            ends.push(at);
+            let padding;
+            let (block, limit) = match text[at..].first_chunk::<BLOCK>() {
+                Some(block) => (block, BLOCK),
+                None => {
+                    padding = padded(&text[at..]);
+                    (&padding, text.len() - at)
+                }
+            };
+            let masks = classify(block);
+            let mut letters = Letters::ascii(&masks);
+            if masks.high != 0 {
+                letters.add_high(self.rules, masks.high, &classify_high(block, masks.high));
+                letters.add_rest(self.rules, self.classes, block);
+            }
+            let starts = window_starts(&self.rules, &masks, &letters, limit, &text[at..]);
+            if starts == 0 {
+                at = self.match_end(text, at);
+                ends.push(at);
+            } else {
+                ends.push_bits(at, starts);
+                at += 63 - starts.leading_zeros() as usize;
+            }
         }
         at
     }
@@ -160,13 +165,7 @@ impl Scanner {
     fn class_at(&self, text: &[u8], at: usize) -> (u8, usize) {
         // Away from the end one load holds the whole character, whatever its length.
         if let Some(bytes) = text.get(at..).and_then(<[u8]>::first_chunk::<4>) {
-            let [a, b, c, d] = bytes.map(|byte| u32::from(byte & 0x3F));
-            let (code_point, length) = match bytes[0] {
-                lead @ 0x00..=0x7F => (u32::from(lead), 1),
-                lead @ 0x80..=0xDF => (u32::from(lead & 0x1F) << 6 | b, 2),
-                0xE0..=0xEF => ((a & 0x0F) << 12 | b << 6 | c, 3),
-                _ => ((a & 0x07) << 18 | b << 12 | c << 6 | d, 4),
-            };
+            let (code_point, length) = decode(*bytes);
             return (self.classes.class(code_point), length);
         }
         if at >= text.len() {
@@ -314,6 +313,19 @@ pub fn contraction_end(text: &[u8], at: usize, any_case: bool) -> Option<usize> 
         (b'l', b'l') | (b'v' | b'r', b'e') => Some(at + 3),
         (0xC5, 0xBF) if any_case => Some(at + 3),
         _ => None,
+    }
+}
+
+/// The code point of valid UTF-8 that begins with `bytes`, and its length.
+#[inline(always)]
+#[must_use]
+pub fn decode(bytes: [u8; 4]) -> (u32, usize) {
+    let [a, b, c, d] = bytes.map(|byte| u32::from(byte & 0x3F));
+    match bytes[0] {
+        lead @ 0x00..=0x7F => (u32::from(lead), 1),
+        lead @ 0x80..=0xDF => (u32::from(lead & 0x1F) << 6 | b, 2),
+        0xE0..=0xEF => ((a & 0x0F) << 12 | b << 6 | c, 3),
+        _ => ((a & 0x07) << 18 | b << 12 | c << 6 | d, 4),
     }
 }
 

@@ -5,11 +5,12 @@
 //! Shifting a mask left by one gives the bytes behind its members; adding to a run of ones carries to its end.
 
 use super::block::{BLOCK, HighMasks, Masks};
+use super::classes::{ClassTable, LETTER, MARK, NUMBER, UNCASED, UPPER, WHITE};
 use super::patterns::{Contractions, Rules, Tail, Words};
-use super::scanner::contraction_end;
+use super::scanner::{contraction_end, decode};
 
-/// Bytes with which a window may begin: ASCII, bytes inside a character, and those that lead to a block of characters
-/// that [`Letters::add_high`] knows. A window that begins otherwise would be given up at once.
+/// Bytes with which a window may begin where words may be long: ASCII, bytes inside a character, and those that lead to a block
+/// of characters that [`Letters::add_high`] knows.
 pub static MAY_BE_KNOWN: [bool; 256] = {
     let mut known = [false; 256];
     let mut byte = 0;
@@ -26,8 +27,9 @@ pub struct Letters {
     upper: u64,
     /// Letters without case.
     uncased: u64,
-    /// First bytes of quotation marks, dashes and the like, U+2010 to U+2027: each has three bytes.
-    marks: u64,
+    /// First bytes of the characters beyond ASCII that are neither letters nor numbers nor white, by how many bytes follow: one,
+    /// two, three.
+    signs: [u64; 3],
     /// Bytes of characters that only the slow way knows.
     unknown: u64,
 }
@@ -37,7 +39,7 @@ impl Letters {
     #[inline(always)]
     #[must_use]
     pub fn ascii(masks: &Masks) -> Self {
-        Self { letter: masks.letter, upper: masks.upper, uncased: 0, marks: 0, unknown: masks.high }
+        Self { letter: masks.letter, upper: masks.upper, uncased: 0, signs: [0; 3], unknown: masks.high }
     }
 
     /// Adds the common blocks beyond ASCII in which nearly all characters are letters; case matters only to some
@@ -60,8 +62,39 @@ impl Letters {
         self.upper |= two(c3_upper | d0_upper);
         self.uncased = three(uncased);
         self.letter |= two(cased) | self.uncased;
-        self.marks = bytes.e2 & second(bytes.is_80) & bytes.from_90_to_a7 >> 2;
-        self.unknown = high & !(two(cased) | self.uncased | three(self.marks));
+        // Quotation marks, dashes and the like, U+2010 to U+2027.
+        let signs = bytes.e2 & second(bytes.is_80) & bytes.from_90_to_a7 >> 2;
+        self.signs[1] = signs;
+        self.unknown = high & !(two(cased) | self.uncased | three(signs));
+    }
+
+    /// Adds the other characters one by one, up to the first that is cut off or that a window cannot deal with: numbers and
+    /// white space beyond ASCII, and marks where rules take them for letters, unless they follow one.
+    #[inline(never)]
+    pub fn add_rest(&mut self, rules: Rules, classes: &ClassTable, block: &[u8; BLOCK]) {
+        while self.unknown != 0 {
+            let at = self.unknown.trailing_zeros() as usize;
+            let Some(bytes) = block[at..].first_chunk::<4>().filter(|bytes| bytes[0] >= 0xC0) else { return };
+            let (code_point, length) = decode(*bytes);
+            let all = low_bits(length) << at;
+            match classes.class(code_point) {
+                class if class & (NUMBER | WHITE) != 0 => return,
+                class if class & LETTER != 0 => {
+                    self.letter |= all;
+                    self.upper |= if class & UPPER != 0 { all } else { 0 };
+                    self.uncased |= if class & UNCASED != 0 { all } else { 0 };
+                }
+                class if class & MARK != 0 && rules.words == Words::Cased => {
+                    if self.letter << 1 >> at & 1 == 0 {
+                        return;
+                    }
+                    self.letter |= all;
+                    self.uncased |= all;
+                }
+                _ => self.signs[length - 2] |= 1 << at,
+            }
+            self.unknown &= !all;
+        }
     }
 }
 
@@ -86,7 +119,8 @@ pub fn window_starts(rules: &Rules, masks: &Masks, letters: &Letters, limit: usi
 
     let alone = other & !after(other) & !after(space);
     // Where a character of punctuation that stands alone ends.
-    let alone_end = alone & !letters.marks | (alone & letters.marks) << 2;
+    let [two, three, four] = letters.signs.map(|signs| alone & signs);
+    let alone_end = alone & !(two | three | four) | two << 1 | three << 2 | four << 3;
     let (leads, joins_other) = match rules.words {
         Words::AfterSpace => (space, 0),
         Words::AfterAny | Words::Cased => (white & !newline, alone_end),
