@@ -2,15 +2,11 @@
 //! and new ones. Each step goes over all gaps of the group, so that what the next one reads is on its way from memory
 //! meanwhile, and new words can be merged side by side.
 
-use super::cut;
-use super::joins::Joins;
-use super::key::{KEY_BYTES, Key, hash_bytes};
-use super::lanes::{LANES, LONGEST, Lanes};
+use super::key::hash_at;
 use super::lookups::{CHUNK, Lookups};
 use super::memo::{self, Memo};
 use super::table::{INLINE, TokenTable};
 use crate::ids::TokenId;
-use crate::vocab::Vocabulary;
 
 /// Bits of the places where new words are looked for among those of the same group.
 const SEEN_BITS: u32 = 10;
@@ -57,23 +53,13 @@ pub struct New {
     pub end: usize,
     /// As [`Unknown::hash`].
     pub hash: u64,
-    /// Whether its ids are known.
-    pub is_merged: bool,
     ids: Span,
-}
-
-impl New {
-    fn length(&self) -> usize {
-        self.end - self.start
-    }
 }
 
 /// The gaps of one group.
 pub struct Gaps {
     unknown: Vec<Unknown>,
     new: Vec<New>,
-    /// Numbers of new words, the short ones first.
-    order: Vec<u16>,
     /// By hash: the number of a new word plus 1. 0 is none.
     seen: Vec<u16>,
     /// What the gaps became, in no order: appended first, then given to a gap or a new word.
@@ -82,7 +68,7 @@ pub struct Gaps {
 
 impl Default for Gaps {
     fn default() -> Self {
-        Self { unknown: Vec::new(), new: Vec::new(), order: Vec::new(), seen: vec![0; 1 << SEEN_BITS], ids: Vec::new() }
+        Self { unknown: Vec::new(), new: Vec::new(), seen: vec![0; 1 << SEEN_BITS], ids: Vec::new() }
     }
 }
 
@@ -101,18 +87,20 @@ impl Gaps {
         let unknown = |index: usize| {
             let (start, end) = (if index == 0 { start } else { ends[index - 1] }, ends[index]);
             let length = end - start;
-            let hash = if length <= KEY_BYTES {
-                Key::at(text, start, length).hash()
-            } else {
-                hash_bytes(&text[start..start + length.min(memo::LONGEST)])
-            };
+            let hash = hash_at(text, start, start + length.min(memo::LONGEST));
             memo.prefetch(hash);
             let may_be_token = length <= INLINE && table.may_have(hash);
             if may_be_token {
                 table.prefetch(hash);
+            } else if length > INLINE {
+                table.prefetch_long(hash);
             }
             Unknown { start, end, hash, place: 0, may_be_token, answer: Answer::Late }
         };
+        if !self.new.is_empty() {
+            self.new.clear();
+            self.seen.fill(0);
+        }
         self.ids.clear();
         self.unknown.clear();
         self.unknown.extend(lookups.gaps().iter().map(|gap| unknown(usize::from(gap.index))));
@@ -137,14 +125,7 @@ impl Gaps {
     /// Gives gap `number` the ids from the `first` on.
     #[inline]
     pub fn answer(&mut self, number: usize, first: usize) {
-        self.unknown[number].answer = Answer::Ids(self.span(first));
-    }
-
-    // What is remembered is short, so a group has fewer ids than 32 bits can tell.
-    #[allow(clippy::cast_possible_truncation)]
-    #[inline]
-    fn span(&self, first: usize) -> Span {
-        Span { first: first as u32, count: (self.ids.len() - first) as u32 }
+        self.unknown[number].answer = Answer::Ids(span(first, self.ids.len()));
     }
 
     /// Notes that gap `number` is a new word, unless it is the same as another of them.
@@ -153,7 +134,7 @@ impl Gaps {
         let seen = &mut self.seen[(hash >> (64 - SEEN_BITS)) as usize];
         let is_same = |new: &New| new.hash == hash && text[new.start..new.end] == text[start..end];
         if !self.new.get(usize::from(*seen).wrapping_sub(1)).is_some_and(is_same) {
-            self.new.push(New { start, end, hash, is_merged: false, ids: Span::default() });
+            self.new.push(New { start, end, hash, ids: Span::default() });
             // A group has fewer pretokens than 16 bits can tell.
             #[allow(clippy::cast_possible_truncation)]
             {
@@ -169,44 +150,9 @@ impl Gaps {
         &self.new
     }
 
-    /// Gives new word `number` the ids from the `first` on.
-    pub fn answer_new(&mut self, number: usize, first: usize) {
-        (self.new[number].ids, self.new[number].is_merged) = (self.span(first), true);
-    }
-
-    /// Merges those new words that fit a lane, the short ones together and the long ones together: the longest of a
-    /// few decides how long they take.
-    pub fn merge_side_by_side(
-        &mut self,
-        lanes: &mut Lanes,
-        joins: &Joins,
-        table: &TokenTable,
-        vocabulary: &Vocabulary,
-        text: &[u8],
-    ) {
-        let mut order = std::mem::take(&mut self.order);
-        order.clear();
-        let fits = |new: &New| new.length() <= LONGEST && !cut::is_worth(&text[new.start..new.end]);
-        order.extend((0u16..).zip(&self.new).filter(|(_, new)| fits(new)).map(|(number, _)| number));
-        order.sort_unstable_by_key(|&number| self.new[usize::from(number)].length());
-        for numbers in order.chunks(LANES) {
-            let word = |number: &u16| &self.new[usize::from(*number)];
-            let pieces = numbers.iter().map(word).map(|new| &text[new.start..new.end]);
-            lanes.merge(joins, table, vocabulary, pieces);
-            for (lane, &number) in numbers.iter().enumerate() {
-                let first = self.ids.len();
-                self.ids.extend(lanes.ids(lane));
-                self.answer_new(usize::from(number), first);
-            }
-        }
-        self.order = order;
-    }
-
-    /// The ids of new word `number`.
-    #[must_use]
-    pub fn new_ids(&self, number: usize) -> &[TokenId] {
-        let Span { first, count } = self.new[number].ids;
-        &self.ids[first as usize..][..count as usize]
+    /// Gives new word `number` the ids from the `first` on, up to `end`.
+    pub fn answer_new(&mut self, number: usize, first: usize, end: usize) {
+        self.new[number].ids = span(first, end);
     }
 
     /// The ids of gap `number`, with [`CHUNK`] more behind them; `None` if it was left for the end.
@@ -225,12 +171,11 @@ impl Gaps {
     pub fn pad(&mut self) {
         self.ids.extend_from_slice(&[0; CHUNK]);
     }
+}
 
-    /// Forgets the new words.
-    pub fn clear(&mut self) {
-        if !self.new.is_empty() {
-            self.new.clear();
-            self.seen.fill(0);
-        }
-    }
+// What is remembered is short, so a group has fewer ids than 32 bits can tell.
+#[allow(clippy::cast_possible_truncation)]
+#[inline]
+fn span(first: usize, end: usize) -> Span {
+    Span { first: first as u32, count: (end - first) as u32 }
 }

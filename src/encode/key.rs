@@ -76,6 +76,13 @@ pub(super) fn mix(low: u64, high: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
+/// The hash of `text[start..end]`: of its key, where it has one.
+#[inline(always)]
+#[must_use]
+pub fn hash_at(text: &[u8], start: usize, end: usize) -> u64 {
+    if end - start <= KEY_BYTES { Key::at(text, start, end - start).hash() } else { hash_bytes(&text[start..end]) }
+}
+
 /// The hash of a text of any length.
 #[inline]
 #[must_use]

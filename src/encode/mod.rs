@@ -5,6 +5,7 @@
 //! of [`Encoder::encode`]: 19 in 20 of English were seen shortly before.
 
 pub mod cache;
+mod crowd;
 pub mod cut;
 mod gaps;
 pub mod giants;
@@ -20,12 +21,12 @@ pub mod units;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use cache::{Cache, Counted, INLINE_IDS, counted};
-use cut::Character;
+use cache::{Cache, INLINE_IDS, counted};
+use crowd::{Crowd, Tables};
+use cut::{Boundaries, Character};
 use key::{KEY_BYTES, Key};
 use gaps::{Gaps, New, Unknown};
 use joins::Joins;
-use lanes::Lanes;
 use lookups::{GROUP, Lookups, append};
 use memo::Memo;
 use table::TokenTable;
@@ -44,7 +45,7 @@ const WORTH_JOINS: usize = 512;
 pub struct Encoder {
     vocabulary: Vocabulary,
     table: TokenTable,
-    boundaries: OnceLock<cut::Boundaries>,
+    boundaries: OnceLock<Boundaries>,
     /// Whether merging a token's bytes gives that token: 0 not asked yet, 1 yes, 2 no.
     formed: Vec<AtomicU8>,
     /// Made when the first many new words come; `None` for a vocabulary with too high ids.
@@ -59,29 +60,9 @@ pub struct Scratch {
     long: merge::LongMerge,
     lookups: Lookups,
     gaps: Gaps,
-    lanes: Lanes,
+    crowd: Crowd,
     /// New words so far.
     merged: usize,
-    characters: Characters,
-}
-
-/// What each character of three bytes becomes when it is a piece of its own, as most of Han do: 1 MiB, filled as
-/// they come. An entry whose number of ids is 0 is not known yet.
-struct Characters(Vec<Counted>);
-
-impl Default for Characters {
-    fn default() -> Self {
-        Self(vec![[0; INLINE_IDS + 1]; 1 << 16])
-    }
-}
-
-impl Characters {
-    /// The entry of a character of three bytes.
-    #[inline]
-    fn entry(&mut self, character: &[u8]) -> &mut Counted {
-        let bits = |i: usize| usize::from(character[i] & 0x3F);
-        &mut self.0[(bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2)]
-    }
 }
 
 impl Encoder {
@@ -176,8 +157,8 @@ impl Encoder {
             }
             return;
         }
-        let is_inline = pretoken.len() <= table::INLINE;
-        let id = if is_inline { TokenId::MAX } else { self.table.span(&self.vocabulary, text, start, end) };
+        let may_be_long = (table::INLINE + 1..=self.longest_token().min(memo::LONGEST)).contains(&pretoken.len());
+        let id = if may_be_long { self.table.long(&self.vocabulary, pretoken, hash) } else { TokenId::MAX };
         if id != TokenId::MAX {
             gaps.ids.push(id);
             gaps.answer(number, first);
@@ -195,28 +176,32 @@ impl Encoder {
         } else {
             Some(self.joins.get_or_init(|| Joins::of(&self.table, &self.vocabulary)))
         };
-        if let Some(Some(joins)) = joins {
-            let Scratch { gaps, lanes, .. } = &mut *scratch;
-            gaps.merge_side_by_side(lanes, joins, &self.table, &self.vocabulary, text);
-        }
+        let is_crowd = if let Some(Some(joins)) = joins {
+            let tables = Tables { table: &self.table, vocabulary: &self.vocabulary, joins, boundaries: self.boundaries() };
+            scratch.crowd.merge(tables, text, scratch.gaps.new_words().iter().map(|new| (new.start, new.end)));
+            true
+        } else {
+            false
+        };
+        let mut ids = std::mem::take(&mut scratch.gaps.ids);
         for number in 0..scratch.gaps.new_words().len() {
-            let New { start, end, hash, is_merged, .. } = scratch.gaps.new_words()[number];
-            if !is_merged {
-                let mut ids = std::mem::take(&mut scratch.gaps.ids);
-                let first = ids.len();
-                let result = self.encode_in_pieces(scratch, text, start, end, &mut ids);
-                scratch.gaps.ids = ids;
-                result?;
-                scratch.gaps.answer_new(number, first);
+            let New { start, end, hash, .. } = scratch.gaps.new_words()[number];
+            let first = ids.len();
+            if !(is_crowd && scratch.crowd.append(number, &mut ids)) {
+                self.encode_in_pieces(scratch, text, start, end, &mut ids)?;
             }
-            let Scratch { gaps, memo, cache, .. } = &mut *scratch;
-            let ids = gaps.new_ids(number);
-            memo.put(hash, text, start, end, ids);
-            if end - start <= KEY_BYTES && let Some(entry) = counted(ids) {
-                cache.put(Key::at(text, start, end - start), hash, &entry);
+            scratch.gaps.answer_new(number, first, ids.len());
+            scratch.memo.put(hash, text, start, end, &ids[first..]);
+            if end - start <= KEY_BYTES && let Some(entry) = counted(&ids[first..]) {
+                scratch.cache.put(Key::at(text, start, end - start), hash, &entry);
             }
         }
+        scratch.gaps.ids = ids;
         Ok(())
+    }
+
+    fn boundaries(&self) -> &Boundaries {
+        self.boundaries.get_or_init(|| Boundaries::new(&self.vocabulary))
     }
 
     /// Appends the ids of a group: those that the first look knew, and those of the gaps between them.
@@ -238,7 +223,6 @@ impl Encoder {
         }
         let (known, count) = scratch.lookups.ids();
         append(ids, &known[written..], count - written);
-        scratch.gaps.clear();
         Ok(())
     }
 
@@ -266,7 +250,7 @@ impl Encoder {
         if !cut::is_worth(&text[start..end]) {
             return self.merge(scratch, &text[start..end], ids);
         }
-        let boundaries = self.boundaries.get_or_init(|| cut::Boundaries::new(&self.vocabulary));
+        let boundaries = self.boundaries();
         let mut left = Character::at(text, start);
         let (mut piece, mut at) = (start, start + left.length());
         while at < end {
@@ -296,13 +280,7 @@ impl Encoder {
     ) -> Result<()> {
         let piece = &text[start..end];
         if piece.len() == 3 && piece[0] >= 0xE0 {
-            let known = scratch.characters.entry(piece);
-            if known[INLINE_IDS] == 0 {
-                let mut found = Vec::with_capacity(3);
-                merge::short(&self.table, &self.vocabulary, piece, &mut found);
-                *known = counted(&found).unwrap_or_default();
-            }
-            ids.extend_from_slice(&known[..known[INLINE_IDS] as usize]);
+            scratch.crowd.characters.append(&self.table, &self.vocabulary, piece, ids);
             return Ok(());
         }
         if piece.len() > KEY_BYTES {

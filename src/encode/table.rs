@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use super::key::{Key, hash_bytes};
+use super::key::{Key, hash_at};
 use super::units::Units;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -87,7 +87,7 @@ impl TokenTable {
             words[2 * at] = low;
             words[2 * at + 1] = high | u64::from(id) << 32;
         } else {
-            let hash = hash_bytes(token);
+            let hash = hash_at(token, 0, token.len());
             let mut at = (hash >> self.long_shift) as usize;
             while self.long[at] != 0 {
                 let other = long_id(self.long[at]);
@@ -134,7 +134,7 @@ impl TokenTable {
                 if self.may_have(hash) { self.short(key, hash, length) } else { TokenId::MAX }
             }
             _ if length > self.longest => TokenId::MAX,
-            _ => self.long(vocabulary, &text[start..end]),
+            _ => self.long(vocabulary, &text[start..end], hash_at(text, start, end)),
         }
     }
 
@@ -142,7 +142,7 @@ impl TokenTable {
     #[inline]
     #[must_use]
     pub fn by_key(&self, vocabulary: &Vocabulary, text: &[u8], key: Key, hash: u64) -> TokenId {
-        if text.len() <= INLINE { self.short(key, hash, text.len()) } else { self.long(vocabulary, text) }
+        if text.len() <= INLINE { self.short(key, hash, text.len()) } else { self.long(vocabulary, text, hash) }
     }
 
     /// Whether a text of up to [`INLINE`] bytes with this hash may be a token.
@@ -153,10 +153,16 @@ impl TokenTable {
         self.filter[bit >> 6] >> (bit & 63) & 1 == 1
     }
 
-    /// Fetches the place of a short text ahead of time.
+    /// Fetches the place of a text of up to [`INLINE`] bytes ahead of time.
     #[inline(always)]
     pub fn prefetch(&self, hash: u64) {
         prefetch(&self.short.get()[2 * (hash >> self.short_shift) as usize]);
+    }
+
+    /// Fetches the place of a longer text ahead of time.
+    #[inline(always)]
+    pub fn prefetch_long(&self, hash: u64) {
+        prefetch(&self.long[(hash >> self.long_shift) as usize]);
     }
 
     /// The id of `token`.
@@ -183,8 +189,9 @@ impl TokenTable {
         }
     }
 
-    fn long(&self, vocabulary: &Vocabulary, token: &[u8]) -> TokenId {
-        let hash = hash_bytes(token);
+    /// The id of a token of more than [`INLINE`] bytes whose hash is known.
+    #[must_use]
+    pub fn long(&self, vocabulary: &Vocabulary, token: &[u8], hash: u64) -> TokenId {
         let mut at = (hash >> self.long_shift) as usize;
         loop {
             let entry = self.long[at];
