@@ -3,8 +3,7 @@
 
 use super::cache::{Counted, INLINE_IDS, counted};
 use super::cut::{self, Boundaries, Character};
-use super::joins::Joins;
-use super::lanes::{LANES, LONGEST, Lanes};
+use super::lanes::{LANES, LONGEST, Lanes, Tables};
 use super::merge;
 use super::table::TokenTable;
 use crate::ids::TokenId;
@@ -12,19 +11,6 @@ use crate::vocab::Vocabulary;
 
 /// Ids of a piece that are copied at once.
 const CHUNK: usize = 4;
-
-/// What merging reads.
-#[derive(Clone, Copy)]
-pub struct Tables<'a> {
-    /// Every token.
-    pub table: &'a TokenTable,
-    /// Their bytes.
-    pub vocabulary: &'a Vocabulary,
-    /// What two of them make.
-    pub joins: &'a Joins,
-    /// Where a word may be cut.
-    pub boundaries: &'a Boundaries,
-}
 
 /// A piece of a word, and its ids among those of all pieces.
 struct Piece {
@@ -61,7 +47,13 @@ impl Default for Characters {
 impl Characters {
     /// Appends the ids of a character of three bytes; returns how many there are.
     #[inline]
-    pub fn append(&mut self, table: &TokenTable, vocabulary: &Vocabulary, character: &[u8], ids: &mut Vec<TokenId>) -> usize {
+    pub fn append(
+        &mut self,
+        table: &TokenTable,
+        vocabulary: &Vocabulary,
+        character: &[u8],
+        ids: &mut Vec<TokenId>,
+    ) -> usize {
         let bits = |i: usize| usize::from(character[i] & 0x3F);
         let known = &mut self.0[(bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2)];
         if known[INLINE_IDS] == 0 {
@@ -80,13 +72,19 @@ impl Characters {
 
 impl Crowd {
     /// Merges `words`, places in `text`. Then [`Crowd::append`] gives the ids of each.
-    pub fn merge(&mut self, tables: Tables<'_>, text: &[u8], words: impl Iterator<Item = (usize, usize)>) {
+    pub fn merge(
+        &mut self,
+        tables: Tables<'_>,
+        boundaries: &Boundaries,
+        text: &[u8],
+        words: impl Iterator<Item = (usize, usize)>,
+    ) {
         self.pieces.clear();
         self.ends.clear();
         self.ids.clear();
         for (start, end) in words {
             if cut::is_worth(&text[start..end]) {
-                self.cut(tables, text, start, end);
+                self.cut(tables, boundaries, text, start, end);
             } else {
                 self.leave(start, end);
             }
@@ -96,7 +94,7 @@ impl Crowd {
         for numbers in self.order.chunks(LANES) {
             let piece = |number: &u32| &self.pieces[*number as usize];
             let texts = numbers.iter().map(piece).map(|piece| &text[piece.start..piece.start + piece.length]);
-            self.lanes.merge(tables.joins, tables.table, tables.vocabulary, texts);
+            self.lanes.merge(tables, texts);
             for (lane, &number) in numbers.iter().enumerate() {
                 let first = self.ids.len();
                 self.ids.extend(self.lanes.ids(lane));
@@ -107,12 +105,12 @@ impl Crowd {
         self.ids.extend_from_slice(&[0; CHUNK]);
     }
 
-    fn cut(&mut self, tables: Tables<'_>, text: &[u8], start: usize, end: usize) {
+    fn cut(&mut self, tables: Tables<'_>, boundaries: &Boundaries, text: &[u8], start: usize, end: usize) {
         let mut left = Character::at(text, start);
         let (mut piece, mut at) = (start, start + left.length());
         while at < end {
             let right = Character::at(text, at);
-            if !tables.boundaries.joins(left, right) {
+            if !boundaries.joins(left, right) {
                 self.add(tables, text, piece, at);
                 piece = at;
             }

@@ -5,7 +5,7 @@
 //! inside the lowest came first, leftmost on a tie. So they came in the order in which they come when `ab` is merged alone,
 //! and that run, too, has reached `a`, `b`, with nothing left to do but join them.
 
-use super::lanes::{LANES, LONGEST, Lanes};
+use super::lanes::{LANES, LONGEST, Lanes, Tables};
 use super::table::TokenTable;
 use crate::ids::TokenId;
 use crate::memory::Words;
@@ -44,7 +44,7 @@ impl Joins {
         let mut lanes = Lanes::default();
         for tokens in by_length {
             for tokens in tokens.chunks(LANES) {
-                lanes.merge(&joins, table, vocabulary, tokens.iter().map(|token| token.1));
+                lanes.merge(Tables { table, vocabulary, joins: &joins }, tokens.iter().map(|token| token.1));
                 for (lane, token) in tokens.iter().enumerate() {
                     let mut parts = lanes.ids(lane).map(TokenId::cast_signed);
                     // The others are never made: merging leaves three parts of them or more.
@@ -119,7 +119,7 @@ impl JoinsRef<'_> {
 
 #[inline(always)]
 fn key(left: i32, right: i32) -> u64 {
-    (left as u64 + 1) << ID_BITS | right as u64
+    (u64::from(left.cast_unsigned()) + 1) << ID_BITS | u64::from(right.cast_unsigned())
 }
 
 fn entry(key: u64, made: TokenId) -> u64 {

@@ -17,6 +17,17 @@ const ROWS: usize = LONGEST + 4;
 /// A row that no sweep comes to.
 const FAR: i32 = i32::MAX;
 
+/// What merging reads.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    /// Every token.
+    pub table: &'a TokenTable,
+    /// Their bytes.
+    pub vocabulary: &'a Vocabulary,
+    /// What two of them make.
+    pub joins: &'a Joins,
+}
+
 /// One number for each lane. All functions of it are loops that the compiler turns into vector instructions.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
@@ -87,20 +98,14 @@ impl Default for Lanes {
 
 impl Lanes {
     /// Merges up to [`LANES`] pieces of 1 to [`LONGEST`] bytes.
-    pub fn merge<'a>(
-        &mut self,
-        joins: &Joins,
-        table: &TokenTable,
-        vocabulary: &Vocabulary,
-        pieces: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
-    ) {
+    pub fn merge<'a>(&mut self, tables: Tables<'_>, pieces: impl ExactSizeIterator<Item = &'a [u8]> + Clone) {
         let longest = pieces.clone().map(<[u8]>::len).max().unwrap_or_default();
         self.parts[..longest + 4].fill(Lane::all(NO_TOKEN));
         self.offers[..longest + 4].fill(Lane::all(NONE));
         for (lane, piece) in pieces.enumerate() {
-            self.load(table, vocabulary, lane, piece);
+            self.load(tables, lane, piece);
         }
-        self.run(joins.to_read(), longest);
+        self.run(tables.joins.to_read(), longest);
     }
 
     /// The ids of piece number `lane`.
@@ -112,7 +117,8 @@ impl Lanes {
 
     // Ids are below `NO_TOKEN` wherever joins are; no token is `NONE` as a number with a sign.
     #[inline]
-    fn load(&mut self, table: &TokenTable, vocabulary: &Vocabulary, lane: usize, piece: &[u8]) {
+    fn load(&mut self, tables: Tables<'_>, lane: usize, piece: &[u8]) {
+        let Tables { table, vocabulary, .. } = tables;
         for ((row, offers), pair) in self.parts[1..].iter_mut().zip(&mut self.offers[1..]).zip(piece.windows(2)) {
             row.0[lane] = vocabulary.byte_id(pair[0]).cast_signed();
             // `TokenId::MAX` becomes -1.
@@ -127,7 +133,10 @@ impl Lanes {
     fn run(&mut self, joins: JoinsRef<'_>, longest: usize) {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+            {
                 // SAFETY: the features that the function needs were detected on the line above.
                 return unsafe { self.run_avx512(joins, longest) };
             }
@@ -163,7 +172,7 @@ impl Lanes {
             }
             let (mut before, mut behind) = ([0; LANES], [0; LANES]);
             for lane in 0..LANES {
-                let row = (next.at.0[lane] as usize).min(LONGEST);
+                let row = (next.at.0[lane].cast_unsigned() as usize).min(LONGEST);
                 (before[lane], behind[lane]) = (self.parts[row].0[lane], self.parts[row + 3].0[lane]);
             }
             for lane in 0..LANES {

@@ -3,8 +3,9 @@
 //! nothing is mispredicted where known and unknown ones alternate. `gaps` is for the rest.
 
 use super::cache::{Hot, INLINE_IDS};
-use super::key::Key;
+use super::key::{KEY_BYTES, Key, MASKS_AND_LENGTHS, mix};
 use crate::ids::TokenId;
+use crate::memory::prefetch;
 use crate::pretokenize::scanner::BATCH;
 
 /// Most pretokens of a group.
@@ -29,7 +30,8 @@ pub struct Gap {
 pub struct Lookups {
     gaps: [Gap; GROUP + 1],
     gap_count: usize,
-    ids: [TokenId; ROOM],
+    /// [`ROOM`] of them.
+    ids: Box<[TokenId]>,
     id_count: usize,
     /// Keys, and which line of the hot entries each may be in.
     packed: [(u128, usize); AHEAD],
@@ -37,7 +39,13 @@ pub struct Lookups {
 
 impl Default for Lookups {
     fn default() -> Self {
-        Self { gaps: [Gap::default(); GROUP + 1], gap_count: 0, ids: [0; ROOM], id_count: 0, packed: [(0, 0); AHEAD] }
+        Self {
+            gaps: [Gap::default(); GROUP + 1],
+            gap_count: 0,
+            ids: vec![0; ROOM].into_boxed_slice(),
+            id_count: 0,
+            packed: [(0, 0); AHEAD],
+        }
     }
 }
 
@@ -75,73 +83,84 @@ impl Lookups {
     /// The same for all pretokens that begin 16 bytes or more before the end of `text`; returns how many those are.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2")]
-    fn look_up_avx2(&mut self, hot: Hot<'_>, text: &[u8], start: usize, ends: &[usize]) -> usize {
-        use std::arch::x86_64::{
-            _mm_and_si128, _mm_cvtsi128_si64, _mm_extract_epi32, _mm_extract_epi64, _mm_loadu_si128, _mm_or_si128,
-            _mm_storeu_si128, _mm256_broadcastsi128_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_loadu_si256, _mm256_movemask_pd,
-        };
-
-        use super::key::{KEY_BYTES, MASKS_AND_LENGTHS, mix};
-        use crate::memory::prefetch;
-
-        let ends = &ends[..ends.len().min(GROUP)];
-        let (lines, shift) = hot.lines();
-        let Some(last) = text.len().checked_sub(16) else { return 0 };
-        let (mut start, mut gap_count, mut id_count, mut index) = (start, 0, 0, 0);
-        // The lines of a few pretokens are asked for before the first of them is looked at.
-        for ends in ends.chunks(AHEAD) {
-            let mut count = 0;
-            for (&end, packed) in ends.iter().zip(&mut self.packed) {
-                if start > last {
-                    break;
-                }
-                let [mask, length] = &MASKS_AND_LENGTHS[end.wrapping_sub(start).min(KEY_BYTES + 1)];
-                // SAFETY: 16 bytes of text begin at `start`, as was just asked; the table's entries are 16 bytes each.
-                let (text, mask, length) = unsafe {
-                    let load = |address: *const u8| _mm_loadu_si128(address.cast());
-                    (load(text.as_ptr().add(start)), load((&raw const *mask).cast()), load((&raw const *length).cast()))
-                };
-                let key = _mm_or_si128(_mm_and_si128(text, mask), length);
-                let hash = mix(_mm_cvtsi128_si64(key).cast_unsigned(), _mm_extract_epi64::<1>(key).cast_unsigned());
-                let place = (hash >> shift) as usize;
-                prefetch(&lines[place]);
-                // SAFETY: 16 bytes are written to a number of 16 bytes.
-                unsafe { _mm_storeu_si128((&raw mut packed.0).cast(), key) };
-                packed.1 = place;
-                start = end;
-                count += 1;
-            }
-            for packed in 0..count {
-                let (ref key, place) = self.packed[packed];
-                // SAFETY: 16 bytes are read of a number of 16 bytes.
-                let key = unsafe { _mm_loadu_si128(std::ptr::from_ref(key).cast()) };
-                let line = &lines[place];
-                // SAFETY: the first half of a line is 32 bytes.
-                let keys = unsafe { _mm256_loadu_si256((&raw const line[0]).cast()) };
-                let same = _mm256_castsi256_pd(_mm256_cmpeq_epi64(keys, _mm256_broadcastsi128_si256(key)));
-                // One bit for each word of the two keys that is the same; then bit 0: the newer is, bit 2: the older is.
-                let same = _mm256_movemask_pd(same).cast_unsigned();
-                let known = same & same >> 1 & 0b101;
-                // SAFETY: the ids of the newer entry begin at word 4 and those of the older at word 6, 16 bytes each of 64.
-                let ids = unsafe { _mm_loadu_si128((&raw const line[4]).cast::<u8>().add((known as usize & 4) * 4).cast()) };
-                // SAFETY: `id_count` grows by three at most for each of at most `GROUP` pretokens, and `ids` has four more than
-                // that; `gap_count` grows by one at most, and `gaps` has one more.
-                #[allow(clippy::cast_possible_truncation)]
-                unsafe {
-                    _mm_storeu_si128(self.ids.as_mut_ptr().add(id_count).cast(), ids);
-                    *self.gaps.get_unchecked_mut(gap_count) = Gap { index: index as u16, before: id_count as u16 };
-                }
-                let count = (_mm_extract_epi32::<3>(ids) & 3) as usize;
-                id_count += if known == 0 { 0 } else { count };
-                gap_count += usize::from(known == 0);
-                index += 1;
-            }
+    fn look_up_avx2(&mut self, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) -> usize {
+        let mut done = 0;
+        for ends in ends[..ends.len().min(GROUP)].chunks(AHEAD) {
+            let count = self.pack_avx2(hot, text, start, ends);
+            self.find_avx2(hot, done, count);
+            done += count;
             if count < ends.len() {
                 break;
             }
+            start = ends[count - 1];
         }
-        (self.gap_count, self.id_count) = (gap_count, id_count);
-        index
+        done
+    }
+
+    /// Keys of the pretokens and their lines, which are fetched ahead of time; returns how many it could load.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[inline]
+    fn pack_avx2(&mut self, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) -> usize {
+        use std::arch::x86_64::{
+            _mm_and_si128, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_loadu_si128, _mm_or_si128, _mm_storeu_si128,
+        };
+
+        let (lines, shift) = hot.lines();
+        let Some(last) = text.len().checked_sub(16) else { return 0 };
+        let mut count = 0;
+        for (&end, packed) in ends.iter().zip(&mut self.packed) {
+            if start > last {
+                break;
+            }
+            let [mask, length] = &MASKS_AND_LENGTHS[end.wrapping_sub(start).min(KEY_BYTES + 1)];
+            // SAFETY: 16 bytes of text begin at `start`, as was just asked; the table's entries are 16 bytes each.
+            let (text, mask, length) = unsafe {
+                let load = |address: *const u8| _mm_loadu_si128(address.cast());
+                (load(text.as_ptr().add(start)), load((&raw const *mask).cast()), load((&raw const *length).cast()))
+            };
+            let key = _mm_or_si128(_mm_and_si128(text, mask), length);
+            let hash = mix(_mm_cvtsi128_si64(key).cast_unsigned(), _mm_extract_epi64::<1>(key).cast_unsigned());
+            packed.1 = (hash >> shift) as usize;
+            prefetch(&lines[packed.1]);
+            // SAFETY: 16 bytes are written to a number of 16 bytes.
+            unsafe { _mm_storeu_si128((&raw mut packed.0).cast(), key) };
+            start = end;
+            count += 1;
+        }
+        count
+    }
+
+    /// Looks up the first `count` of those packed; `first` were looked up before.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[inline]
+    fn find_avx2(&mut self, hot: Hot<'_>, first: usize, count: usize) {
+        use std::arch::x86_64::{
+            _mm_extract_epi32, _mm_loadu_si128, _mm_storeu_si128, _mm256_broadcastsi128_si256, _mm256_castsi256_pd,
+            _mm256_cmpeq_epi64, _mm256_loadu_si256, _mm256_movemask_pd,
+        };
+
+        let lines = hot.lines().0;
+        assert!(first + count <= GROUP && self.ids.len() == ROOM);
+        for number in 0..count {
+            let packed = &self.packed[number];
+            let line = &lines[packed.1];
+            // SAFETY: a packed key is 16 bytes, and the first half of a line is 32.
+            let (key, keys) =
+                unsafe { (_mm_loadu_si128((&raw const packed.0).cast()), _mm256_loadu_si256(line.as_ptr().cast())) };
+            let same = _mm256_castsi256_pd(_mm256_cmpeq_epi64(keys, _mm256_broadcastsi128_si256(key)));
+            // One bit for each word of the two keys that is the same; then bit 0: the newer is, bit 2: the older is.
+            let same = _mm256_movemask_pd(same).cast_unsigned();
+            let known = same & same >> 1 & 0b101;
+            // SAFETY: the ids of the newer entry are words 4 and 5 of the eight, those of the older 6 and 7.
+            let ids = unsafe { _mm_loadu_si128(line.as_ptr().add(4 + (known as usize >> 1 & 2)).cast()) };
+            // SAFETY: each of at most `GROUP` pretokens so far added three ids at most, as the lines below see to, and there is
+            // room for four more than that.
+            unsafe { _mm_storeu_si128(self.ids.as_mut_ptr().add(self.id_count).cast(), ids) };
+            let count = _mm_extract_epi32::<3>(ids).cast_unsigned() & 3;
+            self.note(first + number, if known == 0 { 0 } else { count }, known != 0);
+        }
     }
 
     /// The pretokens that were not known, in order.

@@ -129,7 +129,9 @@ impl Scanner {
         while at < text.len() && ends.room() >= BLOCK + 8 {
             // These rules do not part a word at its marks: words of other scripts are long, and one is read faster than a window.
             let next = text.get(at + 1).copied().unwrap_or_default();
-            if self.rules.words == Words::Cased && !(MAY_BE_KNOWN[usize::from(text[at])] && MAY_BE_KNOWN[usize::from(next)]) {
+            if self.rules.words == Words::Cased
+                && !(MAY_BE_KNOWN[usize::from(text[at])] && MAY_BE_KNOWN[usize::from(next)])
+            {
                 at = self.match_end(text, at);
                 ends.push(at);
                 continue;

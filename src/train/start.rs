@@ -33,7 +33,7 @@ impl Trainer {
             left_changes: Changes::default(),
             right_changes: Changes::default(),
         };
-        let forms_all = options.init.is_none_or(merging_forms_all);
+        let forms_all = options.init.is_none_or(|init| init.encoder().forms_all());
         if forms_all {
             for &(pair, count) in options.done {
                 trainer.check_known(pair)?;
@@ -94,10 +94,6 @@ fn tokens_of(init: &Tokenizer) -> Tokens {
         tokens.push(init.vocabulary().get(id).unwrap_or_default());
     }
     tokens
-}
-
-fn merging_forms_all(init: &Tokenizer) -> bool {
-    init.vocabulary().iter().all(|(id, _)| init.encoder().is_formed(id))
 }
 
 fn misfit(pair: Pair) -> Error {

@@ -16,12 +16,12 @@ use crate::{encode, tokenizer};
 /// One pretoken for any text.
 const WHOLE: &str = r"(?s:.)+";
 
-fn table_of(tokens: &[Vec<u8>]) -> BTreeMap<Vec<u8>, u32> {
+pub fn table_of(tokens: &[Vec<u8>]) -> BTreeMap<Vec<u8>, u32> {
     let bytes = (0..=255u8).map(|b| vec![b]);
     bytes.chain(tokens.iter().cloned()).zip(0..).collect()
 }
 
-fn built(tokens: &[Vec<u8>]) -> (Vocabulary, TokenTable) {
+pub fn built(tokens: &[Vec<u8>]) -> (Vocabulary, TokenTable) {
     let bytes: Vec<[u8; 1]> = (0..=255).map(|b| [b]).collect();
     let all = bytes.iter().map(<[u8; 1]>::as_slice).chain(tokens.iter().map(Vec::as_slice));
     let vocabulary = Vocabulary::new(&(0..).zip(all).collect::<Vec<_>>()).unwrap();
@@ -30,7 +30,7 @@ fn built(tokens: &[Vec<u8>]) -> (Vocabulary, TokenTable) {
 }
 
 /// Different tokens of two bytes or more, in the order given.
-fn distinct(tokens: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+pub fn distinct(tokens: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let mut kept: Vec<Vec<u8>> = Vec::new();
     for token in tokens {
         if token.len() > 1 && !kept.contains(&token) {
@@ -40,7 +40,7 @@ fn distinct(tokens: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     kept
 }
 
-fn pieces() -> impl Strategy<Value = String> {
+pub fn pieces() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ab]{1,70}",
         "[a-c ]{1,20}",
@@ -52,7 +52,7 @@ fn pieces() -> impl Strategy<Value = String> {
 }
 
 /// Bytes of the texts above, so that tokens begin and end inside characters too.
-fn tokens() -> impl Strategy<Value = Vec<Vec<u8>>> {
+pub fn tokens() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let part = (pieces(), 0usize..40, 2usize..9).prop_map(|(text, start, length)| {
         let bytes = text.into_bytes();
         let start = start.min(bytes.len() - 1);
@@ -146,7 +146,7 @@ fn a_token_that_merging_never_forms_is_found_whole_and_only_then() {
     let tokenizer = tokenizer(r"[abc]+|x", &[b"abc".to_vec()], &[]);
     assert_eq!(encode(&tokenizer, b"abc"), [256]);
     assert_eq!(encode(&tokenizer, b"abca"), [97, 98, 99, 97]);
-    assert!(!tokenizer.encoder().is_formed(256));
+    assert!(!tokenizer.encoder().forms_all());
     assert!(tokenizer.encoder().canonical_splits().is_empty());
 }
 

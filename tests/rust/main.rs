@@ -15,6 +15,7 @@ mod digits;
 mod encode;
 mod encode_files;
 mod files;
+mod lanes;
 mod masks;
 mod memo;
 mod quant;

@@ -1,0 +1,97 @@
+//! Merging side by side against the reference, and texts with so many new words that the encoder does so.
+
+use std::collections::BTreeMap;
+
+use bpetok::encode::joins::{Joins, NO_TOKEN};
+use bpetok::encode::lanes::{LANES, LONGEST, Lanes, Tables};
+use bpetok::reference;
+use bpetok::vocab::Vocabulary;
+use proptest::prelude::*;
+
+use crate::encode::{built, distinct, pieces, table_of, tokens};
+use crate::{encode, tokenizer};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Tables at random, the lanes used again and again: nothing of the pieces before may be left in them.
+    #[test]
+    fn lanes_merge_as_the_reference(tokens in tokens(), texts in prop::collection::vec(pieces(), 1..40)) {
+        let ids = table_of(&tokens);
+        let (vocabulary, table) = built(&tokens);
+        let joins = Joins::of(&table, &vocabulary).unwrap();
+        let tables = Tables { table: &table, vocabulary: &vocabulary, joins: &joins };
+        let mut lanes = Lanes::default();
+        let pieces: Vec<&[u8]> = texts.iter().map(|text| &text.as_bytes()[..text.len().min(LONGEST)]).collect();
+        for pieces in pieces.chunks(LANES) {
+            lanes.merge(tables, pieces.iter().copied());
+            for (lane, piece) in pieces.iter().enumerate() {
+                let found: Vec<u32> = lanes.ids(lane).collect();
+                prop_assert_eq!(found, reference::merge_by_rank(&ids, piece), "{:?} with {:?}", piece, tokens);
+            }
+        }
+    }
+}
+
+/// Numbers without a pattern.
+fn numbers(seed: u64) -> impl FnMut(usize) -> usize {
+    let mut state = seed;
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    }
+}
+
+/// Thousands of words of one alphabet, hardly any of them twice, and tokens cut out of such words anywhere.
+fn words(alphabet: &[char], longest: usize, next: &mut impl FnMut(usize) -> usize) -> (Vec<String>, Vec<Vec<u8>>) {
+    let mut word = || (0..=next(longest)).map(|_| alphabet[next(alphabet.len())]).collect::<String>();
+    let words: Vec<String> = (0..4000).map(|_| word()).collect();
+    let mut tokens = Vec::new();
+    for word in words.iter().take(1500) {
+        let start = next(word.len());
+        tokens.push(word.as_bytes()[start..(start + 2 + next(5)).min(word.len())].to_vec());
+    }
+    tokens.sort_by_cached_key(|token| token.len() + next(4));
+    (words, distinct(tokens))
+}
+
+#[test]
+fn a_crowd_of_new_words_is_merged_as_the_reference_does() {
+    let alphabets = ["abcde", "aeiounst'-", "абвгде", "中文字書本日木", "กขคงจา\u{E34}\u{E48}", "가각간 나", "ab中б😀"];
+    for (seed, alphabet) in (1..).zip(alphabets) {
+        let mut next = numbers(seed);
+        for longest in [12, 90] {
+            let alphabet: Vec<char> = alphabet.chars().collect();
+            let (words, tokens) = words(&alphabet, longest, &mut next);
+            let ids = table_of(&tokens);
+            // All in one text, where the second time they are remembered, then each alone.
+            let tokenizer = tokenizer("[^|]+|[|]", &tokens, &[]);
+            let wanted: BTreeMap<&str, Vec<u32>> =
+                words.iter().map(|word| (word.as_str(), reference::encode_by_rank(&ids, word.as_bytes()))).collect();
+            for _ in 0..2 {
+                let text = words.join("|");
+                let all: Vec<u32> =
+                    words.iter().flat_map(|word| [&wanted[word.as_str()][..], &[124]].concat()).collect();
+                assert_eq!(encode(&tokenizer, text.as_bytes()), all[..all.len() - 1], "{alphabet:?}");
+            }
+            for word in &words {
+                assert_eq!(encode(&tokenizer, word.as_bytes()), wanted[word.as_str()], "{word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_vocabulary_with_high_ids_has_no_joins() {
+    let bytes: Vec<[u8; 1]> = (0..=255).map(|b| [b]).collect();
+    let tokens = |high: u32| {
+        let all = (0..).zip(bytes.iter().map(<[u8; 1]>::as_slice));
+        Vocabulary::new(&all.chain([(high, b"ab".as_slice())]).collect::<Vec<_>>()).unwrap()
+    };
+    let joins = |vocabulary: &Vocabulary| {
+        Joins::of(&bpetok::encode::table::TokenTable::new(vocabulary).unwrap(), vocabulary).is_some()
+    };
+    let limit = NO_TOKEN.cast_unsigned();
+    assert!(joins(&tokens(limit - 2)));
+    assert!(!joins(&tokens(limit - 1)));
+}
