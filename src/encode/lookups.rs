@@ -80,13 +80,38 @@ impl Lookups {
         self.gap_count += usize::from(!is_known);
     }
 
-    /// The same for all pretokens that begin 16 bytes or more before the end of `text`; returns how many those are.
+    /// The same with AVX2; returns how many it looked up, which is all unless the ends are out of order.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2")]
-    fn look_up_avx2(&mut self, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) -> usize {
-        let mut done = 0;
-        for ends in ends[..ends.len().min(GROUP)].chunks(AHEAD) {
-            let count = self.pack_avx2(hot, text, start, ends);
+    fn look_up_avx2(&mut self, hot: Hot<'_>, text: &[u8], start: usize, ends: &[usize]) -> usize {
+        let ends = &ends[..ends.len().min(GROUP)];
+        let done = self.look_up_in(hot, text, 0, start, ends, 0);
+        if done == ends.len() {
+            return done;
+        }
+        // The others begin less than 16 bytes before the end: of a copy with room behind it, all can be loaded.
+        let base = text.len().saturating_sub(16);
+        let mut padded = [0; 32];
+        padded[..text.len() - base].copy_from_slice(&text[base..]);
+        self.look_up_in(hot, &padded, base, if done == 0 { start } else { ends[done - 1] }, ends, done)
+    }
+
+    /// Looks up pretokens from number `done` on, up to the first that begins less than 16 bytes before the end of `text`, which
+    /// is the text from byte `base` on; returns how many are done then.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2")]
+    #[inline]
+    fn look_up_in(
+        &mut self,
+        hot: Hot<'_>,
+        text: &[u8],
+        base: usize,
+        mut start: usize,
+        ends: &[usize],
+        mut done: usize,
+    ) -> usize {
+        for ends in ends[done..].chunks(AHEAD) {
+            let count = self.pack_avx2(hot, text, base, start, ends);
             self.find_avx2(hot, done, count);
             done += count;
             if count < ends.len() {
@@ -101,7 +126,7 @@ impl Lookups {
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2")]
     #[inline]
-    fn pack_avx2(&mut self, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) -> usize {
+    fn pack_avx2(&mut self, hot: Hot<'_>, text: &[u8], base: usize, mut start: usize, ends: &[usize]) -> usize {
         use std::arch::x86_64::{
             _mm_and_si128, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_loadu_si128, _mm_or_si128, _mm_storeu_si128,
         };
@@ -110,14 +135,15 @@ impl Lookups {
         let Some(last) = text.len().checked_sub(16) else { return 0 };
         let mut count = 0;
         for (&end, packed) in ends.iter().zip(&mut self.packed) {
-            if start > last {
+            let at = start.wrapping_sub(base);
+            if at > last {
                 break;
             }
             let [mask, length] = &MASKS_AND_LENGTHS[end.wrapping_sub(start).min(KEY_BYTES + 1)];
-            // SAFETY: 16 bytes of text begin at `start`, as was just asked; the table's entries are 16 bytes each.
+            // SAFETY: 16 bytes of text begin at `at`, as was just asked; the table's entries are 16 bytes each.
             let (text, mask, length) = unsafe {
                 let load = |address: *const u8| _mm_loadu_si128(address.cast());
-                (load(text.as_ptr().add(start)), load((&raw const *mask).cast()), load((&raw const *length).cast()))
+                (load(text.as_ptr().add(at)), load((&raw const *mask).cast()), load((&raw const *length).cast()))
             };
             let key = _mm_or_si128(_mm_and_si128(text, mask), length);
             let hash = mix(_mm_cvtsi128_si64(key).cast_unsigned(), _mm_extract_epi64::<1>(key).cast_unsigned());
