@@ -13,7 +13,7 @@ use crate::special::{Choice, Specials};
 use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
-/// Threads that may keep their working memory (2 to 46 MiB each, by what they met) with the tokenizer between calls.
+/// Threads that may keep their working memory (4 to 50 MiB each, by what they met) with the tokenizer between calls.
 const KEPT: usize = 64;
 
 /// A tokenizer; it never changes after it is built.

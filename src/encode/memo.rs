@@ -1,4 +1,4 @@
-//! What was merged before: a bounded memory that one thread owns, at most 44 MiB unless set otherwise, taken as it
+//! What was merged before: a bounded memory that one thread owns, at most 42 MiB unless set otherwise, taken as it
 //! fills. Merging costs more than fetching two lines from far away.
 //!
 //! Records stand one behind another in a ring, the oldest being written over: text and ids, no byte more. An index of
@@ -18,7 +18,7 @@ pub const SIZES: RangeInclusive<u64> = 1 << 20..=2 << 30;
 
 /// Bytes of memories made from now on. A text that is read again and again should fit: a ring that is too small for it by
 /// little holds nothing of it.
-static SIZE: AtomicU64 = AtomicU64::new(44 << 20);
+static SIZE: AtomicU64 = AtomicU64::new(42 << 20);
 
 /// Sets the size of memories that are made from now on.
 ///
