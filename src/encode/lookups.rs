@@ -21,7 +21,7 @@ const AHEAD: usize = 32;
 const ROOM: usize = GROUP * INLINE_IDS + 1 + CHUNK;
 
 /// A pretoken that the first look did not know.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gap {
     /// Which pretoken of the group.
     pub index: u16,
@@ -67,7 +67,17 @@ impl Lookups {
         let done = if is_wide { unsafe { self.look_up_avx2(hot, text, start, ends) } } else { 0 };
         #[cfg(not(target_arch = "x86_64"))]
         let done = 0;
-        let mut start = if done == 0 { start } else { ends[done - 1] };
+        self.look_up_from(done, hot, text, if done == 0 { start } else { ends[done - 1] }, ends);
+    }
+
+    /// The same without vector instructions, for processors that lack them and for tests that compare the two.
+    pub fn look_up_portable(&mut self, hot: Hot<'_>, text: &[u8], start: usize, ends: &[usize]) {
+        (self.gap_count, self.id_count) = (0, 0);
+        self.look_up_from(0, hot, text, start, ends);
+    }
+
+    #[inline]
+    fn look_up_from(&mut self, done: usize, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) {
         for (index, &end) in ends.iter().enumerate().skip(done) {
             let key = Key::at(text, start, end - start);
             let (found, is_known) = hot.get(key, hot.place(key.hash()));
@@ -104,6 +114,9 @@ impl Lookups {
 
 /// Appends `source[..count]` in pieces of fixed size, which needs no prediction of how many there are as a copy of just so
 /// many would. [`CHUNK`] more must stand in `source`.
+///
+/// # Panics
+/// Where fewer stand there.
 #[inline(always)]
 pub fn append(ids: &mut Vec<TokenId>, source: &[TokenId], count: usize) {
     ids.reserve(count + CHUNK);

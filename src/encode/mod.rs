@@ -13,7 +13,7 @@ pub mod giants;
 pub mod joins;
 pub mod key;
 pub mod lanes;
-mod lookups;
+pub mod lookups;
 pub mod memo;
 pub mod merge;
 pub mod table;

@@ -16,6 +16,7 @@ mod encode;
 mod encode_files;
 mod files;
 mod lanes;
+mod lookups;
 mod masks;
 mod memo;
 mod quant;
