@@ -3,7 +3,8 @@
 
 use super::cache::{Counted, INLINE_IDS, counted};
 use super::cut::{self, Boundaries, Character};
-use super::lanes::{LANES, LONGEST, Lanes, Tables};
+use super::joins::Joins;
+use super::lanes::{LANES, LONGEST, Lanes};
 use super::merge;
 use super::table::TokenTable;
 use crate::ids::TokenId;
@@ -12,12 +13,34 @@ use crate::vocab::Vocabulary;
 /// Ids of a piece that are copied at once.
 const CHUNK: usize = 4;
 
-/// A piece of a word, and its ids among those of all pieces.
+/// What merging a crowd reads.
+#[derive(Clone, Copy)]
+pub struct Tables<'a> {
+    /// Every token.
+    pub table: &'a TokenTable,
+    /// Their bytes.
+    pub vocabulary: &'a Vocabulary,
+    /// What two of them make.
+    pub joins: &'a Joins,
+    /// Where no token crosses.
+    pub boundaries: &'a Boundaries,
+}
+
+/// A piece of a word: the ids `first..first + count` of all, which are its parts until it is merged.
+#[derive(Clone, Copy)]
 struct Piece {
-    start: usize,
-    length: usize,
     first: usize,
     count: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In parts that are still to be merged.
+    InParts,
+    Merged,
+    /// Too long for a lane.
+    Left,
 }
 
 /// Working memory, kept between crowds.
@@ -26,7 +49,7 @@ pub struct Crowd {
     pieces: Vec<Piece>,
     /// For each word, the end of its pieces.
     ends: Vec<usize>,
-    /// Numbers of the pieces that are not known yet, the short ones first.
+    /// Numbers of the pieces that are in parts, those of few parts first.
     order: Vec<u32>,
     ids: Vec<TokenId>,
     lanes: Lanes,
@@ -72,94 +95,86 @@ impl Characters {
 
 impl Crowd {
     /// Merges `words`, places in `text`. Then [`Crowd::append`] gives the ids of each.
-    pub fn merge(
-        &mut self,
-        tables: Tables<'_>,
-        boundaries: &Boundaries,
-        text: &[u8],
-        words: impl Iterator<Item = (usize, usize)>,
-    ) {
+    pub fn merge(&mut self, tables: Tables<'_>, text: &[u8], words: impl Iterator<Item = (usize, usize)>) {
         self.pieces.clear();
         self.ends.clear();
         self.ids.clear();
         for (start, end) in words {
             if cut::is_worth(&text[start..end]) {
-                self.cut(tables, boundaries, text, start, end);
+                self.cut(tables, text, start, end);
             } else {
-                self.leave(start, end);
+                self.add(tables, &text[start..end]);
             }
             self.ends.push(self.pieces.len());
         }
         self.sort();
         for numbers in self.order.chunks(LANES) {
-            let piece = |number: &u32| &self.pieces[*number as usize];
-            let texts = numbers.iter().map(piece).map(|piece| &text[piece.start..piece.start + piece.length]);
-            self.lanes.merge(tables, texts);
+            let piece = |&number: &u32| self.pieces[number as usize];
+            let parts = numbers.iter().map(piece).map(|piece| &self.ids[piece.first..piece.first + piece.count]);
+            self.lanes.merge(tables.joins, parts);
             for (lane, &number) in numbers.iter().enumerate() {
-                let first = self.ids.len();
-                self.ids.extend(self.lanes.ids(lane));
                 let piece = &mut self.pieces[number as usize];
-                (piece.first, piece.count) = (first, self.ids.len() - first);
+                piece.state = State::Merged;
+                let parts = &mut self.ids[piece.first..piece.first + piece.count];
+                piece.count = parts.iter_mut().zip(self.lanes.ids(lane)).map(|(part, id)| *part = id).count();
             }
         }
         self.ids.extend_from_slice(&[0; CHUNK]);
     }
 
-    fn cut(&mut self, tables: Tables<'_>, boundaries: &Boundaries, text: &[u8], start: usize, end: usize) {
+    fn cut(&mut self, tables: Tables<'_>, text: &[u8], start: usize, end: usize) {
         let mut left = Character::at(text, start);
         let (mut piece, mut at) = (start, start + left.length());
         while at < end {
             let right = Character::at(text, at);
-            if !boundaries.joins(left, right) {
-                self.add(tables, text, piece, at);
+            if !tables.boundaries.joins(left, right) {
+                self.add(tables, &text[piece..at]);
                 piece = at;
             }
             at += right.length();
             left = right;
         }
-        self.add(tables, text, piece, end);
+        self.add(tables, &text[piece..end]);
     }
 
+    /// A piece: characters of three bytes have been met before, others are left in parts.
     #[inline]
-    fn add(&mut self, tables: Tables<'_>, text: &[u8], start: usize, end: usize) {
-        if end - start == 3 && text[start] >= 0xE0 {
-            let first = self.ids.len();
-            let count = self.characters.append(tables.table, tables.vocabulary, &text[start..end], &mut self.ids);
-            self.pieces.push(Piece { start, length: 3, first, count });
+    fn add(&mut self, Tables { table, vocabulary, .. }: Tables<'_>, piece: &[u8]) {
+        let (first, mut state) = (self.ids.len(), State::InParts);
+        if piece.len() == 3 && piece[0] >= 0xE0 {
+            self.characters.append(table, vocabulary, piece, &mut self.ids);
+            state = State::Merged;
+        } else if piece.len() > LONGEST {
+            state = State::Left;
         } else {
-            self.leave(start, end);
+            table.sure(vocabulary).append(piece, &mut self.ids);
         }
+        self.pieces.push(Piece { first, count: self.ids.len() - first, state });
     }
 
-    /// A piece that is to be merged: it has no ids yet, and every piece has some.
-    #[inline]
-    fn leave(&mut self, start: usize, end: usize) {
-        self.pieces.push(Piece { start, length: end - start, first: 0, count: 0 });
-    }
-
-    /// Sorts the pieces that are not known by counting those of each length. Longer ones than fit a lane are left out.
+    /// Sorts the pieces that are in parts by counting those of each number of parts.
     fn sort(&mut self) {
-        let unknown = |(_, piece): &(u32, &Piece)| piece.count == 0 && piece.length <= LONGEST;
+        let in_parts = |(_, piece): &(u32, &Piece)| piece.state == State::InParts;
         let mut places = [0usize; LONGEST + 2];
-        for (_, piece) in (0..).zip(&self.pieces).filter(unknown) {
-            places[piece.length + 1] += 1;
+        for (_, piece) in (0..).zip(&self.pieces).filter(in_parts) {
+            places[piece.count + 1] += 1;
         }
-        for length in 1..places.len() {
-            places[length] += places[length - 1];
+        for count in 1..places.len() {
+            places[count] += places[count - 1];
         }
         self.order.clear();
         self.order.resize(places[LONGEST + 1], 0);
-        for (number, piece) in (0..).zip(&self.pieces).filter(unknown) {
-            self.order[places[piece.length]] = number;
-            places[piece.length] += 1;
+        for (number, piece) in (0..).zip(&self.pieces).filter(in_parts) {
+            self.order[places[piece.count]] = number;
+            places[piece.count] += 1;
         }
     }
 
-    /// Appends the ids of word `number`; `false` if a piece of it is too long for a lane: nothing is appended then.
+    /// Appends the ids of word `number`; `false` if a piece of it was left: nothing is appended then.
     pub fn append(&self, number: usize, ids: &mut Vec<TokenId>) -> bool {
         let first = if number == 0 { 0 } else { self.ends[number - 1] };
         let pieces = &self.pieces[first..self.ends[number]];
-        if pieces.iter().any(|piece| piece.count == 0) {
+        if pieces.iter().any(|piece| piece.state != State::Merged) {
             return false;
         }
         for piece in pieces {

@@ -5,7 +5,7 @@
 //! inside the lowest came first, leftmost on a tie. So they came in the order in which they come when `ab` is merged alone,
 //! and that run, too, has reached `a`, `b`, with nothing left to do but join them.
 
-use super::lanes::{LANES, LONGEST, Lanes, Tables};
+use super::lanes::{LANES, LONGEST, Lanes};
 use super::table::TokenTable;
 use crate::ids::TokenId;
 use crate::memory::Words;
@@ -36,21 +36,30 @@ impl Joins {
             return None;
         }
         let mut by_length: Vec<Vec<(TokenId, &[u8])>> = vec![Vec::new(); LONGEST + 1];
-        // Two bytes are never looked up here: what they make is known from the start.
-        for (id, token) in vocabulary.iter().filter(|(_, token)| (3..=LONGEST).contains(&token.len())) {
+        for (id, token) in vocabulary.iter().filter(|(_, token)| (2..=LONGEST).contains(&token.len())) {
             by_length[token.len()].push((id, token));
         }
         let mut joins = Self::with_bits((2 * vocabulary.len()).next_power_of_two().ilog2());
+        for (id, token) in std::mem::take(&mut by_length[2]) {
+            let [left, right] = [token[0], token[1]].map(|byte| vocabulary.byte_id(byte));
+            joins.insert(entry(key(left.cast_signed(), right.cast_signed()), id));
+        }
         let mut lanes = Lanes::default();
-        for tokens in by_length {
-            for tokens in tokens.chunks(LANES) {
-                lanes.merge(Tables { table, vocabulary, joins: &joins }, tokens.iter().map(|token| token.1));
-                for (lane, token) in tokens.iter().enumerate() {
-                    let mut parts = lanes.ids(lane).map(TokenId::cast_signed);
-                    // The others are never made: merging leaves three parts of them or more.
-                    if let (Some(left), Some(right), None) = (parts.next(), parts.next(), parts.next()) {
-                        joins.insert(entry(key(left, right), token.0));
-                    }
+        let (mut parts, mut ends) = (Vec::new(), Vec::new());
+        for tokens in by_length.iter().flat_map(|tokens| tokens.chunks(LANES)) {
+            parts.clear();
+            ends.clear();
+            for (_, token) in tokens {
+                table.sure(vocabulary).append(token, &mut parts);
+                ends.push(parts.len());
+            }
+            let starts = std::iter::once(&0).chain(&ends);
+            lanes.merge(&joins, starts.zip(&ends).map(|(&start, &end)| &parts[start..end]));
+            for (lane, token) in tokens.iter().enumerate() {
+                let mut parts = lanes.ids(lane).map(TokenId::cast_signed);
+                // The others are never made: merging leaves three parts of them or more.
+                if let (Some(left), Some(right), None) = (parts.next(), parts.next(), parts.next()) {
+                    joins.insert(entry(key(left, right), token.0));
                 }
             }
         }

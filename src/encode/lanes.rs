@@ -4,9 +4,7 @@
 //! moves what stands behind the last join up by one and finds the next, then two lookups a lane find what its new neighbours offer.
 
 use super::joins::{Joins, JoinsRef, NO_TOKEN, NONE};
-use super::table::TokenTable;
 use crate::ids::TokenId;
-use crate::vocab::Vocabulary;
 
 /// Pieces that are merged at once.
 pub const LANES: usize = 16;
@@ -16,17 +14,6 @@ pub const LONGEST: usize = 48;
 const ROWS: usize = LONGEST + 4;
 /// A row that no sweep comes to.
 const FAR: i32 = i32::MAX;
-
-/// What merging reads.
-#[derive(Clone, Copy)]
-pub struct Tables<'a> {
-    /// Every token.
-    pub table: &'a TokenTable,
-    /// Their bytes.
-    pub vocabulary: &'a Vocabulary,
-    /// What two of them make.
-    pub joins: &'a Joins,
-}
 
 /// One number for each lane. All functions of it are loops that the compiler turns into vector instructions.
 #[derive(Clone, Copy)]
@@ -97,15 +84,17 @@ impl Default for Lanes {
 }
 
 impl Lanes {
-    /// Merges up to [`LANES`] pieces of 1 to [`LONGEST`] bytes.
-    pub fn merge<'a>(&mut self, tables: Tables<'_>, pieces: impl ExactSizeIterator<Item = &'a [u8]> + Clone) {
-        let longest = pieces.clone().map(<[u8]>::len).max().unwrap_or_default();
+    /// Merges up to [`LANES`] pieces of 1 to [`LONGEST`] parts each, tokens of the vocabulary that `joins` is of.
+    pub fn merge<'a>(&mut self, joins: &Joins, pieces: impl Iterator<Item = &'a [TokenId]> + Clone) {
+        let longest = pieces.clone().map(<[TokenId]>::len).max().unwrap_or_default().min(LONGEST);
         self.parts[..longest + 4].fill(Lane::all(NO_TOKEN));
-        self.offers[..longest + 4].fill(Lane::all(NONE));
         for (lane, piece) in pieces.enumerate() {
-            self.load(tables, lane, piece);
+            for (row, part) in self.parts[1..].iter_mut().zip(piece) {
+                // Ids are below `NO_TOKEN` wherever joins are.
+                row.0[lane] = part.cast_signed();
+            }
         }
-        self.run(tables.joins.to_read(), longest);
+        self.run(joins.to_read(), longest);
     }
 
     /// The ids of piece number `lane`.
@@ -113,21 +102,6 @@ impl Lanes {
     pub fn ids(&self, lane: usize) -> impl Iterator<Item = TokenId> {
         let parts = self.parts[1..].iter().map(move |row| row.0[lane]);
         parts.take_while(|&part| part != NO_TOKEN).map(i32::cast_unsigned)
-    }
-
-    // Ids are below `NO_TOKEN` wherever joins are; no token is `NONE` as a number with a sign.
-    #[inline]
-    fn load(&mut self, tables: Tables<'_>, lane: usize, piece: &[u8]) {
-        let Tables { table, vocabulary, .. } = tables;
-        for ((row, offers), pair) in self.parts[1..].iter_mut().zip(&mut self.offers[1..]).zip(piece.windows(2)) {
-            row.0[lane] = vocabulary.byte_id(pair[0]).cast_signed();
-            // `TokenId::MAX` becomes -1.
-            let made = table.pair(pair[0], pair[1]).cast_signed();
-            offers.0[lane] = if made < 0 { NONE } else { made };
-        }
-        if let Some(&last) = piece.last() {
-            self.parts[piece.len()].0[lane] = vocabulary.byte_id(last).cast_signed();
-        }
     }
 
     fn run(&mut self, joins: JoinsRef<'_>, longest: usize) {
@@ -163,6 +137,13 @@ impl Lanes {
     #[inline(always)]
     fn run_any(&mut self, joins: JoinsRef<'_>, longest: usize) {
         let none = Lane::all(NONE);
+        self.offers[longest..longest + 4].fill(none);
+        for row in 1..longest {
+            let (parts, behind) = (self.parts[row], self.parts[row + 1]);
+            for lane in 0..LANES {
+                self.offers[row].0[lane] = joins.get(parts.0[lane], behind.0[lane]);
+            }
+        }
         let mut next = Joining { at: Lane::all(FAR), made: none, before: none, behind: none };
         // No lane has more parts than the longest has left, but for those that have no join left.
         for rows in (0..=longest).rev() {

@@ -67,26 +67,17 @@ fn short_any(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit: T
     // Whole vectors: the places behind the last hold `NONE`.
     let scanned = length.next_multiple_of(8).min(SHORT);
     // Bit `i`: a part starts at byte `i`. The bit behind the last byte ends the last part.
-    let mut starts = (1u64 << (length + 1)) - 1;
+    let mut starts = 1u64 << length;
     let next = |starts: u64, at: usize| at + 1 + (starts >> (at + 1)).trailing_zeros() as usize;
-    if piece.is_ascii() {
-        for at in 1..length {
-            joined[at - 1] = offer(table.pair(text[at - 1], text[at]), at - 1);
-        }
-    } else {
-        let units = table.units(vocabulary);
-        for (at, made) in made.iter_mut().enumerate().take(length) {
-            if let Some(id) = units.at(&text, at, length).filter(|&id| id < limit) {
-                *made = id;
-                starts &= !(1 << (at + 1));
-            }
-        }
-        let (mut at, mut end) = (0, next(starts, 0));
-        while end < length {
-            let after = next(starts, end);
-            joined[at] = offer(table.span(vocabulary, &text, at, after), at);
-            (at, end) = (end, after);
-        }
+    table.sure(vocabulary).each(piece, limit, |at, is_part, id| {
+        made[at] = id;
+        starts |= u64::from(is_part) << at;
+    });
+    let (mut at, mut end) = (0, next(starts, 0));
+    while end < length {
+        let after = next(starts, end);
+        joined[at] = offer(table.span(vocabulary, &text, at, after), at);
+        (at, end) = (end, after);
     }
     loop {
         let best = joined[..scanned].iter().fold(NONE, |best, &offer| best.min(offer));
@@ -109,7 +100,7 @@ fn short_any(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit: T
     while starts != 0 {
         let at = starts.trailing_zeros() as usize;
         starts &= starts - 1;
-        ids.push(if made[at] == NONE { vocabulary.byte_id(text[at]) } else { made[at] });
+        ids.push(made[at]);
     }
 }
 

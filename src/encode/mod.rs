@@ -16,18 +16,17 @@ pub mod lanes;
 pub mod lookups;
 pub mod memo;
 pub mod merge;
+pub mod sure;
 pub mod table;
-pub mod units;
 
 use std::sync::OnceLock;
 
 use cache::{Cache, counted};
-use crowd::Crowd;
+use crowd::{Crowd, Tables};
 use cut::{Boundaries, Character};
 use gaps::{Gaps, New, Unknown};
 use joins::Joins;
 use key::{KEY_BYTES, Key};
-use lanes::Tables;
 use lookups::{GROUP, Lookups, append};
 use memo::Memo;
 use table::TokenTable;
@@ -175,13 +174,9 @@ impl Encoder {
             Some(self.joins.get_or_init(|| Joins::of(&self.table, &self.vocabulary)))
         };
         let is_crowd = if let Some(Some(joins)) = joins {
-            let tables = Tables { table: &self.table, vocabulary: &self.vocabulary, joins };
-            scratch.crowd.merge(
-                tables,
-                self.boundaries(),
-                text,
-                scratch.gaps.new_words().iter().map(|new| (new.start, new.end)),
-            );
+            let (table, vocabulary, boundaries) = (&self.table, &self.vocabulary, self.boundaries());
+            let words = scratch.gaps.new_words().iter().map(|new| (new.start, new.end));
+            scratch.crowd.merge(Tables { table, vocabulary, joins, boundaries }, text, words);
             true
         } else {
             false

@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use super::key::{Key, hash_at};
-use super::units::Units;
+use super::sure::Sure;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::memory::{Words, prefetch};
@@ -30,7 +30,7 @@ pub struct TokenTable {
     /// this small filter (128 KiB for cl100k) answers nine in ten of those without touching the table.
     filter: Vec<u64>,
     filter_shift: u32,
-    units: OnceLock<Units>,
+    sure: OnceLock<Sure>,
     /// `pairs[first << 8 | second]`: the id of a token of two bytes, `TokenId::MAX` for none.
     pairs: Vec<TokenId>,
 }
@@ -55,7 +55,7 @@ impl TokenTable {
             longest: 0,
             filter: vec![0; 1 << (filter_bits - 6)],
             filter_shift: 64 - filter_bits,
-            units: OnceLock::new(),
+            sure: OnceLock::new(),
             pairs: vec![TokenId::MAX; 1 << 16],
         };
         for (id, token) in vocabulary.iter() {
@@ -107,10 +107,10 @@ impl TokenTable {
         self.longest
     }
 
-    /// The characters that a piece may start from; made when first needed.
+    /// The pairs of bytes that a piece may start with; made when first needed.
     #[inline]
-    pub fn units(&self, vocabulary: &Vocabulary) -> &Units {
-        self.units.get_or_init(|| Units::new(vocabulary))
+    pub fn sure(&self, vocabulary: &Vocabulary) -> &Sure {
+        self.sure.get_or_init(|| Sure::new(vocabulary))
     }
 
     /// The id of a token of two bytes, or `TokenId::MAX`.

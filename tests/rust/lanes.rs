@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use bpetok::encode::joins::{Joins, NO_TOKEN};
-use bpetok::encode::lanes::{LANES, LONGEST, Lanes, Tables};
+use bpetok::encode::lanes::{LANES, LONGEST, Lanes};
+use bpetok::encode::table::TokenTable;
 use bpetok::reference;
 use bpetok::vocab::Vocabulary;
 use proptest::prelude::*;
@@ -20,17 +21,23 @@ proptest! {
         let ids = table_of(&tokens);
         let (vocabulary, table) = built(&tokens);
         let joins = Joins::of(&table, &vocabulary).unwrap();
-        let tables = Tables { table: &table, vocabulary: &vocabulary, joins: &joins };
         let mut lanes = Lanes::default();
         let pieces: Vec<&[u8]> = texts.iter().map(|text| &text.as_bytes()[..text.len().min(LONGEST)]).collect();
         for pieces in pieces.chunks(LANES) {
-            lanes.merge(tables, pieces.iter().copied());
+            let parts: Vec<Vec<u32>> = pieces.iter().map(|piece| parts(&table, &vocabulary, piece)).collect();
+            lanes.merge(&joins, parts.iter().map(Vec::as_slice));
             for (lane, piece) in pieces.iter().enumerate() {
                 let found: Vec<u32> = lanes.ids(lane).collect();
                 prop_assert_eq!(found, reference::merge_by_rank(&ids, piece), "{:?} with {:?}", piece, tokens);
             }
         }
     }
+}
+
+fn parts(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8]) -> Vec<u32> {
+    let mut parts = Vec::new();
+    table.sure(vocabulary).append(piece, &mut parts);
+    parts
 }
 
 /// Numbers without a pattern.
@@ -88,9 +95,7 @@ fn a_vocabulary_with_high_ids_has_no_joins() {
         let all = (0..).zip(bytes.iter().map(<[u8; 1]>::as_slice));
         Vocabulary::new(&all.chain([(high, b"ab".as_slice())]).collect::<Vec<_>>()).unwrap()
     };
-    let joins = |vocabulary: &Vocabulary| {
-        Joins::of(&bpetok::encode::table::TokenTable::new(vocabulary).unwrap(), vocabulary).is_some()
-    };
+    let joins = |vocabulary: &Vocabulary| Joins::of(&TokenTable::new(vocabulary).unwrap(), vocabulary).is_some();
     let limit = NO_TOKEN.cast_unsigned();
     assert!(joins(&tokens(limit - 2)));
     assert!(!joins(&tokens(limit - 1)));

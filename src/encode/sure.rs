@@ -1,0 +1,100 @@
+//! Pairs of bytes that merging is sure to join: a piece may start with these joined, which is a third to a half of all that
+//! is joined in it, and most of what takes a step of its own in scripts of two or three bytes a character.
+//!
+//! Let `b`, `c` be two bytes in a piece and `r` the id of the token `bc`. They are sure to be joined if
+//!
+//! 1. every longer token that ends or begins with `bc` has an id above `r`, and
+//! 2. so has every token of two bytes or more that ends with the byte before `b` and `b`, or begins with `c` and the byte behind it.
+//!
+//! For rank merging takes the lowest id first. Until `b` and `c` are joined, they offer `r`, so nothing above `r` is made. To join
+//! one of them to anything else would make a token as in 2; so nothing does before they are joined to each other. And had they been
+//! joined from the start, what they then offered their neighbours would be a token as in 1, above `r`: until it is their turn
+//! all else goes on as without it. So the result is the same; and since each such pair waits for no other, all of a piece can be joined
+//! at once.
+
+use crate::ids::TokenId;
+use crate::vocab::Vocabulary;
+
+/// What is known of two neighbouring bytes. No token is [`TokenId::MAX`], which nothing is above.
+#[derive(Clone, Copy)]
+struct Pair {
+    /// The id of both as a token, if no longer token that ends or begins with them is below it.
+    joined: TokenId,
+    /// The lowest id of a token that ends with them.
+    ends: TokenId,
+    /// The lowest id of a token that begins with them.
+    starts: TokenId,
+    /// The id of the first alone.
+    first: TokenId,
+}
+
+const NONE: Pair = Pair { joined: TokenId::MAX, ends: TokenId::MAX, starts: TokenId::MAX, first: TokenId::MAX };
+
+/// All pairs of bytes: 1 MiB, of which a text uses some dozens of KiB.
+pub struct Sure {
+    /// By first byte, then second.
+    pairs: Vec<Pair>,
+}
+
+impl Sure {
+    /// Reads the ends of every token once.
+    #[must_use]
+    pub fn new(vocabulary: &Vocabulary) -> Self {
+        let mut pairs = vec![NONE; 1 << 16];
+        for (at, pair) in pairs.iter_mut().enumerate() {
+            // The upper half of sixteen bits.
+            pair.first = vocabulary.byte_id((at >> 8) as u8);
+        }
+        for (id, token) in vocabulary.iter() {
+            let ([first, second, ..], [.., before, last]) = (token, token) else { continue };
+            let starts = &mut pairs[place(*first, *second)];
+            starts.starts = id.min(starts.starts);
+            if token.len() == 2 {
+                starts.joined = id;
+            }
+            let ends = &mut pairs[place(*before, *last)];
+            ends.ends = id.min(ends.ends);
+        }
+        for pair in &mut pairs {
+            if pair.joined > pair.ends.min(pair.starts) {
+                pair.joined = TokenId::MAX;
+            }
+        }
+        Self { pairs }
+    }
+
+    /// Calls `part` with each place in `piece`, whether a part begins there, and if so its id: that of the byte, or of two that are
+    /// sure to be joined to a token below `limit`.
+    #[inline(always)]
+    pub fn each(&self, piece: &[u8], limit: TokenId, mut part: impl FnMut(usize, bool, TokenId)) {
+        let Some(&last) = piece.last() else { return };
+        let pair = |at: usize| self.pairs[place(piece[at], piece[at + 1])];
+        let single = Pair { first: self.pairs[place(last, 0)].first, ..NONE };
+        let mut here = if piece.len() > 1 { pair(0) } else { single };
+        let (mut before, mut is_joined) = (limit, false);
+        // No branch: which pairs are sure is what the processor cannot predict. Overlapping ones never both are.
+        for at in 0..piece.len() {
+            let behind = if at + 2 < piece.len() { pair(at + 1) } else { single };
+            let is_sure = here.joined < before.min(behind.starts).min(limit);
+            part(at, !is_joined, if is_sure { here.joined } else { here.first });
+            (before, here, is_joined) = (here.ends, behind, is_sure);
+        }
+    }
+
+    /// Appends the ids of the parts of `piece`.
+    #[inline]
+    pub fn append(&self, piece: &[u8], ids: &mut Vec<TokenId>) {
+        let mut count = ids.len();
+        ids.resize(count + piece.len(), 0);
+        self.each(piece, TokenId::MAX, |_, is_part, id| {
+            ids[count] = id;
+            count += usize::from(is_part);
+        });
+        ids.truncate(count);
+    }
+}
+
+#[inline(always)]
+fn place(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
+}
