@@ -68,13 +68,13 @@ impl Sure {
     #[inline(always)]
     pub fn each(&self, piece: &[u8], limit: TokenId, mut part: impl FnMut(usize, bool, TokenId)) {
         let Some(&last) = piece.last() else { return };
-        let pair = |at: usize| self.pairs[place(piece[at], piece[at + 1])];
         let single = Pair { first: self.pairs[place(last, 0)].first, ..NONE };
-        let mut here = if piece.len() > 1 { pair(0) } else { single };
+        let mut pairs = piece.windows(2).map(|bytes| &self.pairs[place(bytes[0], bytes[1])]);
+        let mut here = pairs.next().unwrap_or(&single);
         let (mut before, mut is_joined) = (limit, false);
         // No branch: which pairs are sure is what the processor cannot predict. Overlapping ones never both are.
         for at in 0..piece.len() {
-            let behind = if at + 2 < piece.len() { pair(at + 1) } else { single };
+            let behind = pairs.next().unwrap_or(&single);
             let is_sure = here.joined < before.min(behind.starts).min(limit);
             part(at, !is_joined, if is_sure { here.joined } else { here.first });
             (before, here, is_joined) = (here.ends, behind, is_sure);

@@ -43,9 +43,9 @@ impl TokenTable {
     pub fn new(vocabulary: &Vocabulary) -> Result<Self> {
         let short_count = vocabulary.iter().filter(|t| t.1.len() <= INLINE).count();
         let long_count = vocabulary.len() - short_count;
-        // At most half full: a miss, the common case while merging, then looks at 1.5 entries.
-        let (short_bits, long_bits) = (bits_for(short_count * 2), bits_for(long_count * 2));
-        let filter_bits = short_bits + 2;
+        // Up to four fifths full, since the filter answers for most of what is no token: the smaller, the nearer.
+        let (short_bits, long_bits) = (bits_for(short_count * 5 / 4), bits_for(long_count * 2));
+        let filter_bits = bits_for(short_count * 8);
         let mut table = Self {
             short: Words::new(2 << short_bits),
             short_mask: (1 << short_bits) - 1,

@@ -16,6 +16,7 @@ mod counting;
 mod counts;
 mod errors;
 mod files;
+mod ints;
 mod quant;
 mod source;
 mod stream;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 
 import numpy as np
@@ -402,3 +403,37 @@ def test_a_pattern_that_runs_wild_is_stopped_and_told_where() -> None:
             call(text)
     with pytest.raises(bpetok.PatternError, match="steps"):
         bpetok.train([text], 300, pattern=wild)
+
+
+def test_numbers_are_given_out_again_rightly() -> None:
+    """Lists share Python's numbers of recent ids (`src/py/ints.rs`): here four ids take turns in one place."""
+    from bpetok.spec import TokenizerSpec
+
+    numbered = {number: bytes([number]) for number in range(256)}
+    numbered |= {97 + 8192: b"ab", 97 + 16384: b"abab", 97 + 24576: b"abb"}
+    tokenizer = TokenizerSpec.from_parts(numbered, None, "gpt2").build()
+    for text in ["ab a abab abb", "a", "abb ab", "abab a ab"] * 2:
+        ids = tokenizer.encode_ordinary(text)
+        assert ids == tokenizer.encode_batch([text]).ids.tolist()
+        assert {type(number) for number in ids} == {int}
+
+
+def test_a_collector_may_encode_while_a_list_is_made(tok: bpetok.Tokenizer) -> None:
+    """Making a list may run Python's collector, and that any code: also our own, with the same tokenizer."""
+    inner: list[list[int]] = []
+    threshold = gc.get_threshold()
+
+    def encode(phase: str, _: dict[str, int]) -> None:
+        if phase == "start":
+            inner.append(tok.encode("one two"))
+
+    wanted = tok.encode("one two three")
+    gc.callbacks.append(encode)
+    try:
+        gc.set_threshold(1)
+        assert all(tok.encode("one two three") == wanted for _ in range(50))
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(encode)
+    assert inner
+    assert all(ids == tok.encode("one two") for ids in inner)

@@ -69,7 +69,7 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         disallowed_special: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.ids(py, text, allowed_special, disallowed_special)?)
+        self.ints.list(py, &self.ids(py, text, allowed_special, disallowed_special)?)
     }
 
     /// The ids of a text in which special tokens are ordinary text: `list[int]`.
@@ -81,7 +81,7 @@ impl Tokenizer {
             let options = Options { allowed: &Choice::None, forbidden: &Choice::None, threads: 1 };
             self.run_batch(py, &[text], &options)?.ids
         };
-        PyList::new(py, ids)
+        self.ints.list(py, &ids)
     }
 
     /// The same as `encode`, as a uint32 array [tokens].
@@ -155,7 +155,7 @@ impl Tokenizer {
         let offsets = self.inner.offsets(as_text, &ids, unit);
         let flat = PyArray1::from_vec(py, offsets.concat());
         let shaped = flat.call_method1("reshape", ((ids.len(), 2),))?;
-        Ok((PyList::new(py, ids)?, shaped))
+        Ok((self.ints.list(py, &ids)?, shaped))
     }
 
     /// Number of tokens of a text; the rules for special tokens are those of `encode`.

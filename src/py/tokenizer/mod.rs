@@ -18,6 +18,7 @@ use pyo3::types::{PyDict, PyList};
 
 use super::convert::special_tokens;
 use super::errors::SpecialTokenError;
+use super::ints::Ints;
 use crate::encode::memo;
 use crate::tokenizer;
 use encode::collected;
@@ -36,6 +37,7 @@ pub struct Tokenizer {
     inner: Arc<tokenizer::Tokenizer>,
     /// bool [states, vocab_size], made when a mask is first asked for.
     masks: PyOnceLock<Py<PyArray2<bool>>>,
+    ints: Ints,
 }
 
 impl Tokenizer {
@@ -45,7 +47,7 @@ impl Tokenizer {
     }
 
     pub fn wrap(inner: tokenizer::Tokenizer) -> Self {
-        Self { inner: Arc::new(inner), masks: PyOnceLock::new() }
+        Self { inner: Arc::new(inner), masks: PyOnceLock::new(), ints: Ints::default() }
     }
 }
 
