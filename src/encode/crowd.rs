@@ -2,7 +2,7 @@
 //! them are merged side by side, those of like length together: the longest decides how long a few take.
 
 use super::cache::{Counted, INLINE_IDS, counted};
-use super::cut::{self, Boundaries, Character};
+use super::cut::{self, Character, LazyBoundaries};
 use super::joins::Joins;
 use super::lanes::{LANES, LONGEST, Lanes};
 use super::merge;
@@ -23,7 +23,7 @@ pub struct Tables<'a> {
     /// What two of them make.
     pub joins: &'a Joins,
     /// Where no token crosses.
-    pub boundaries: &'a Boundaries,
+    pub boundaries: &'a LazyBoundaries,
 }
 
 /// A piece of a word: the ids `first..first + count` of all, which are its parts until it is merged.
@@ -123,11 +123,12 @@ impl Crowd {
     }
 
     fn cut(&mut self, tables: Tables<'_>, text: &[u8], start: usize, end: usize) {
+        let boundaries = tables.boundaries.get(tables.vocabulary);
         let mut left = Character::at(text, start);
         let (mut piece, mut at) = (start, start + left.length());
         while at < end {
             let right = Character::at(text, at);
-            if !tables.boundaries.joins(left, right) {
+            if !boundaries.joins(left, right) {
                 self.add(tables, &text[piece..at]);
                 piece = at;
             }
@@ -148,6 +149,9 @@ impl Crowd {
             state = State::Left;
         } else {
             table.sure(vocabulary).append(piece, &mut self.ids);
+            if self.ids.len() == first + 1 {
+                state = State::Merged;
+            }
         }
         self.pieces.push(Piece { first, count: self.ids.len() - first, state });
     }

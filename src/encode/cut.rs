@@ -5,6 +5,8 @@
 //! character's. Those byte strings of every token are kept in a small filter (64 KiB): a false positive only
 //! forgoes a cut. Two ASCII characters are never cut: in their scripts nearly every pair occurs.
 
+use std::sync::OnceLock;
+
 use super::merge::SHORT;
 use crate::vocab::Vocabulary;
 
@@ -104,6 +106,19 @@ impl Boundaries {
             let left = left.word & (u32::MAX >> (32 - 8 * kept));
             (0..right.length).any(|lost| self.has(left, right.word >> (8 * lost)))
         })
+    }
+}
+
+/// Made when the first text comes that is worth cutting: for many there never is one.
+#[derive(Default)]
+pub struct LazyBoundaries(OnceLock<Boundaries>);
+
+impl LazyBoundaries {
+    /// The boundaries of the vocabulary, always the same.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, vocabulary: &Vocabulary) -> &Boundaries {
+        self.0.get_or_init(|| Boundaries::new(vocabulary))
     }
 }
 

@@ -42,25 +42,33 @@ impl Joins {
         let mut joins = Self::with_bits((2 * vocabulary.len()).next_power_of_two().ilog2());
         for (id, token) in std::mem::take(&mut by_length[2]) {
             let [left, right] = [token[0], token[1]].map(|byte| vocabulary.byte_id(byte));
-            joins.insert(entry(key(left.cast_signed(), right.cast_signed()), id));
+            joins.insert(left, right, id);
         }
-        let mut lanes = Lanes::default();
-        let (mut parts, mut ends) = (Vec::new(), Vec::new());
-        for tokens in by_length.iter().flat_map(|tokens| tokens.chunks(LANES)) {
+        let (mut lanes, mut parts) = (Lanes::default(), Vec::new());
+        // By number of parts, and for each token its first: those of as many take as many steps.
+        let mut in_parts: Vec<Vec<(TokenId, usize)>> = vec![Vec::new(); LONGEST + 1];
+        for tokens in by_length {
             parts.clear();
-            ends.clear();
-            for (_, token) in tokens {
+            for (id, token) in tokens {
+                let first = parts.len();
                 table.sure(vocabulary).append(token, &mut parts);
-                ends.push(parts.len());
-            }
-            let starts = std::iter::once(&0).chain(&ends);
-            lanes.merge(&joins, starts.zip(&ends).map(|(&start, &end)| &parts[start..end]));
-            for (lane, token) in tokens.iter().enumerate() {
-                let mut parts = lanes.ids(lane).map(TokenId::cast_signed);
-                // The others are never made: merging leaves three parts of them or more.
-                if let (Some(left), Some(right), None) = (parts.next(), parts.next(), parts.next()) {
-                    joins.insert(entry(key(left, right), token.0));
+                match parts[first..] {
+                    [left, right] => joins.insert(left, right, id),
+                    _ => in_parts[parts.len() - first].push((id, first)),
                 }
+            }
+            for (count, tokens) in in_parts.iter_mut().enumerate() {
+                for tokens in tokens.chunks(LANES) {
+                    lanes.merge(&joins, tokens.iter().map(|&(_, first)| &parts[first..first + count]));
+                    for (lane, &(id, _)) in tokens.iter().enumerate() {
+                        let mut halves = lanes.ids(lane);
+                        // The others are never made: merging leaves three parts of them or more.
+                        if let (Some(left), Some(right), None) = (halves.next(), halves.next(), halves.next()) {
+                            joins.insert(left, right, id);
+                        }
+                    }
+                }
+                tokens.clear();
             }
         }
         Some(joins)
@@ -77,8 +85,12 @@ impl Joins {
         JoinsRef { entries: self.entries.get() }
     }
 
+    fn insert(&mut self, left: TokenId, right: TokenId, made: TokenId) {
+        self.insert_entry(key(left.cast_signed(), right.cast_signed()) << ID_BITS | u64::from(made));
+    }
+
     /// Adds an entry; others move to their other place, and everything to a larger table where that leads nowhere.
-    fn insert(&mut self, mut entry: u64) {
+    fn insert_entry(&mut self, mut entry: u64) {
         let mut at = usize::MAX;
         for _ in 0..PATIENCE {
             let places = self.to_read().places(entry >> ID_BITS);
@@ -91,9 +103,9 @@ impl Joins {
         }
         let mut larger = Self::with_bits(self.bits + 1);
         for &entry in self.entries.get().iter().filter(|&&entry| entry != 0) {
-            larger.insert(entry);
+            larger.insert_entry(entry);
         }
-        larger.insert(entry);
+        larger.insert_entry(entry);
         *self = larger;
     }
 }
@@ -129,8 +141,4 @@ impl JoinsRef<'_> {
 #[inline(always)]
 fn key(left: i32, right: i32) -> u64 {
     (u64::from(left.cast_unsigned()) + 1) << ID_BITS | u64::from(right.cast_unsigned())
-}
-
-fn entry(key: u64, made: TokenId) -> u64 {
-    key << ID_BITS | u64::from(made)
 }

@@ -23,7 +23,7 @@ use std::sync::OnceLock;
 
 use cache::{Cache, counted};
 use crowd::{Crowd, Tables};
-use cut::{Boundaries, Character};
+use cut::{Character, LazyBoundaries};
 use gaps::{Gaps, New, Unknown};
 use joins::Joins;
 use key::{KEY_BYTES, Key};
@@ -38,14 +38,15 @@ use crate::vocab::Vocabulary;
 /// Longest piece: places in it are numbered with 30 bits.
 const LONGEST_PIECE: usize = 1 << 30;
 
-/// New words from which on it pays to make [`Joins`], which takes as long as merging some thousands.
-const WORTH_JOINS: usize = 512;
+/// [`Joins`] are made when one new word has come for so many tokens. They pay for themselves with one for three, and nobody knows
+/// how many will come: who stops before has paid nothing, who goes on pays half as much again.
+const WORTH_JOINS: usize = 6;
 
 /// The encoder of one vocabulary; shared by all threads.
 pub struct Encoder {
     vocabulary: Vocabulary,
     table: TokenTable,
-    boundaries: OnceLock<Boundaries>,
+    boundaries: LazyBoundaries,
     /// Made when the first many new words come; `None` for a vocabulary with too high ids.
     joins: OnceLock<Option<Joins>>,
 }
@@ -70,7 +71,7 @@ impl Encoder {
     /// The same bytes under two ids.
     pub fn new(vocabulary: Vocabulary) -> Result<Self> {
         let table = TokenTable::new(&vocabulary)?;
-        Ok(Self { vocabulary, table, boundaries: OnceLock::new(), joins: OnceLock::new() })
+        Ok(Self { vocabulary, table, boundaries: LazyBoundaries::default(), joins: OnceLock::new() })
     }
 
     /// The vocabulary.
@@ -168,13 +169,13 @@ impl Encoder {
     /// Merges the new words of a group, side by side where they are many, and remembers them.
     fn merge_new(&self, scratch: &mut Scratch, text: &[u8]) -> Result<()> {
         scratch.merged += scratch.gaps.new_words().len();
-        let joins = if scratch.merged < WORTH_JOINS {
+        let joins = if scratch.merged < self.vocabulary.len() / WORTH_JOINS {
             self.joins.get()
         } else {
             Some(self.joins.get_or_init(|| Joins::of(&self.table, &self.vocabulary)))
         };
         let is_crowd = if let Some(Some(joins)) = joins {
-            let (table, vocabulary, boundaries) = (&self.table, &self.vocabulary, self.boundaries());
+            let (table, vocabulary, boundaries) = (&self.table, &self.vocabulary, &self.boundaries);
             let words = scratch.gaps.new_words().iter().map(|new| (new.start, new.end));
             scratch.crowd.merge(Tables { table, vocabulary, joins, boundaries }, text, words);
             true
@@ -198,10 +199,6 @@ impl Encoder {
         }
         scratch.gaps.ids = ids;
         Ok(())
-    }
-
-    fn boundaries(&self) -> &Boundaries {
-        self.boundaries.get_or_init(|| Boundaries::new(&self.vocabulary))
     }
 
     /// Appends the ids of a group: those that the first look knew, and those of the gaps between them.
@@ -250,7 +247,7 @@ impl Encoder {
         if !cut::is_worth(&text[start..end]) {
             return self.merge(scratch, &text[start..end], ids);
         }
-        let boundaries = self.boundaries();
+        let boundaries = self.boundaries.get(&self.vocabulary);
         let mut left = Character::at(text, start);
         let (mut piece, mut at) = (start, start + left.length());
         while at < end {
