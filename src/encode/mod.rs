@@ -2,8 +2,8 @@
 //!
 //! Pretokens come in groups. `lookups` finds those that come often in `cache`: 24 in 25 of English. What it does not know are
 //! `gaps`: other tokens, which `table` knows; words that were merged before, which are in `memo`; and new words. A `crowd` of
-//! those is cut into pieces (`cut`) and merged side by side (`lanes`, `joins`); a few are merged by `merge`, and `giants` does the
-//! rest. `key` packs short text so that comparing it is comparing two numbers.
+//! those is cut into pieces (`cut`), started with what is `sure` and merged side by side (`lanes`, `joins`); a few are merged by
+//! `merge`, and `giants` does the rest. `key` packs short text so that comparing it is comparing two numbers.
 
 pub mod cache;
 mod crowd;
