@@ -68,15 +68,9 @@ impl Default for Characters {
 }
 
 impl Characters {
-    /// Appends the ids of a character of three bytes; returns how many there are.
+    /// Appends the ids of a character of three bytes.
     #[inline]
-    pub fn append(
-        &mut self,
-        table: &TokenTable,
-        vocabulary: &Vocabulary,
-        character: &[u8],
-        ids: &mut Vec<TokenId>,
-    ) -> usize {
+    pub fn append(&mut self, table: &TokenTable, vocabulary: &Vocabulary, character: &[u8], ids: &mut Vec<TokenId>) {
         let bits = |i: usize| usize::from(character[i] & 0x3F);
         let known = &mut self.0[(bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2)];
         if known[INLINE_IDS] == 0 {
@@ -84,12 +78,10 @@ impl Characters {
             merge::short(table, vocabulary, character, &mut found);
             *known = counted(&found).unwrap_or_default();
         }
-        let count = known[INLINE_IDS] as usize;
-        let length = ids.len() + count;
+        let length = ids.len() + known[INLINE_IDS] as usize;
         // Always three: how many they are is what the processor cannot predict.
         ids.extend_from_slice(&known[..INLINE_IDS]);
         ids.truncate(length);
-        count
     }
 }
 

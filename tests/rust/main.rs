@@ -26,6 +26,7 @@ mod spans;
 mod special;
 mod spill;
 mod stream;
+mod sure;
 mod train;
 mod train_init;
 mod utf8;
