@@ -1,5 +1,5 @@
 //! Many words at once that were never met before. Each is cut where no token can cross (see `cut`), and the pieces of all of
-//! them are merged side by side, those of like length together: the longest decides how long a few take.
+//! them are merged side by side, those of as many parts together: the longest decides how long a few take.
 
 use super::cache::{Counted, INLINE_IDS, counted};
 use super::cut::{self, Character, LazyBoundaries};
