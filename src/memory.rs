@@ -101,12 +101,18 @@ fn advise_huge<T>(_memory: &[T]) {}
 /// Asks for the cache line of `line` without waiting for it.
 #[inline(always)]
 pub fn prefetch<T>(line: &T) {
+    prefetch_at(std::ptr::from_ref(line));
+}
+
+/// The same for an address, whatever stands there.
+#[inline(always)]
+pub fn prefetch_at<T>(address: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch is a hint; it reads nothing and cannot fault, whatever the address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(line).cast());
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = line;
+    let _ = address;
 }

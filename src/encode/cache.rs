@@ -3,11 +3,13 @@
 
 use super::key::Key;
 use crate::ids::TokenId;
-use crate::memory::{LINE, Words};
+use crate::memory::{LINE, Words, prefetch_at};
 
 /// Most ids of an entry for a short pretoken.
 pub const INLINE_IDS: usize = 3;
+/// There are 2^16 lines.
 const HOT_BITS: u32 = 16;
+const LINE_BYTES: usize = LINE * size_of::<u64>();
 
 /// Up to three ids, then their number: all four are copied at once, and the number says how many count.
 pub type Counted = [TokenId; INLINE_IDS + 1];
@@ -33,48 +35,61 @@ impl Cache {
 
     /// Remembers a pretoken that may come again.
     #[inline]
-    pub fn put(&mut self, key: Key, hash: u64, ids: &Counted) {
-        let line = &mut self.words.lines_mut()[(hash >> (64 - HOT_BITS)) as usize];
+    pub fn put(&mut self, key: Key, ids: &Counted) {
+        let line = &mut self.words.lines_mut()[Hot::place(key) / LINE_BYTES];
         if !key.is(line[0], line[1]) {
-            let word = |first: usize| u64::from(ids[first]) | u64::from(ids[first + 1]) << 32;
-            *line = [key.low, key.high, line[0], line[1], word(0), word(2), line[4], line[5]];
+            let [a, b, c, count] = ids.map(u64::from);
+            // Whatever is given, no entry has a greater number: the first look relies on it.
+            let count = count.min(INLINE_IDS as u64);
+            *line = [key.low, key.high, line[0], line[1], a | b << 32, c | count << 32, line[4], line[5]];
         }
     }
 }
 
-/// The pretokens that come often, to read in a loop: what the loop needs stays in registers.
+/// The pretokens that come often, to read.
 #[derive(Clone, Copy)]
 pub struct Hot<'a> {
     lines: &'a [[u64; LINE]],
 }
 
-/// Which line of the hot entries.
-pub type Place = u32;
-
 impl<'a> Hot<'a> {
-    /// The place of a hash.
+    /// Bytes of all lines.
+    pub const BYTES: usize = LINE_BYTES << HOT_BITS;
+    /// How far [`Key::spread`] is shifted to the right to make a place.
+    pub const SHIFT: u32 = 64 - HOT_BITS - LINE_BYTES.trailing_zeros();
+    /// The bits that are left then.
+    pub const MASK: u64 = !(LINE_BYTES as u64 - 1);
+
+    /// The first byte of the line where a key may be; below [`Hot::BYTES`].
     #[inline(always)]
     #[must_use]
-    pub fn place(self, hash: u64) -> Place {
-        (hash >> (64 - HOT_BITS)) as Place
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn place(key: Key) -> usize {
+        (key.spread() >> Self::SHIFT & Self::MASK) as usize
     }
 
     /// The ids of `key` and whether it is there: without a branch, so that nothing is mispredicted where known and
     /// unknown pretokens alternate.
     #[inline(always)]
     #[must_use]
-    pub fn get(self, key: Key, place: Place) -> (Counted, bool) {
-        let line = &self.lines[place as usize];
+    pub fn get(self, key: Key) -> (Counted, bool) {
+        let line = &self.lines[Self::place(key) / LINE_BYTES];
         let (newer, older) = (key.is(line[0], line[1]), key.is(line[2], line[3]));
         let at = if older { 6 } else { 4 };
         (unpack(line[at], line[at + 1]), newer | older)
     }
 
-    /// The lines, and by how much a hash is shifted to tell which one.
+    /// Fetches the line of a place ahead of time.
+    #[inline(always)]
+    pub fn prefetch(self, place: usize) {
+        prefetch_at(self.lines.as_ptr().wrapping_byte_add(place));
+    }
+
+    /// All lines.
     #[inline(always)]
     #[must_use]
-    pub fn lines(self) -> (&'a [[u64; LINE]], u32) {
-        (self.lines, 64 - HOT_BITS)
+    pub fn lines(self) -> &'a [[u64; LINE]] {
+        self.lines
     }
 }
 

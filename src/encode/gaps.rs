@@ -103,7 +103,7 @@ impl Gaps {
         }
         self.ids.clear();
         self.unknown.clear();
-        self.unknown.extend(lookups.gaps().iter().map(|gap| unknown(usize::from(gap.index))));
+        self.unknown.extend(lookups.gaps().iter().map(|gap| unknown(gap.index())));
         for unknown in &mut self.unknown {
             unknown.place = memo.find(unknown.hash);
             memo.prefetch_record(unknown.place);

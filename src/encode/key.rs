@@ -65,7 +65,17 @@ impl Key {
     pub fn hash(self) -> u64 {
         mix(self.low, self.high)
     }
+
+    /// A number of which only the upper bits are mixed: vector registers have no wide product, but can make this of four keys at once.
+    #[inline(always)]
+    #[must_use]
+    pub fn spread(self) -> u64 {
+        self.low.wrapping_mul(SPREAD[0]).wrapping_add(self.high.wrapping_mul(SPREAD[1]))
+    }
 }
+
+/// Two odd numbers without a pattern (the fractions of the golden ratio and of the square root of 3).
+pub(super) const SPREAD: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xBB67_AE85_84CA_A73B];
 
 /// Folded 128-bit product of two words: one multiplication that lets every input bit reach the upper half.
 #[inline(always)]

@@ -4,11 +4,13 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 
 use super::cache::{Hot, INLINE_IDS};
 use super::key::Key;
 use crate::ids::TokenId;
-use crate::pretokenize::scanner::BATCH;
+use crate::pretokenize::ends::BATCH;
 
 /// Most pretokens of a group.
 pub const GROUP: usize = BATCH;
@@ -16,17 +18,34 @@ pub const GROUP: usize = BATCH;
 pub const CHUNK: usize = 16;
 /// Pretokens whose places are fetched ahead of time.
 #[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 32;
+const AHEAD: usize = 128;
 /// Room for the ids of a group, padded so that whole chunks can be copied from every place.
 const ROOM: usize = GROUP * INLINE_IDS + 1 + CHUNK;
 
-/// A pretoken that the first look did not know.
+/// A pretoken that the first look did not know: its number in the upper half, the number of ids before it in the lower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gap {
+pub struct Gap(u32);
+
+impl Gap {
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)]
+    fn new(index: usize, before: usize) -> Self {
+        Self((index << 16 | before) as u32)
+    }
+
     /// Which pretoken of the group.
-    pub index: u16,
+    #[inline(always)]
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize >> 16
+    }
+
     /// How many ids of known pretokens come before it.
-    pub before: u16,
+    #[inline(always)]
+    #[must_use]
+    pub fn before(self) -> usize {
+        self.0 as usize & 0xFFFF
+    }
 }
 
 /// What the first look found.
@@ -36,9 +55,50 @@ pub struct Lookups {
     /// [`ROOM`] of them.
     ids: Box<[TokenId]>,
     id_count: usize,
-    /// Keys, and which line of the hot entries each may be in.
     #[cfg(target_arch = "x86_64")]
-    packed: [(u128, usize); AHEAD],
+    width: Width,
+    #[cfg(target_arch = "x86_64")]
+    packed: Packed,
+}
+
+/// Keys, and for each the place where it may be; twice, since vectors have it twice.
+#[cfg(target_arch = "x86_64")]
+#[repr(align(64))]
+struct Packed {
+    keys: [u128; AHEAD],
+    places: [[usize; 2]; AHEAD],
+}
+
+/// How wide the registers are that a look uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Width {
+    /// None but those that every processor has.
+    Portable,
+    /// AVX2 and BMI.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL, for keys.
+    Avx512,
+}
+
+impl Width {
+    /// The widest of this processor.
+    #[must_use]
+    pub fn widest() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let has_avx2 = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2");
+            let has_avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl");
+            if has_avx2 {
+                return if has_avx512 { Self::Avx512 } else { Self::Avx2 };
+            }
+        }
+        Self::Portable
+    }
 }
 
 impl Default for Lookups {
@@ -49,38 +109,42 @@ impl Default for Lookups {
             ids: vec![0; ROOM].into_boxed_slice(),
             id_count: 0,
             #[cfg(target_arch = "x86_64")]
-            packed: [(0, 0); AHEAD],
+            width: Width::widest(),
+            #[cfg(target_arch = "x86_64")]
+            packed: Packed { keys: [0; AHEAD], places: [[0; 2]; AHEAD] },
         }
     }
 }
 
 impl Lookups {
+    /// With registers of this width, if the processor has them; for tests that compare the ways.
+    #[must_use]
+    pub fn with_width(width: Width) -> Self {
+        let widest = Self::default();
+        #[cfg(target_arch = "x86_64")]
+        let widest = Self { width: width.min(widest.width), ..widest };
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = width;
+        widest
+    }
+
     /// Looks up the pretokens of `text` from `start` on that end at `ends`, at most [`GROUP`] of them.
     #[inline]
     pub fn look_up(&mut self, hot: Hot<'_>, text: &[u8], start: usize, ends: &[usize]) {
         (self.gap_count, self.id_count) = (0, 0);
+        // SAFETY: this width, and a greater one, are chosen only where the features that the function needs were detected.
         #[cfg(target_arch = "x86_64")]
-        let is_wide =
-            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("bmi2");
-        // SAFETY: the features that the function needs were detected on the line above.
-        #[cfg(target_arch = "x86_64")]
-        let done = if is_wide { unsafe { self.look_up_avx2(hot, text, start, ends) } } else { 0 };
+        let done = if self.width >= Width::Avx2 { unsafe { self.look_up_avx2(hot, text, start, ends) } } else { 0 };
         #[cfg(not(target_arch = "x86_64"))]
         let done = 0;
         self.look_up_from(done, hot, text, if done == 0 { start } else { ends[done - 1] }, ends);
-    }
-
-    /// The same without vector instructions, for processors that lack them and for tests that compare the two.
-    pub fn look_up_portable(&mut self, hot: Hot<'_>, text: &[u8], start: usize, ends: &[usize]) {
-        (self.gap_count, self.id_count) = (0, 0);
-        self.look_up_from(0, hot, text, start, ends);
     }
 
     #[inline]
     fn look_up_from(&mut self, done: usize, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) {
         for (index, &end) in ends.iter().enumerate().skip(done) {
             let key = Key::at(text, start, end - start);
-            let (found, is_known) = hot.get(key, hot.place(key.hash()));
+            let (found, is_known) = hot.get(key);
             self.ids[self.id_count..=self.id_count + INLINE_IDS].copy_from_slice(&found);
             self.note(index, if is_known { found[INLINE_IDS] } else { 0 }, is_known);
             start = end;
@@ -92,7 +156,7 @@ impl Lookups {
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
     fn note(&mut self, index: usize, count: TokenId, is_known: bool) {
-        self.gaps[self.gap_count] = Gap { index: index as u16, before: self.id_count as u16 };
+        self.gaps[self.gap_count] = Gap::new(index, self.id_count);
         self.id_count += count as usize;
         self.gap_count += usize::from(!is_known);
     }

@@ -143,7 +143,7 @@ impl Encoder {
             if id != TokenId::MAX {
                 gaps.ids.push(id);
                 gaps.answer(number, first);
-                cache.put(key, hash, &[id, 0, 0, 1]);
+                cache.put(key, &[id, 0, 0, 1]);
                 return;
             }
         }
@@ -151,7 +151,7 @@ impl Encoder {
         if memo.read(place, text, start, end, &mut gaps.ids) {
             gaps.answer(number, first);
             if is_short && let Some(entry) = counted(&gaps.ids[first..]) {
-                cache.put(Key::at(text, start, end - start), hash, &entry);
+                cache.put(Key::at(text, start, end - start), &entry);
             }
             return;
         }
@@ -194,7 +194,7 @@ impl Encoder {
             if end - start <= KEY_BYTES
                 && let Some(entry) = counted(&ids[first..])
             {
-                scratch.cache.put(Key::at(text, start, end - start), hash, &entry);
+                scratch.cache.put(Key::at(text, start, end - start), &entry);
             }
         }
         scratch.gaps.ids = ids;
@@ -205,7 +205,7 @@ impl Encoder {
     fn write(&self, scratch: &mut Scratch, text: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
         let mut written = 0;
         for number in 0..scratch.lookups.gaps().len() {
-            let before = usize::from(scratch.lookups.gaps()[number].before);
+            let before = scratch.lookups.gaps()[number].before();
             append(ids, &scratch.lookups.ids().0[written..], before - written);
             written = before;
             if let Some((answer, count)) = scratch.gaps.answered(number) {

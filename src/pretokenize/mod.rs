@@ -4,13 +4,14 @@
 
 pub mod block;
 pub mod classes;
+pub mod ends;
 pub mod patterns;
 pub mod regex;
 pub mod scanner;
 pub mod window;
 
 use classes::{ClassTable, LETTER, MARK, NUMBER};
-pub use scanner::Ends;
+pub use ends::Ends;
 
 use crate::digits::Digits;
 use crate::error::Result;

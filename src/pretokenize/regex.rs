@@ -14,7 +14,7 @@ use regex_automata::{Input, meta};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
 use self::search::{Automaton, Looked, States, TooMany};
-use super::scanner::Ends;
+use super::ends::Ends;
 use crate::error::{Error, Result};
 
 /// Most steps of one match for patterns that may backtrack.

@@ -5,69 +5,10 @@
 
 use super::block::{BLOCK, HighMasks, Masks};
 use super::classes::{ClassTable, LETTER, LOWER, MARK, NEWLINE, NUMBER, UNCASED, UPPER, WHITE};
+use super::ends::Ends;
 use super::patterns::{Contractions, Rules, Tail, Words};
 use super::window::{Letters, MAY_BE_KNOWN, window_starts};
 use crate::utf8::decode_at;
-
-/// Most pretokens of one batch: new words come in crowds large enough to merge side by side.
-pub const BATCH: usize = 2048;
-
-/// Ends of consecutive pretokens, as byte positions.
-pub struct Ends {
-    ends: [usize; BATCH],
-    len: usize,
-}
-
-impl Default for Ends {
-    fn default() -> Self {
-        Self { ends: [0; BATCH], len: 0 }
-    }
-}
-
-impl Ends {
-    /// The ends found.
-    #[inline]
-    #[must_use]
-    pub fn as_slice(&self) -> &[usize] {
-        &self.ends[..self.len]
-    }
-
-    /// Forgets all.
-    pub fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    /// Adds one; the caller leaves when [`Ends::room`] is 0.
-    #[inline]
-    pub fn push(&mut self, end: usize) {
-        self.ends[self.len] = end;
-        self.len += 1;
-    }
-
-    /// How many more fit.
-    #[inline]
-    #[must_use]
-    pub fn room(&self) -> usize {
-        BATCH - self.len
-    }
-
-    /// Adds `base + i` for every bit `i` of `bits`, which are at most 64.
-    #[inline(always)]
-    fn push_bits(&mut self, base: usize, mut bits: u64) {
-        let count = bits.count_ones() as usize;
-        let target = &mut self.ends[self.len..self.len + 64];
-        let mut written = 0;
-        // Eight at a time without asking whether the bit exists: one branch for most windows.
-        while written < count {
-            for slot in &mut target[written..written + 8] {
-                *slot = base + bits.trailing_zeros() as usize;
-                bits &= bits.wrapping_sub(1);
-            }
-            written += 8;
-        }
-        self.len += count;
-    }
-}
 
 /// The scanner of one pattern.
 #[derive(Clone, Copy)]
@@ -98,6 +39,7 @@ impl Scanner {
                 && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vbmi")
+                && is_x86_feature_detected!("avx512vbmi2")
                 && is_x86_feature_detected!("bmi1")
             {
                 // SAFETY: the features that `run_avx512` needs were detected on the lines above.
@@ -124,6 +66,7 @@ impl Scanner {
         ends: &mut Ends,
         classify: impl Fn(&[u8; BLOCK]) -> Masks,
         classify_high: impl Fn(&[u8; BLOCK], u64) -> HighMasks,
+        push: impl Fn(&mut Ends, usize, u64),
     ) -> usize {
         let mut at = start;
         while at < text.len() && ends.room() >= BLOCK + 8 {
@@ -155,7 +98,7 @@ impl Scanner {
                 at = self.match_end(text, at);
                 ends.push(at);
             } else {
-                ends.push_bits(at, starts);
+                push(ends, at, starts);
                 at += 63 - starts.leading_zeros() as usize;
             }
         }
@@ -338,19 +281,26 @@ fn padded(rest: &[u8]) -> [u8; BLOCK] {
 }
 
 fn run_portable(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -> usize {
-    scanner.run(text, start, ends, super::block::portable, super::block::portable_high)
+    scanner.run(text, start, ends, super::block::portable, super::block::portable_high, Ends::push_bits)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
 fn run_avx2(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -> usize {
     let high = |block: &[u8; BLOCK], high| super::block::x86::avx2_high(block, high);
-    scanner.run(text, start, ends, |block| super::block::x86::avx2(block), high)
+    scanner.run(text, start, ends, |block| super::block::x86::avx2(block), high, Ends::push_bits)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,bmi1,bmi2,lzcnt,popcnt")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,bmi1,bmi2,lzcnt,popcnt")]
 fn run_avx512(scanner: &Scanner, text: &[u8], start: usize, ends: &mut Ends) -> usize {
     let high = |block: &[u8; BLOCK], high| super::block::x86::avx512_high(block, high);
-    scanner.run(text, start, ends, |block| super::block::x86::avx512(block), high)
+    scanner.run(
+        text,
+        start,
+        ends,
+        |block| super::block::x86::avx512(block),
+        high,
+        |ends, base, bits| ends.push_bits_avx512(base, bits),
+    )
 }

@@ -60,6 +60,16 @@ fn presets_run_in_linear_time() {
     }
 }
 
+/// Up to 64 starts in a window.
+#[test]
+fn windows_full_of_starts() {
+    for text in ["1", "1.", "a\n", "a1", "\n1'", "Ab1中 "] {
+        for count in [8, 15, 16, 17, 31, 64, 300] {
+            check(engines(), &text.repeat(count));
+        }
+    }
+}
+
 #[test]
 fn short_strings_exhaustively() {
     let engines = engines();

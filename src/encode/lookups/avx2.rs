@@ -1,16 +1,14 @@
-//! [`Lookups::look_up`] with AVX2: a key is one load and one mask, both keys of a line are compared at once, and the lines of a
-//! few pretokens are asked for before the first of them is looked at.
+//! [`Lookups::look_up`] with AVX2: a key is one load and one mask, both keys of a line are compared at once, and the lines of
+//! many pretokens are asked for before the first of them is looked at.
 
 use std::arch::x86_64::{
-    _mm_and_si128, _mm_cvtsi128_si64, _mm_extract_epi32, _mm_extract_epi64, _mm_loadu_si128, _mm_or_si128,
-    _mm_storeu_si128, _mm256_broadcastsi128_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_loadu_si256,
-    _mm256_movemask_pd,
+    _mm_and_si128, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_loadu_si128, _mm_or_si128, _mm_storeu_si128,
+    _mm256_broadcastsi128_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_loadu_si256, _mm256_movemask_pd,
 };
 
-use super::{AHEAD, GROUP, Lookups, ROOM};
-use crate::encode::cache::Hot;
-use crate::encode::key::{KEY_BYTES, MASKS_AND_LENGTHS, mix};
-use crate::memory::prefetch;
+use super::{AHEAD, GROUP, Gap, Lookups, ROOM, Width};
+use crate::encode::cache::{Hot, INLINE_IDS};
+use crate::encode::key::{KEY_BYTES, Key, MASKS_AND_LENGTHS};
 
 impl Lookups {
     /// The same with AVX2; returns how many it looked up, which is all unless the ends are out of order.
@@ -42,7 +40,13 @@ impl Lookups {
         mut done: usize,
     ) -> usize {
         for ends in ends[done..].chunks(AHEAD) {
-            let count = self.pack(hot, text, base, start, ends);
+            let fours = if self.width == Width::Avx512 {
+                // SAFETY: this width is chosen only where the features that the function needs were detected.
+                unsafe { self.pack_fours(hot, text, base, start, ends) }
+            } else {
+                0
+            };
+            let count = self.pack(hot, text, base, start, ends, fours);
             self.find(hot, done, count);
             done += count;
             if count < ends.len() {
@@ -53,30 +57,38 @@ impl Lookups {
         done
     }
 
-    /// Keys of the pretokens and their lines, which are fetched ahead of time; returns how many it could load.
+    /// Keys of the pretokens behind the first `count`, and their places; returns how many are packed then.
     #[target_feature(enable = "avx2,bmi1,bmi2")]
     #[inline]
-    fn pack(&mut self, hot: Hot<'_>, text: &[u8], base: usize, mut start: usize, ends: &[usize]) -> usize {
-        let (lines, shift) = hot.lines();
+    fn pack(
+        &mut self,
+        hot: Hot<'_>,
+        text: &[u8],
+        base: usize,
+        start: usize,
+        ends: &[usize],
+        mut count: usize,
+    ) -> usize {
         let Some(last) = text.len().checked_sub(16) else { return 0 };
-        let mut count = 0;
-        for (&end, packed) in ends.iter().zip(&mut self.packed) {
+        let mut start = if count == 0 { start } else { ends[count - 1] };
+        let packed = self.packed.keys.iter_mut().zip(&mut self.packed.places);
+        for (&end, (packed, place)) in ends.iter().zip(packed).skip(count) {
             let at = start.wrapping_sub(base);
             if at > last {
                 break;
             }
             let [mask, length] = &MASKS_AND_LENGTHS[end.wrapping_sub(start).min(KEY_BYTES + 1)];
-            // SAFETY: 16 bytes of text begin at `at`, as was just asked; the table's entries are 16 bytes each.
-            let (text, mask, length) = unsafe {
+            // SAFETY: 16 bytes of text begin at `at`, as was just asked; the table's entries and a packed key are 16 bytes each.
+            let key = unsafe {
                 let load = |address: *const u8| _mm_loadu_si128(address.cast());
-                (load(text.as_ptr().add(at)), load((&raw const *mask).cast()), load((&raw const *length).cast()))
+                let (mask, length) = (load((&raw const *mask).cast()), load((&raw const *length).cast()));
+                let key = _mm_or_si128(_mm_and_si128(load(text.as_ptr().add(at)), mask), length);
+                _mm_storeu_si128((&raw mut *packed).cast(), key);
+                key
             };
-            let key = _mm_or_si128(_mm_and_si128(text, mask), length);
-            let hash = mix(_mm_cvtsi128_si64(key).cast_unsigned(), _mm_extract_epi64::<1>(key).cast_unsigned());
-            packed.1 = (hash >> shift) as usize;
-            prefetch(&lines[packed.1]);
-            // SAFETY: 16 bytes are written to a number of 16 bytes.
-            unsafe { _mm_storeu_si128((&raw mut packed.0).cast(), key) };
+            let [low, high] = [_mm_cvtsi128_si64(key), _mm_extract_epi64::<1>(key)].map(i64::cast_unsigned);
+            place[0] = Hot::place(Key { low, high });
+            hot.prefetch(place[0]);
             start = end;
             count += 1;
         }
@@ -87,25 +99,34 @@ impl Lookups {
     #[target_feature(enable = "avx2,bmi1,bmi2")]
     #[inline]
     fn find(&mut self, hot: Hot<'_>, first: usize, count: usize) {
-        let lines = hot.lines().0;
-        assert!(first + count <= GROUP && self.ids.len() == ROOM);
+        let lines = hot.lines();
+        let is_sound =
+            count <= AHEAD && first + count <= GROUP && self.ids.len() == ROOM && size_of_val(lines) == Hot::BYTES;
+        assert!(is_sound && self.gap_count <= first && self.id_count <= first * INLINE_IDS);
+        // Numbers in registers, not in memory.
+        let (mut id_count, mut gap_count) = (self.id_count, self.gap_count);
+        let (ids, gaps) = (self.ids.as_mut_ptr(), self.gaps.as_mut_ptr());
         for number in 0..count {
-            let packed = &self.packed[number];
-            let line = &lines[packed.1];
-            // SAFETY: a packed key is 16 bytes, and the first half of a line is 32.
-            let (key, keys) =
-                unsafe { (_mm_loadu_si128((&raw const packed.0).cast()), _mm256_loadu_si256(line.as_ptr().cast())) };
-            let same = _mm256_castsi256_pd(_mm256_cmpeq_epi64(keys, _mm256_broadcastsi128_si256(key)));
-            // One bit for each word of the two keys that is the same; then bit 0: the newer is, bit 2: the older is.
-            let same = _mm256_movemask_pd(same).cast_unsigned();
-            let known = same & same >> 1 & 0b101;
-            // SAFETY: the ids of the newer entry are words 4 and 5 of the eight, those of the older 6 and 7.
-            let ids = unsafe { _mm_loadu_si128(line.as_ptr().add(4 + (known as usize >> 1 & 2)).cast()) };
-            // SAFETY: each of at most `GROUP` pretokens so far added three ids at most, as the lines below see to, and there is
-            // room for four more than that.
-            unsafe { _mm_storeu_si128(self.ids.as_mut_ptr().add(self.id_count).cast(), ids) };
-            let count = _mm_extract_epi32::<3>(ids).cast_unsigned() & 3;
-            self.note(first + number, if known == 0 { 0 } else { count }, known != 0);
+            // SAFETY: `number` is below the number of packed keys and places, and every place is that of a line. The first
+            // half of a line is two keys of 16 bytes, the second their entries, 16 bytes each.
+            let (known, entry) = unsafe {
+                let line = lines.as_ptr().byte_add(self.packed.places.get_unchecked(number)[0]).cast::<u8>();
+                let key = _mm_loadu_si128((&raw const *self.packed.keys.get_unchecked(number)).cast());
+                let same = _mm256_cmpeq_epi64(_mm256_loadu_si256(line.cast()), _mm256_broadcastsi128_si256(key));
+                // One bit for each word of the two keys that is the same; then bit 0: the newer is, bit 2: the older is.
+                let same = _mm256_movemask_pd(_mm256_castsi256_pd(same)).cast_unsigned();
+                let known = same & same >> 1 & 0b101;
+                (known != 0, line.add(32 + 4 * (known as usize & 0b100)))
+            };
+            // SAFETY: each of at most `GROUP` pretokens so far left one gap or up to three ids, no entry having more, and there is
+            // room for one more gap and four more ids than that. The number of ids is byte 12 of an entry.
+            unsafe {
+                _mm_storeu_si128(ids.add(id_count).cast(), _mm_loadu_si128(entry.cast()));
+                gaps.add(gap_count).write(Gap::new(first + number, id_count));
+                id_count += if known { usize::from(*entry.add(12)) } else { 0 };
+            }
+            gap_count += usize::from(!known);
         }
+        (self.id_count, self.gap_count) = (id_count, gap_count);
     }
 }

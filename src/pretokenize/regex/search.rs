@@ -17,7 +17,7 @@ use regex_syntax::hir::Look;
 
 use super::next_length;
 use super::walk::{Rules, Walk};
-use crate::pretokenize::scanner::Ends;
+use crate::pretokenize::ends::Ends;
 
 /// Places in a text that are a multiple of this are where dead ends are kept and looked up.
 const STRIDE: usize = 64;
