@@ -307,7 +307,7 @@ def _warn_if_smaller(tok: Tokenizer, vocab_size: int) -> None:
 
 
 def set_memo_size(size: str | int) -> None:
-    """Sets how much memory a thread may take to remember what merging gave: 42 MiB unless set.
+    """Sets how much memory a thread may take to remember what merging gave: 37 MiB unless set.
 
     It is taken as it fills. Text that is read again and again is encoded fastest where all its different words fit, 30 to
     60 bytes each. Tokenizers and threads that have encoded before keep the size that they began with.
@@ -321,7 +321,7 @@ def set_memo_size(size: str | int) -> None:
 
     >>> import bpetok
     >>> bpetok.set_memo_size("64MiB")
-    >>> bpetok.set_memo_size("42MiB")
+    >>> bpetok.set_memo_size("37MiB")
     """
     from bpetok.sizes import parse_size
 

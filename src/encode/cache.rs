@@ -1,4 +1,4 @@
-//! The pretokens that come often: 4 MiB that one thread owns, of which the most frequent stay in the nearest caches. They
+//! The pretokens that come often: 8 MiB that one thread owns, of which the most frequent stay in the nearest caches. They
 //! fit a key and have at most three ids; for all others there is `memo`.
 
 use super::key::Key;
@@ -7,8 +7,8 @@ use crate::memory::{LINE, Words, prefetch_at};
 
 /// Most ids of an entry for a short pretoken.
 pub const INLINE_IDS: usize = 3;
-/// There are 2^16 lines.
-const HOT_BITS: u32 = 16;
+/// There are 2^17 lines.
+const HOT_BITS: u32 = 17;
 const LINE_BYTES: usize = LINE * size_of::<u64>();
 
 /// Up to three ids, then their number: all four are copied at once, and the number says how many count.

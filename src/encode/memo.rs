@@ -1,4 +1,4 @@
-//! What was merged before: a bounded memory that one thread owns, at most 42 MiB unless set otherwise, taken as it
+//! What was merged before: a bounded memory that one thread owns, at most 37 MiB unless set otherwise, taken as it
 //! fills. Merging costs more than fetching two lines from far away.
 //!
 //! Records stand one behind another in a ring, the oldest being written over: text and ids, no byte more. An index of
@@ -18,7 +18,7 @@ pub const SIZES: RangeInclusive<u64> = 1 << 20..=2 << 30;
 
 /// Bytes of memories made from now on. A text that is read again and again should fit: a ring that is too small for it by
 /// little holds nothing of it.
-static SIZE: AtomicU64 = AtomicU64::new(42 << 20);
+static SIZE: AtomicU64 = AtomicU64::new(37 << 20);
 
 /// Sets the size of memories that are made from now on.
 ///
@@ -41,7 +41,7 @@ pub struct Memo {
     /// `tag << 32 | place`, the newest of a line first. 0 is free.
     index: Words,
     /// Records: length in the first byte, number of ids in the second, then the text, zero padded to whole words, then the ids,
-    /// two to a word.
+    /// three to a word.
     ring: Words,
     /// Words ever written; those before the last ring are gone.
     written: u64,
@@ -57,11 +57,11 @@ impl Default for Memo {
 }
 
 impl Memo {
-    /// One of `bytes`, a fifth or less of which is the index.
+    /// One of `bytes`, a quarter or less of which is the index.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
         let line_bytes = (LINE * size_of::<u64>()) as u64;
-        let index_bits = (bytes / 5 / line_bytes).max(2).ilog2();
+        let index_bits = (bytes / 4 / line_bytes).max(2).ilog2();
         let size = ((bytes - (line_bytes << index_bits)) / size_of::<u64>() as u64) as u32;
         Self {
             index: Words::new(LINE << index_bits),
@@ -126,29 +126,23 @@ impl Memo {
             return false;
         }
         let count = (record[0] >> 8 & 0xFF) as usize;
-        if let (0..=8, Some(four)) = (count, words.first_chunk::<4>()) {
-            // Always eight: how many they are is what the processor cannot predict.
-            let both = |word: u64| [word as TokenId, (word >> 32) as TokenId];
-            let [a, b, c, d] = four.map(both);
-            let length = ids.len() + count;
-            ids.extend_from_slice(&[a[0], a[1], b[0], b[1], c[0], c[1], d[0], d[1]]);
-            ids.truncate(length);
-            return true;
+        let length = ids.len() + count;
+        if let (0..=9, Some([a, b, c])) = (count, words.first_chunk()) {
+            // Always nine: how many they are is what the processor cannot predict.
+            ids.extend_from_slice([unpack(*a), unpack(*b), unpack(*c)].as_flattened());
+        } else {
+            ids.extend(words[..count.div_ceil(IDS_A_WORD)].iter().flat_map(|&word| unpack(word)));
         }
-        for &word in &words[..count / 2] {
-            ids.extend_from_slice(&[word as TokenId, (word >> 32) as TokenId]);
-        }
-        if count % 2 == 1 {
-            ids.push(words[count / 2] as TokenId);
-        }
+        ids.truncate(length);
         true
     }
 
-    /// Remembers the ids of `text[start..end]`, if that has at most [`LONGEST`] bytes.
+    /// Remembers the ids of `text[start..end]`, if that has at most [`LONGEST`] bytes and they are at most 21 bits long, as those
+    /// of two million tokens are.
     pub fn put(&mut self, hash: u64, text: &[u8], start: usize, end: usize, ids: &[TokenId]) {
         let key_words = 1 + (end - start).saturating_sub(HEAD_BYTES).div_ceil(8);
-        let words = key_words + ids.len().div_ceil(2);
-        if end - start > LONGEST {
+        let words = key_words + ids.len().div_ceil(IDS_A_WORD);
+        if end - start > LONGEST || ids.iter().any(|id| id >> ID_BITS != 0) {
             return;
         }
         let size = u64::from(self.size);
@@ -168,8 +162,8 @@ impl Memo {
         for (i, slot) in record[1..key_words].iter_mut().enumerate() {
             *slot = word(text, start + HEAD_BYTES + 8 * i, end);
         }
-        for (slot, pair) in record[key_words..].iter_mut().zip(ids.chunks(2)) {
-            *slot = u64::from(pair[0]) | pair.get(1).map_or(0, |&id| u64::from(id) << 32);
+        for (slot, ids) in record[key_words..].iter_mut().zip(ids.chunks(IDS_A_WORD)) {
+            *slot = ids.iter().rev().fold(0, |word, &id| word << ID_BITS | u64::from(id));
         }
         self.written += words as u64;
         let line = self.line(hash);
@@ -177,6 +171,15 @@ impl Memo {
         line.copy_within(..LINE - 1, 1);
         line[0] = hash << 32 | u64::from(place);
     }
+}
+
+const ID_BITS: u32 = 21;
+const IDS_A_WORD: usize = 3;
+
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation)]
+fn unpack(word: u64) -> [TokenId; IDS_A_WORD] {
+    [0, ID_BITS, 2 * ID_BITS].map(|shift| (word >> shift) as TokenId & ((1 << ID_BITS) - 1))
 }
 
 /// Bytes of the text that stand in the first word of a record.
