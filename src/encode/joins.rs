@@ -35,23 +35,22 @@ impl Joins {
         if vocabulary.id_limit() >= NO_TOKEN as usize {
             return None;
         }
-        let mut by_length: Vec<Vec<(TokenId, &[u8])>> = vec![Vec::new(); LONGEST + 1];
-        for (id, token) in vocabulary.iter().filter(|(_, token)| (2..=LONGEST).contains(&token.len())) {
-            by_length[token.len()].push((id, token));
-        }
         let mut joins = Self::with_bits((2 * vocabulary.len()).next_power_of_two().ilog2());
-        for (id, token) in std::mem::take(&mut by_length[2]) {
-            let [left, right] = [token[0], token[1]].map(|byte| vocabulary.byte_id(byte));
-            joins.insert(left, right, id);
+        let sure = table.sure(vocabulary);
+        let mut by_length = by_length(vocabulary);
+        for id in std::mem::take(&mut by_length[2]) {
+            if let Some(&[left, right]) = vocabulary.get(id) {
+                joins.insert(vocabulary.byte_id(left), vocabulary.byte_id(right), id);
+            }
         }
         let (mut lanes, mut parts) = (Lanes::default(), Vec::new());
         // By number of parts, and for each token its first: those of as many take as many steps.
         let mut in_parts: Vec<Vec<(TokenId, usize)>> = vec![Vec::new(); LONGEST + 1];
         for tokens in by_length {
             parts.clear();
-            for (id, token) in tokens {
+            for id in tokens {
                 let first = parts.len();
-                table.sure(vocabulary).append(token, &mut parts);
+                sure.append(vocabulary.get(id).unwrap_or_default(), &mut parts);
                 match parts[first..] {
                     [left, right] => joins.insert(left, right, id),
                     _ => in_parts[parts.len() - first].push((id, first)),
@@ -108,6 +107,16 @@ impl Joins {
         larger.insert_entry(entry);
         *self = larger;
     }
+}
+
+/// The ids of the tokens of two to [`LONGEST`] bytes, by length.
+fn by_length(vocabulary: &Vocabulary) -> Vec<Vec<TokenId>> {
+    let tokens = || vocabulary.iter().filter(|(_, token)| (2..=LONGEST).contains(&token.len()));
+    let mut counts = [0; LONGEST + 1];
+    tokens().for_each(|(_, token)| counts[token.len()] += 1);
+    let mut by_length: Vec<_> = counts.into_iter().map(Vec::with_capacity).collect();
+    tokens().for_each(|(id, token)| by_length[token.len()].push(id));
+    by_length
 }
 
 /// The same, to read in a loop: what the loop needs stays in registers.
