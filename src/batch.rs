@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-use crate::memory::{large_vec, large_zeros};
+use crate::memory::large_vec;
+use crate::ordered::Ordered;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::patterns::rules_for;
 use crate::special::{Choice, Specials};
@@ -135,12 +136,11 @@ pub fn in_parallel<T: Sync, R: Send>(
     job: impl Fn(&T) -> Result<R> + Sync,
     pause: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Vec<R>> {
-    let (results, _) = in_parallel_with(items, threads, || (), |(), _, item| job(item), pause)?;
+    let (results, _) = in_parallel_with(items, threads, || (), |(), item| job(item), pause)?;
     Ok(results)
 }
 
-/// The same where each thread has a state of its own, made by `init`: `job` gets that and its number, and the states come
-/// back too.
+/// The same where each thread has a state of its own, made by `init`: `job` gets it, and the states come back too.
 ///
 /// # Errors
 /// As [`in_parallel`].
@@ -148,12 +148,12 @@ pub fn in_parallel_with<T: Sync, S: Send, R: Send>(
     items: &[T],
     threads: usize,
     init: impl Fn() -> S + Sync,
-    job: impl Fn(&mut S, usize, &T) -> Result<R> + Sync,
+    job: impl Fn(&mut S, &T) -> Result<R> + Sync,
     pause: &mut dyn FnMut() -> Result<()>,
 ) -> Result<(Vec<R>, Vec<S>)> {
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let finished: Mutex<Vec<(usize, Result<R>)>> = Mutex::new(Vec::with_capacity(items.len()));
-    let work = |number: usize, pause: &mut dyn FnMut() -> Result<()>| -> Result<S> {
+    let work = |pause: &mut dyn FnMut() -> Result<()>| -> Result<S> {
         let mut state = init();
         while !stop.load(Relaxed) {
             if let Err(error) = pause() {
@@ -162,7 +162,7 @@ pub fn in_parallel_with<T: Sync, S: Send, R: Send>(
             }
             let index = next.fetch_add(1, Relaxed);
             let Some(item) = items.get(index) else { break };
-            let result = job(&mut state, number, item);
+            let result = job(&mut state, item);
             if result.is_err() {
                 stop.store(true, Relaxed);
             }
@@ -171,9 +171,8 @@ pub fn in_parallel_with<T: Sync, S: Send, R: Send>(
         Ok(state)
     };
     let states = std::thread::scope(|scope| {
-        let others: Vec<_> =
-            (1..threads.min(items.len())).map(|number| scope.spawn(move || work(number, &mut || Ok(())))).collect();
-        let mine = work(0, pause);
+        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(|| work(&mut || Ok(())))).collect();
+        let mine = work(pause);
         // A thread that panicked is gone on with here, so that nothing is lost silently.
         let theirs = others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         std::iter::once(mine).chain(theirs).collect::<Result<Vec<S>>>()
@@ -199,24 +198,25 @@ impl Tokenizer {
         if options.threads == 1 || shares.len() <= 1 {
             return self.encode_in_order(documents, &shares, options, pause);
         }
-        let encode = |(work, ids): &mut (Box<Work>, Vec<TokenId>), thread: usize, share: &Vec<Part>| {
-            let (start, mut ends) = (ids.len(), Vec::with_capacity(share.len()));
-            for part in share {
-                self.encode_part(work, documents, part, options, ids)?;
-                ends.push(ids.len() - start);
-            }
-            Ok(Encoded { thread, start, ends })
-        };
-        // Each thread appends to one list of its own: a list for each share would be new memory each time.
-        let room = documents.iter().map(|d| d.bytes().len()).sum::<usize>() / 2 / options.threads;
-        let init = || (self.take_work(), large_vec(room));
-        let (encoded, states) = in_parallel_with(&shares, options.threads, init, encode, pause)?;
-        let keep = |(work, ids)| {
+        let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
+        let mut ids = large_vec(bytes / 2 + 16);
+        let numbered: Vec<_> = shares.iter().enumerate().collect();
+        let (ends, works) = Ordered::fill(&mut ids, |ordered| {
+            let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>)| {
+                let (mut ids, mut ends) = (ordered.take(), Vec::with_capacity(share.len()));
+                for part in share {
+                    self.encode_part(work, documents, part, options, &mut ids)?;
+                    ends.push(ids.len());
+                }
+                ordered.put(number, ids);
+                Ok(ends)
+            };
+            in_parallel_with(&numbered, options.threads, || self.take_work(), encode, pause)
+        })?;
+        for work in works {
             self.keep_work(work);
-            ids
-        };
-        let ids: Vec<_> = states.into_iter().map(keep).collect();
-        Ok(joined(documents.len(), &shares, &encoded, &ids, options.threads))
+        }
+        Ok(Batch { ids, offsets: offsets(documents.len(), &shares, &ends) })
     }
 
     fn encode_in_order(
@@ -260,45 +260,14 @@ impl Tokenizer {
     }
 }
 
-/// Where the ids of a share are.
-struct Encoded {
-    thread: usize,
-    /// In the list of that thread.
-    start: usize,
-    /// Ends of the ids of its parts, from there on.
-    ends: Vec<usize>,
-}
-
-impl Encoded {
-    fn range(&self) -> Range<usize> {
-        self.start..self.start + self.ends.last().copied().unwrap_or(0)
-    }
-}
-
-/// Copies the ids of the shares behind one another, each thread its part of them.
-fn joined(documents: usize, shares: &[Vec<Part>], encoded: &[Encoded], ids: &[Vec<TokenId>], threads: usize) -> Batch {
-    let total = encoded.iter().map(|e| e.range().len()).sum();
-    let mut batch = Batch { ids: large_zeros(total), offsets: vec![0; documents + 1] };
-    let mut before = 0;
-    for (share, encoded) in shares.iter().zip(encoded) {
-        for (part, end) in share.iter().zip(&encoded.ends) {
-            batch.offsets[part.document + 1] = (before + end).cast_signed() as i64;
+/// Where the ids of each document end, `ends` being those of the parts of each share.
+fn offsets(documents: usize, shares: &[Vec<Part>], ends: &[Vec<usize>]) -> Vec<i64> {
+    let (mut offsets, mut before) = (vec![0; documents + 1], 0);
+    for (share, ends) in shares.iter().zip(ends) {
+        for (part, end) in share.iter().zip(ends) {
+            offsets[part.document + 1] = (before + end).cast_signed() as i64;
         }
-        before += encoded.range().len();
+        before += ends.last().unwrap_or(&0);
     }
-    std::thread::scope(|scope| {
-        let mut rest = batch.ids.as_mut_slice();
-        for group in encoded.chunks(encoded.len().div_ceil(threads).max(1)) {
-            let (mut target, after) = rest.split_at_mut(group.iter().map(|e| e.range().len()).sum());
-            rest = after;
-            scope.spawn(move || {
-                for encoded in group {
-                    let (mine, others) = target.split_at_mut(encoded.range().len());
-                    mine.copy_from_slice(&ids[encoded.thread][encoded.range()]);
-                    target = others;
-                }
-            });
-        }
-    });
-    batch
+    offsets
 }

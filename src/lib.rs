@@ -21,6 +21,7 @@ pub mod ids;
 pub mod masks;
 pub mod memory;
 pub mod merges;
+pub mod ordered;
 pub mod pretokenize;
 pub mod quant;
 pub mod reference;

@@ -73,16 +73,6 @@ pub fn large_vec<T: Copy>(len: usize) -> Vec<T> {
     list
 }
 
-/// Zeros, in huge pages where there are many; the memory is taken when first written.
-#[must_use]
-pub fn large_zeros(len: usize) -> Vec<u32> {
-    let list = vec![0; len];
-    if size_of_val(list.as_slice()) >= 2 * HUGE_PAGE {
-        advise_huge(&list);
-    }
-    list
-}
-
 #[cfg(target_os = "linux")]
 fn advise_huge<T>(memory: &[T]) {
     let start = memory.as_ptr().cast::<u8>();

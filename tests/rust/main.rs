@@ -19,6 +19,7 @@ mod lanes;
 mod lookups;
 mod masks;
 mod memo;
+mod ordered;
 mod quant;
 mod regex;
 mod scanner;
