@@ -15,6 +15,8 @@ use crate::vocab::Vocabulary;
 /// Longest token with its text inside its entry.
 pub const INLINE: usize = 12;
 const ID_BITS: u32 = 28;
+/// Tokens whose places are fetched ahead of time while the table is built.
+const AHEAD: usize = 32;
 
 /// bytes -> id.
 pub struct TokenTable {
@@ -58,24 +60,42 @@ impl TokenTable {
             sure: OnceLock::new(),
             pairs: vec![TokenId::MAX; 1 << 16],
         };
-        for (id, token) in vocabulary.iter() {
-            table.insert(vocabulary, id, token)?;
+        let (bytes, ends) = vocabulary.flat();
+        let places = (0..).zip(ends.windows(2)).map(|(id, ends)| (id, ends[0] as usize, ends[1] as usize));
+        let mut tokens = places.filter(|(_, start, end)| start < end);
+        let mut hashed = Vec::with_capacity(AHEAD);
+        loop {
+            hashed.extend(tokens.by_ref().take(AHEAD).map(|(id, start, end)| {
+                let hash = hash_at(bytes, start, end);
+                if end - start <= INLINE {
+                    table.prefetch(hash);
+                } else {
+                    table.prefetch_long(hash);
+                }
+                (id, start, end, hash)
+            }));
+            if hashed.is_empty() {
+                return Ok(table);
+            }
+            for (id, start, end, hash) in hashed.drain(..) {
+                table.insert(vocabulary, id, start, end, hash)?;
+            }
         }
-        Ok(table)
     }
 
-    fn insert(&mut self, vocabulary: &Vocabulary, id: TokenId, token: &[u8]) -> Result<()> {
+    fn insert(&mut self, vocabulary: &Vocabulary, id: TokenId, start: usize, end: usize, hash: u64) -> Result<()> {
+        let bytes = vocabulary.flat().0;
+        let token = &bytes[start..end];
         let duplicate = |first| Error::DuplicateToken { token: token.to_vec(), first, second: id };
         self.longest = self.longest.max(token.len());
         if let [first, second] = *token {
             self.pairs[usize::from(first) << 8 | usize::from(second)] = id;
         }
         if token.len() <= INLINE {
-            let key = Key::of(token);
-            let [low, high] = short_entry(key, token.len());
-            let bit = filter_bit(key.hash(), self.filter_shift);
+            let [low, high] = short_entry(Key::at(bytes, start, end - start), token.len());
+            let bit = filter_bit(hash, self.filter_shift);
             self.filter[bit >> 6] |= 1 << (bit & 63);
-            let mut at = (key.hash() >> self.short_shift) as usize;
+            let mut at = (hash >> self.short_shift) as usize;
             let mask = self.short_mask;
             let words = self.short.get_mut();
             while words[2 * at + 1] != 0 {
@@ -87,7 +107,6 @@ impl TokenTable {
             words[2 * at] = low;
             words[2 * at + 1] = high | u64::from(id) << 32;
         } else {
-            let hash = hash_at(token, 0, token.len());
             let mut at = (hash >> self.long_shift) as usize;
             while self.long[at] != 0 {
                 let other = long_id(self.long[at]);
