@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::mem::{MaybeUninit, take};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Pieces of a list, numbered from 0 on, that come in any order.
+/// Pieces of a list, numbered from 0 on, that come in any order: each number once, none left out.
 pub struct Ordered<'a, T> {
     state: Mutex<State<'a, T>>,
 }
