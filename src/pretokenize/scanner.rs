@@ -28,6 +28,7 @@ impl Scanner {
     /// The same with at most `level`: 0 portable, 1 AVX2, 2 AVX-512. For tests that compare them.
     #[must_use]
     pub fn with_level(rules: Rules, level: usize) -> Self {
+        #[cfg_attr(not(target_arch = "x86_64"), allow(unused_mut))]
         let mut run: fn(&Self, &[u8], usize, &mut Ends) -> usize = run_portable;
         #[cfg(target_arch = "x86_64")]
         {
