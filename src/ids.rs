@@ -46,3 +46,6 @@ const fn byte_order() -> [u8; 256] {
         printable_pass = false;
     }
 }
+
+/// Bits of an id where three stand in one word.
+pub const THIRD_BITS: u32 = 21;

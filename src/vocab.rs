@@ -1,5 +1,7 @@
 //! id -> bytes as one flat buffer with offsets. What text becomes is decided elsewhere; this only knows tokens.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::ids::{MAX_TOKEN_ID, TokenId};
 
@@ -99,8 +101,13 @@ impl Vocabulary {
 
     /// `(id, bytes)` in order of id, gaps left out.
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
+        self.places().map(|(id, place)| (id, &self.bytes[place]))
+    }
+
+    /// The same with the place of the bytes in the flat buffer.
+    pub fn places(&self) -> impl Iterator<Item = (TokenId, Range<usize>)> {
         let places = (0..).zip(self.offsets.windows(2)).filter(|(_, ends)| ends[0] < ends[1]);
-        places.map(|(id, ends)| (id, &self.bytes[ends[0] as usize..ends[1] as usize]))
+        places.map(|(id, ends)| (id, ends[0] as usize..ends[1] as usize))
     }
 
     /// The flat buffer and the offsets of every id, for routines that copy many tokens.

@@ -7,12 +7,12 @@
 
 use super::lanes::{LANES, LONGEST, Lanes};
 use super::table::TokenTable;
-use crate::ids::TokenId;
+use crate::ids::{THIRD_BITS, TokenId};
 use crate::memory::Words;
 use crate::vocab::Vocabulary;
 
-/// Bits of an id in an entry: three stand in one word. Vocabularies with higher ids are merged one piece at a time.
-const ID_BITS: u32 = 21;
+/// Bits of an id in an entry. Vocabularies with higher ids are merged one piece at a time.
+const ID_BITS: u32 = THIRD_BITS;
 /// An id that no token of such a vocabulary has: nothing joins it.
 pub const NO_TOKEN: i32 = (1 << ID_BITS) - 1;
 /// No join; above every id.

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::error::{Error, Result};
-use crate::ids::TokenId;
+use crate::ids::{THIRD_BITS, TokenId};
 use crate::memory::{LINE, Words, prefetch};
 
 /// Longest text that is remembered.
@@ -173,7 +173,7 @@ impl Memo {
     }
 }
 
-const ID_BITS: u32 = 21;
+const ID_BITS: u32 = THIRD_BITS;
 const IDS_A_WORD: usize = 3;
 
 #[inline(always)]

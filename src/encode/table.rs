@@ -3,6 +3,7 @@
 //! Tokens of up to 12 bytes stand in entries of 16 bytes, text and id together, so that a lookup touches one
 //! cache line (cl100k: 2 MiB). Longer tokens are found by hash and compared with the vocabulary's bytes.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::key::{Key, hash_at};
@@ -60,39 +61,36 @@ impl TokenTable {
             sure: OnceLock::new(),
             pairs: vec![TokenId::MAX; 1 << 16],
         };
-        let (bytes, ends) = vocabulary.flat();
-        let places = (0..).zip(ends.windows(2)).map(|(id, ends)| (id, ends[0] as usize, ends[1] as usize));
-        let mut tokens = places.filter(|(_, start, end)| start < end);
-        let mut hashed = Vec::with_capacity(AHEAD);
+        let (mut tokens, mut hashed) = (vocabulary.places(), Vec::with_capacity(AHEAD));
         loop {
-            hashed.extend(tokens.by_ref().take(AHEAD).map(|(id, start, end)| {
-                let hash = hash_at(bytes, start, end);
-                if end - start <= INLINE {
+            hashed.extend(tokens.by_ref().take(AHEAD).map(|(id, place)| {
+                let hash = hash_at(vocabulary.flat().0, place.start, place.end);
+                if place.len() <= INLINE {
                     table.prefetch(hash);
                 } else {
                     table.prefetch_long(hash);
                 }
-                (id, start, end, hash)
+                (id, place, hash)
             }));
             if hashed.is_empty() {
                 return Ok(table);
             }
-            for (id, start, end, hash) in hashed.drain(..) {
-                table.insert(vocabulary, id, start, end, hash)?;
+            for (id, place, hash) in hashed.drain(..) {
+                table.insert(vocabulary, id, place, hash)?;
             }
         }
     }
 
-    fn insert(&mut self, vocabulary: &Vocabulary, id: TokenId, start: usize, end: usize, hash: u64) -> Result<()> {
-        let bytes = vocabulary.flat().0;
-        let token = &bytes[start..end];
+    fn insert(&mut self, vocabulary: &Vocabulary, id: TokenId, place: Range<usize>, hash: u64) -> Result<()> {
+        let (bytes, start) = (vocabulary.flat().0, place.start);
+        let token = &bytes[place];
         let duplicate = |first| Error::DuplicateToken { token: token.to_vec(), first, second: id };
         self.longest = self.longest.max(token.len());
         if let [first, second] = *token {
             self.pairs[usize::from(first) << 8 | usize::from(second)] = id;
         }
         if token.len() <= INLINE {
-            let [low, high] = short_entry(Key::at(bytes, start, end - start), token.len());
+            let [low, high] = short_entry(Key::at(bytes, start, token.len()), token.len());
             let bit = filter_bit(hash, self.filter_shift);
             self.filter[bit >> 6] |= 1 << (bit & 63);
             let mut at = (hash >> self.short_shift) as usize;

@@ -32,16 +32,20 @@ impl Scanner {
         let mut run: fn(&Self, &[u8], usize, &mut Ends) -> usize = run_portable;
         #[cfg(target_arch = "x86_64")]
         {
-            if level >= 1 && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") {
-                // SAFETY: the features that `run_avx2` needs were detected on the line above.
+            let counts_bits = is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("popcnt");
+            if level >= 1 && counts_bits && is_x86_feature_detected!("avx2") {
+                // SAFETY: the features that `run_avx2` needs were detected on the lines above.
                 run = |s, t, p, e| unsafe { run_avx2(s, t, p, e) };
             }
             if level >= 2
+                && counts_bits
                 && is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vbmi")
                 && is_x86_feature_detected!("avx512vbmi2")
-                && is_x86_feature_detected!("bmi1")
             {
                 // SAFETY: the features that `run_avx512` needs were detected on the lines above.
                 run = |s, t, p, e| unsafe { run_avx512(s, t, p, e) };

@@ -86,3 +86,17 @@ fn a_place_from_before_everything_was_forgotten_is_none() {
         assert!(!memo.read(place + lap, b"some text", 0, 9, &mut Vec::new()), "{lap}");
     }
 }
+
+/// Three ids share a word: what does not fit is not kept, rather than cut off.
+#[test]
+fn ids_of_21_bits_are_kept_and_longer_ones_are_not() {
+    let mut memo = Memo::new(1 << 20);
+    let text = b"one two";
+    for (number, (ids, is_kept)) in [([1, (1 << 21) - 1, 2], true), ([1, 1 << 21, 2], false)].into_iter().enumerate() {
+        let hash = hash_bytes(&[number as u8]);
+        memo.put(hash, text, 0, text.len(), &ids);
+        let mut found = Vec::new();
+        assert_eq!(memo.read(memo.find(hash), text, 0, text.len(), &mut found), is_kept);
+        assert_eq!(found, if is_kept { ids.to_vec() } else { vec![] });
+    }
+}

@@ -18,9 +18,7 @@ impl Lookups {
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
     #[inline]
     pub(super) fn pack_fours(&mut self, hot: Hot<'_>, text: &[u8], base: usize, start: usize, ends: &[usize]) -> usize {
-        let Some(last) = text.len().checked_sub(16) else { return 0 };
-        let (last, base) =
-            (_mm256_set1_epi64x(last.cast_signed() as i64), _mm256_set1_epi64x(base.cast_signed() as i64));
+        let base = _mm256_set1_epi64x(base.cast_signed() as i64);
         let mut before = _mm256_set1_epi64x(start.cast_signed() as i64);
         let mut count = 0;
         let (keys, places) = (self.packed.keys.as_chunks_mut::<4>().0, self.packed.places.as_chunks_mut::<4>().0);
@@ -35,12 +33,7 @@ impl Lookups {
             // SAFETY: four ends of eight bytes are the 32 that are read.
             let ends = unsafe { _mm256_loadu_si256(ends.as_ptr().cast()) };
             let starts = _mm256_alignr_epi64::<3>(ends, before);
-            let at = _mm256_sub_epi64(starts, base);
-            if _mm256_cmpgt_epu64_mask(at, last) != 0 {
-                break;
-            }
-            // SAFETY: 16 bytes of text begin at each of the four, as was just asked.
-            let texts = unsafe { load_four(text, at) };
+            let Some(texts) = load_four(text, _mm256_sub_epi64(starts, base)) else { break };
             let key = pack_four(texts, _mm256_sub_epi64(ends, starts));
             // SAFETY: four keys, and four places, are the 64 bytes that are written.
             unsafe {
@@ -55,20 +48,21 @@ impl Lookups {
     }
 }
 
-/// 16 bytes of text from each of four places.
-///
-/// # Safety
-/// They must be there.
-#[target_feature(enable = "avx512f")]
+/// 16 bytes of text from each of four places, if they are there.
+#[target_feature(enable = "avx512f,avx512vl")]
 #[inline]
-unsafe fn load_four(text: &[u8], at: __m256i) -> __m512i {
+fn load_four(text: &[u8], at: __m256i) -> Option<__m512i> {
+    let last = _mm256_set1_epi64x(text.len().checked_sub(16)?.cast_signed() as i64);
+    if _mm256_cmpgt_epu64_mask(at, last) != 0 {
+        return None;
+    }
     // SAFETY: both types are 32 bytes of plain data, and every bit pattern is a value of each.
     let at: [usize; 4] = unsafe { std::mem::transmute(at) };
-    // SAFETY: as the caller promises.
+    // SAFETY: 16 bytes of text begin at each of the four, as was just asked.
     let load = |number: usize| unsafe { _mm_loadu_si128(text.as_ptr().add(at[number]).cast()) };
     let low = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(0)), load(1));
     let high = _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(2)), load(3));
-    _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+    Some(_mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high))
 }
 
 /// The keys of texts of these lengths, as [`crate::encode::key::Key::at`] makes them.
