@@ -195,10 +195,11 @@ impl Tokenizer {
         pause: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Batch> {
         let shares = shares(self.pretokenizer(), self.specials(), documents);
+        let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
+        self.encoder().expect(bytes);
         if options.threads == 1 || shares.len() <= 1 {
             return self.encode_in_order(documents, &shares, options, pause);
         }
-        let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
         let mut ids = large_vec(bytes / 2 + 16);
         let numbered: Vec<_> = shares.iter().enumerate().collect();
         let (ends, works) = Ordered::fill(&mut ids, |ordered| {

@@ -2,7 +2,7 @@
 //! them are merged side by side, those of as many parts together: the longest decides how long a few take.
 
 use super::cache::{Counted, INLINE_IDS, counted};
-use super::cut::{self, Character, LazyBoundaries};
+use super::cut::{Boundaries, Character, LazyBoundaries};
 use super::joins::Joins;
 use super::lanes::{LANES, LONGEST, Lanes};
 use super::merge;
@@ -92,10 +92,9 @@ impl Crowd {
         self.ends.clear();
         self.ids.clear();
         for (start, end) in words {
-            if cut::is_worth(&text[start..end]) {
-                self.cut(tables, text, start, end);
-            } else {
-                self.add(tables, &text[start..end]);
+            match tables.boundaries.for_piece(tables.vocabulary, &text[start..end]) {
+                Some(boundaries) => self.cut(tables, boundaries, text, start, end),
+                None => self.add(tables, &text[start..end]),
             }
             self.ends.push(self.pieces.len());
         }
@@ -114,8 +113,7 @@ impl Crowd {
         self.ids.extend_from_slice(&[0; CHUNK]);
     }
 
-    fn cut(&mut self, tables: Tables<'_>, text: &[u8], start: usize, end: usize) {
-        let boundaries = tables.boundaries.get(tables.vocabulary);
+    fn cut(&mut self, tables: Tables<'_>, boundaries: &Boundaries, text: &[u8], start: usize, end: usize) {
         let mut left = Character::at(text, start);
         let (mut piece, mut at) = (start, start + left.length());
         while at < end {

@@ -6,6 +6,7 @@
 //! forgoes a cut. Two ASCII characters are never cut: in their scripts nearly every pair occurs.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::merge::SHORT;
 use crate::vocab::Vocabulary;
@@ -109,16 +110,26 @@ impl Boundaries {
     }
 }
 
-/// Made when the first text comes that is worth cutting: for many there never is one.
+/// Made when half as many bytes have come that are worth cutting as pay for reading every token: for many texts there are few.
 #[derive(Default)]
-pub struct LazyBoundaries(OnceLock<Boundaries>);
+pub struct LazyBoundaries {
+    made: OnceLock<Boundaries>,
+    /// Bytes that were worth cutting so far.
+    come: AtomicUsize,
+}
 
 impl LazyBoundaries {
-    /// The boundaries of the vocabulary, always the same.
+    /// The boundaries of the vocabulary, always the same, if they are there or worth making and `piece` is worth cutting.
     #[inline]
     #[must_use]
-    pub fn get(&self, vocabulary: &Vocabulary) -> &Boundaries {
-        self.0.get_or_init(|| Boundaries::new(vocabulary))
+    pub fn for_piece(&self, vocabulary: &Vocabulary, piece: &[u8]) -> Option<&Boundaries> {
+        if is_worth(piece) { self.made.get().or_else(|| self.make(vocabulary, piece.len())) } else { None }
+    }
+
+    #[cold]
+    fn make(&self, vocabulary: &Vocabulary, bytes: usize) -> Option<&Boundaries> {
+        let come = bytes + self.come.fetch_add(bytes, Relaxed);
+        (come >= vocabulary.len() / 2).then(|| self.made.get_or_init(|| Boundaries::new(vocabulary)))
     }
 }
 
@@ -145,6 +156,6 @@ fn place(left: u32, right: u32) -> usize {
 /// Whether a pretoken should be cut. It pays in scripts of three bytes a character (12 in 100 Han neighbours share a token); in
 /// the others nearly all do, and only a giant would be worth the search.
 #[must_use]
-pub fn is_worth(text: &[u8]) -> bool {
+fn is_worth(text: &[u8]) -> bool {
     text.iter().any(|&b| b >= 0xE3) || text.len() > SHORT && !text.is_ascii()
 }

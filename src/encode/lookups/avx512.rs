@@ -13,6 +13,9 @@ use super::{AHEAD, Lookups};
 use crate::encode::cache::Hot;
 use crate::encode::key::{KEY_BYTES, SPREAD};
 
+/// Groups of four that are packed before the places of one are asked for.
+const DELAY: usize = 8;
+
 impl Lookups {
     /// As `pack`, but leaves up to three at the end, or from the first that it could not load, to that.
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
@@ -23,9 +26,8 @@ impl Lookups {
         let mut count = 0;
         let (keys, places) = (self.packed.keys.as_chunks_mut::<4>().0, self.packed.places.as_chunks_mut::<4>().0);
         for (group, ends) in ends.as_chunks::<4>().0.iter().enumerate().take(AHEAD / 4) {
-            // Those of the group before: they are on their way to memory already, which reads them back for less than taking
-            // a register apart.
-            if let Some(places) = places.get(group.wrapping_sub(1)) {
+            // Of a group some time before: what was just written as 64 bytes is not read back in parts before it is in memory.
+            if let Some(places) = places.get(group.wrapping_sub(DELAY)) {
                 for place in places {
                     hot.prefetch(place[0]);
                 }
@@ -43,7 +45,7 @@ impl Lookups {
             before = ends;
             count += 4;
         }
-        self.packed.places[..count].iter().rev().take(4).for_each(|place| hot.prefetch(place[0]));
+        self.packed.places[..count].iter().rev().take(4 * DELAY).for_each(|place| hot.prefetch(place[0]));
         count
     }
 }
