@@ -94,7 +94,7 @@ impl Crowd {
         for (start, end) in words {
             match tables.boundaries.for_piece(tables.vocabulary, &text[start..end]) {
                 Some(boundaries) => self.cut(tables, boundaries, text, start, end),
-                None => self.add(tables, &text[start..end]),
+                None => self.add(tables, &text[start..end], false),
             }
             self.ends.push(self.pieces.len());
         }
@@ -119,18 +119,19 @@ impl Crowd {
         while at < end {
             let right = Character::at(text, at);
             if !boundaries.joins(left, right) {
-                self.add(tables, &text[piece..at]);
+                self.add(tables, &text[piece..at], piece > start);
                 piece = at;
             }
             at += right.length();
             left = right;
         }
-        self.add(tables, &text[piece..end]);
+        self.add(tables, &text[piece..end], piece > start);
     }
 
-    /// A piece: characters of three bytes have been met before, others are left in parts.
+    /// A piece, which is not the first of its word where `is_inside`: characters of three bytes have been met before, others are
+    /// left in parts.
     #[inline]
-    fn add(&mut self, Tables { table, vocabulary, .. }: Tables<'_>, piece: &[u8]) {
+    fn add(&mut self, Tables { table, vocabulary, .. }: Tables<'_>, piece: &[u8], is_inside: bool) {
         let (first, mut state) = (self.ids.len(), State::InParts);
         if piece.len() == 3 && piece[0] >= 0xE0 {
             self.characters.append(table, vocabulary, piece, &mut self.ids);
@@ -143,7 +144,12 @@ impl Crowd {
                 state = State::Merged;
             }
         }
-        self.pieces.push(Piece { first, count: self.ids.len() - first, state });
+        let count = self.ids.len() - first;
+        match self.pieces.last_mut() {
+            // What needs no merging goes on: fewer pieces to look at.
+            Some(last) if state == State::Merged && last.state == State::Merged && is_inside => last.count += count,
+            _ => self.pieces.push(Piece { first, count, state }),
+        }
     }
 
     /// Sorts the pieces that are in parts by counting those of each number of parts.

@@ -168,8 +168,8 @@ impl Memo {
         self.written += words as u64;
         let line = self.line(hash);
         let line = &mut self.index.lines_mut()[line];
-        line.copy_within(..LINE - 1, 1);
-        line[0] = hash << 32 | u64::from(place);
+        let [a, b, c, d, e, f, g, _] = *line;
+        *line = [hash << 32 | u64::from(place), a, b, c, d, e, f, g];
     }
 }
 
