@@ -2,7 +2,7 @@
 //! them are merged side by side, those of as many parts together: the longest decides how long a few take.
 
 use super::cache::{Counted, INLINE_IDS, counted};
-use super::cut::{Boundaries, Character, LazyBoundaries};
+use super::cut::LazyBoundaries;
 use super::joins::Joins;
 use super::lanes::{LANES, LONGEST, Lanes};
 use super::merge;
@@ -39,7 +39,7 @@ enum State {
     /// In parts that are still to be merged.
     InParts,
     Merged,
-    /// Too long for a lane.
+    /// Too many parts for a lane.
     Left,
 }
 
@@ -93,7 +93,9 @@ impl Crowd {
         self.ids.clear();
         for (start, end) in words {
             match tables.boundaries.for_piece(tables.vocabulary, &text[start..end]) {
-                Some(boundaries) => self.cut(tables, boundaries, text, start, end),
+                Some(boundaries) => {
+                    boundaries.cut(text, start, end, |first, end| self.add(tables, &text[first..end], first > start));
+                }
                 None => self.add(tables, &text[start..end], false),
             }
             self.ends.push(self.pieces.len());
@@ -113,21 +115,6 @@ impl Crowd {
         self.ids.extend_from_slice(&[0; CHUNK]);
     }
 
-    fn cut(&mut self, tables: Tables<'_>, boundaries: &Boundaries, text: &[u8], start: usize, end: usize) {
-        let mut left = Character::at(text, start);
-        let (mut piece, mut at) = (start, start + left.length());
-        while at < end {
-            let right = Character::at(text, at);
-            if !boundaries.joins(left, right) {
-                self.add(tables, &text[piece..at], piece > start);
-                piece = at;
-            }
-            at += right.length();
-            left = right;
-        }
-        self.add(tables, &text[piece..end], piece > start);
-    }
-
     /// A piece, which is not the first of its word where `is_inside`: characters of three bytes have been met before, others are
     /// left in parts.
     #[inline]
@@ -136,11 +123,13 @@ impl Crowd {
         if piece.len() == 3 && piece[0] >= 0xE0 {
             self.characters.append(table, vocabulary, piece, &mut self.ids);
             state = State::Merged;
-        } else if piece.len() > LONGEST {
-            state = State::Left;
         } else {
             table.sure(vocabulary).append(piece, &mut self.ids);
-            if self.ids.len() == first + 1 {
+            let parts = self.ids.len() - first;
+            if parts > LONGEST {
+                self.ids.truncate(first);
+                state = State::Left;
+            } else if parts == 1 {
                 state = State::Merged;
             }
         }

@@ -48,16 +48,16 @@ impl Character {
 /// Which neighbouring characters some token joins.
 pub struct Boundaries {
     filter: Vec<u64>,
-    /// One bit for each (last byte of the left character, first byte of the right): some token crosses there that holds
-    /// only part of one of the two.
-    partial: Vec<u64>,
+    /// By last byte of the left character and first byte of the right: in which ways some token crosses there that holds only part of
+    /// one of the two. Bit `4 * (kept - 1) + lost`: `kept` bytes of the left one, all but `lost` of the right one.
+    partial: Vec<u16>,
 }
 
 impl Boundaries {
     /// Reads every token once.
     #[must_use]
     pub fn new(vocabulary: &Vocabulary) -> Self {
-        let mut boundaries = Self { filter: vec![0; 1 << (FILTER_BITS - 6)], partial: vec![0; 1 << 10] };
+        let mut boundaries = Self { filter: vec![0; 1 << (FILTER_BITS - 6)], partial: vec![0; 1 << 16] };
         for (_, token) in vocabulary.iter() {
             if !token.is_ascii() {
                 boundaries.add(token);
@@ -79,7 +79,7 @@ impl Boundaries {
             let right = &token[at..(at + width).min(token.len())];
             if left_start.is_none() || right.len() < width {
                 let place = usize::from(left[left.len() - 1]) << 8 | usize::from(right[0]);
-                self.partial[place >> 6] |= 1 << (place & 63);
+                self.partial[place] |= 1 << (4 * (left.len() - 1) + width - right.len());
             }
             let place = place(packed(left), packed(right));
             self.filter[place >> 6] |= 1 << (place & 63);
@@ -92,21 +92,45 @@ impl Boundaries {
         self.filter[place >> 6] >> (place & 63) & 1 == 1
     }
 
+    /// Calls `piece` with the first byte of each piece of `text[start..end]` and the first behind it: no token crosses from one to
+    /// the next.
+    #[inline]
+    pub fn cut(&self, text: &[u8], start: usize, end: usize, mut piece: impl FnMut(usize, usize)) {
+        let mut left = Character::at(text, start);
+        let (mut first, mut at) = (start, start + left.length());
+        while at < end {
+            let right = Character::at(text, at);
+            if !self.joins(left, right) {
+                piece(first, at);
+                first = at;
+            }
+            at += right.length();
+            left = right;
+        }
+        piece(first, end);
+    }
+
     /// Whether a token may cross from the character `left` to the character `right`.
     #[inline]
     #[must_use]
     pub fn joins(&self, left: Character, right: Character) -> bool {
-        if (left.length == 1 && right.length == 1) || self.has(left.word, right.word) {
-            return true;
+        let ways = self.partial[((left.word & 0xFF) << 8 | right.first_byte()) as usize];
+        (left.length == 1 && right.length == 1)
+            || self.has(left.word, right.word)
+            || ways != 0 && self.joins_in_part(left, right, ways)
+    }
+
+    fn joins_in_part(&self, left: Character, right: Character, mut ways: u16) -> bool {
+        while ways != 0 {
+            let way = ways.trailing_zeros() as usize;
+            ways &= ways - 1;
+            let (kept, lost) = (way / 4 + 1, way % 4);
+            let is_there = kept <= left.length && lost < right.length;
+            if is_there && self.has(left.word & (u32::MAX >> (32 - 8 * kept)), right.word >> (8 * lost)) {
+                return true;
+            }
         }
-        let place = ((left.word & 0xFF) << 8 | right.first_byte()) as usize;
-        if self.partial[place >> 6] >> (place & 63) & 1 == 0 {
-            return false;
-        }
-        (1..=left.length).any(|kept| {
-            let left = left.word & (u32::MAX >> (32 - 8 * kept));
-            (0..right.length).any(|lost| self.has(left, right.word >> (8 * lost)))
-        })
+        false
     }
 }
 

@@ -6,6 +6,7 @@
 //! and that run, too, has reached `a`, `b`, with nothing left to do but join them.
 
 use super::lanes::{LANES, LONGEST, Lanes};
+use super::memo;
 use super::table::TokenTable;
 use crate::ids::{THIRD_BITS, TokenId};
 use crate::memory::Words;
@@ -17,6 +18,8 @@ const ID_BITS: u32 = THIRD_BITS;
 pub const NO_TOKEN: i32 = (1 << ID_BITS) - 1;
 /// No join; above every id.
 pub const NONE: i32 = i32::MAX;
+/// Most bytes of a token: words that come in crowds are no longer.
+const MOST_BYTES: usize = memo::LONGEST;
 /// Entries that may be moved to make room for another.
 const PATIENCE: usize = 200;
 
@@ -28,8 +31,9 @@ pub struct Joins {
 }
 
 impl Joins {
-    /// The joins of every token of up to [`LONGEST`] bytes, the shorter first: to find the last two parts of one, the
-    /// joins of shorter ones are enough. `None` where an id is too high.
+    /// The joins of every token of up to [`MOST_BYTES`], the shorter first: to find the last two parts of one, the joins of shorter
+    /// ones are enough. Tokens that begin with more than [`LONGEST`] parts are left out: a piece in which one is made begins
+    /// with as many there, since what is sure in the piece is sure in the token alone. `None` where an id is too high.
     #[must_use]
     pub fn of(table: &TokenTable, vocabulary: &Vocabulary) -> Option<Self> {
         if vocabulary.id_limit() >= NO_TOKEN as usize {
@@ -53,7 +57,11 @@ impl Joins {
                 sure.append(vocabulary.get(id).unwrap_or_default(), &mut parts);
                 match parts[first..] {
                     [left, right] => joins.insert(left, right, id),
-                    _ => in_parts[parts.len() - first].push((id, first)),
+                    [..] => {
+                        if let Some(tokens) = in_parts.get_mut(parts.len() - first) {
+                            tokens.push((id, first));
+                        }
+                    }
                 }
             }
             for (count, tokens) in in_parts.iter_mut().enumerate() {
@@ -109,10 +117,10 @@ impl Joins {
     }
 }
 
-/// The ids of the tokens of two to [`LONGEST`] bytes, by length.
+/// The ids of the tokens of two to [`MOST_BYTES`], by length.
 fn by_length(vocabulary: &Vocabulary) -> Vec<Vec<TokenId>> {
-    let tokens = || vocabulary.iter().filter(|(_, token)| (2..=LONGEST).contains(&token.len()));
-    let mut counts = [0; LONGEST + 1];
+    let tokens = || vocabulary.iter().filter(|(_, token)| (2..=MOST_BYTES).contains(&token.len()));
+    let mut counts = [0; MOST_BYTES + 1];
     tokens().for_each(|(_, token)| counts[token.len()] += 1);
     let mut by_length: Vec<_> = counts.into_iter().map(Vec::with_capacity).collect();
     tokens().for_each(|(id, token)| by_length[token.len()].push(id));

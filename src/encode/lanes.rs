@@ -8,8 +8,8 @@ use crate::ids::TokenId;
 
 /// Pieces that are merged at once.
 pub const LANES: usize = 16;
-/// Longest piece in bytes.
-pub const LONGEST: usize = 48;
+/// Most parts of a piece.
+pub const LONGEST: usize = 64;
 /// One before the first part, and those that looking behind the last reaches.
 const ROWS: usize = LONGEST + 4;
 /// A row that no sweep comes to.

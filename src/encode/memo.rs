@@ -168,8 +168,9 @@ impl Memo {
         self.written += words as u64;
         let line = self.line(hash);
         let line = &mut self.index.lines_mut()[line];
-        let [a, b, c, d, e, f, g, _] = *line;
-        *line = [hash << 32 | u64::from(place), a, b, c, d, e, f, g];
+        let [newest @ .., _] = *line;
+        line[1..].copy_from_slice(&newest);
+        line[0] = hash << 32 | u64::from(place);
     }
 }
 

@@ -60,6 +60,8 @@ pub struct HighMasks {
     pub is_sign: u64,
     /// 9F: with C3, the one lower case letter below E0.
     pub is_9f: u64,
+    /// C0..FF: the first byte of a character.
+    pub lead: u64,
 }
 
 /// One class bit for each mask but `high`, in the order of the fields.
@@ -125,7 +127,9 @@ const fn high_tables() -> [[u8; 128]; 2] {
             _ => 0,
         };
         let sign = if byte == 0x97 || byte == 0xB7 { 16 } else { 0 };
+        let lead = if byte >= 0xC0 { 64 } else { 0 };
         tables[1][i] = sign
+            | lead
             | match byte {
                 0xE2 => 1,
                 0x80 => 2,
@@ -141,10 +145,26 @@ const fn high_tables() -> [[u8; 128]; 2] {
 
 impl HighMasks {
     #[inline(always)]
-    fn from_rows(first: [u64; 8], second: [u64; 6], high: u64) -> Self {
+    fn from_rows(first: [u64; 8], second: [u64; 7], high: u64) -> Self {
         let [from_80, from_a0, from_b8, d0, d1, latin, uncased, e4] = first.map(|row| row & high);
-        let [e2, is_80, from_90_to_a7, c3, is_sign, is_9f] = second.map(|row| row & high);
-        Self { from_80, from_a0, from_b8, d0, d1, latin, uncased, e4, e2, is_80, from_90_to_a7, c3, is_sign, is_9f }
+        let [e2, is_80, from_90_to_a7, c3, is_sign, is_9f, lead] = second.map(|row| row & high);
+        Self {
+            from_80,
+            from_a0,
+            from_b8,
+            d0,
+            d1,
+            latin,
+            uncased,
+            e4,
+            e2,
+            is_80,
+            from_90_to_a7,
+            c3,
+            is_sign,
+            is_9f,
+            lead,
+        }
     }
 }
 
@@ -154,7 +174,7 @@ impl HighMasks {
 pub fn portable_high(block: &[u8; BLOCK], high: u64) -> HighMasks {
     let first = gather(block, &HIGH_CLASSES[0]);
     let second = gather(block, &HIGH_CLASSES[1]);
-    HighMasks::from_rows(first, [second[0], second[1], second[2], second[3], second[4], second[5]], high)
+    HighMasks::from_rows(first, [second[0], second[1], second[2], second[3], second[4], second[5], second[6]], high)
 }
 
 /// One mask for each bit of a table over the lower seven bits of a byte: a multiplication gathers one bit of eight.
@@ -213,7 +233,7 @@ pub(super) mod x86 {
     pub fn avx512_high(block: &[u8; BLOCK], high: u64) -> HighMasks {
         let text = wide(block);
         let second = rows(text, &HIGH_CLASSES[1]);
-        let second = [second[0], second[1], second[2], second[3], second[4], second[5]];
+        let second = [second[0], second[1], second[2], second[3], second[4], second[5], second[6]];
         HighMasks::from_rows(rows(text, &HIGH_CLASSES[0]), second, high)
     }
 
@@ -280,7 +300,7 @@ pub(super) mod x86 {
         (1 << 14, 0x1BE0),
         (1 << 14, 1 << 4),
     ]);
-    /// E2, 80, 90..9F, C3, 97 and B7, 9F, A0..A7.
+    /// E2, 80, 90..9F, C3, 97 and B7, 9F, A0..A7, C0..FF.
     static HIGH_SECOND: Halves = halves([
         (1 << 14, 1 << 2),
         (1 << 8, 1),
@@ -289,7 +309,7 @@ pub(super) mod x86 {
         (1 << 9 | 1 << 11, 1 << 7),
         (1 << 9, 1 << 15),
         (1 << 10, 0x00FF),
-        (0, 0),
+        (0xF << 12, ANY),
     ]);
 
     /// [`Masks`] with AVX2.
@@ -310,8 +330,9 @@ pub(super) mod x86 {
     #[target_feature(enable = "avx2")]
     #[inline]
     pub fn avx2_high(block: &[u8; BLOCK], high: u64) -> HighMasks {
-        let [e2, is_80, from_90, c3, is_sign, is_9f, to_a7, _] = avx2_rows(block, &HIGH_SECOND);
-        HighMasks::from_rows(avx2_rows(block, &HIGH_FIRST), [e2, is_80, from_90 | to_a7, c3, is_sign, is_9f], high)
+        let [e2, is_80, from_90, c3, is_sign, is_9f, to_a7, lead] = avx2_rows(block, &HIGH_SECOND);
+        let second = [e2, is_80, from_90 | to_a7, c3, is_sign, is_9f, lead];
+        HighMasks::from_rows(avx2_rows(block, &HIGH_FIRST), second, high)
     }
 
     #[target_feature(enable = "avx2")]

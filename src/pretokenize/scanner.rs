@@ -101,8 +101,9 @@ impl Scanner {
             let masks = classify(block);
             let mut letters = Letters::ascii(&masks);
             if masks.high != 0 {
-                letters.add_high(self.rules, masks.high, &classify_high(block, masks.high));
-                letters.add_rest(self.rules, self.classes, block);
+                let high = classify_high(block, masks.high);
+                letters.add_high(self.rules, masks.high, &high);
+                letters.add_rest(self.rules, self.classes, block, high.lead);
             }
             let starts = window_starts(&self.rules, &masks, &letters, limit, &text[at..]);
             if starts == 0 {

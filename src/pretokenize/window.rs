@@ -69,32 +69,45 @@ impl Letters {
     }
 
     /// Adds the other characters one by one, up to the first that is cut off or that a window cannot deal with: numbers and
-    /// white space beyond ASCII, and marks where rules take them for letters, unless they follow one.
+    /// white space beyond ASCII, and marks where rules take them for letters, unless they follow one. `leads` are the first
+    /// bytes of characters: told by what was just read, each would wait for the one before.
     #[inline(never)]
-    pub fn add_rest(&mut self, rules: Rules, classes: &ClassTable, block: &[u8; BLOCK]) {
-        while self.unknown != 0 {
-            let at = self.unknown.trailing_zeros() as usize;
-            let Some(bytes) = block[at..].first_chunk::<4>().filter(|bytes| bytes[0] >= 0xC0) else { return };
-            let (code_point, length) = decode(*bytes);
-            let all = low_bits(length) << at;
-            match classes.class(code_point) {
-                class if class & (NUMBER | WHITE) != 0 => return,
-                class if class & LETTER != 0 => {
-                    self.letter |= all;
-                    self.upper |= if class & UPPER != 0 { all } else { 0 };
-                    self.uncased |= if class & UNCASED != 0 { all } else { 0 };
-                }
-                class if class & MARK != 0 && rules.words == Words::Cased => {
-                    if self.letter << 1 >> at & 1 == 0 {
-                        return;
-                    }
-                    self.letter |= all;
-                    self.uncased |= all;
-                }
-                _ => self.signs[length - 2] |= 1 << at,
+    pub fn add_rest(&mut self, rules: Rules, classes: &ClassTable, block: &[u8; BLOCK], leads: u64) {
+        let mut leads = self.unknown & leads;
+        while leads != 0 {
+            let at = leads.trailing_zeros() as usize;
+            if !self.add(rules, classes, block, at) {
+                self.unknown &= u64::MAX << at;
+                return;
             }
-            self.unknown &= !all;
+            leads &= leads - 1;
         }
+        self.unknown = 0;
+    }
+
+    /// Adds the character at `at`, if it is one that a window can deal with.
+    #[inline(always)]
+    fn add(&mut self, rules: Rules, classes: &ClassTable, block: &[u8; BLOCK], at: usize) -> bool {
+        let Some(bytes) = block[at..].first_chunk::<4>() else { return false };
+        let (code_point, length) = decode(*bytes);
+        let all = low_bits(length) << at;
+        match classes.class(code_point) {
+            class if class & (NUMBER | WHITE) != 0 => return false,
+            class if class & LETTER != 0 => {
+                self.letter |= all;
+                self.upper |= if class & UPPER != 0 { all } else { 0 };
+                self.uncased |= if class & UNCASED != 0 { all } else { 0 };
+            }
+            class if class & MARK != 0 && rules.words == Words::Cased => {
+                if self.letter << 1 >> at & 1 == 0 {
+                    return false;
+                }
+                self.letter |= all;
+                self.uncased |= all;
+            }
+            _ => self.signs[length - 2] |= 1 << at,
+        }
+        true
     }
 }
 

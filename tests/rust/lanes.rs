@@ -100,3 +100,25 @@ fn a_vocabulary_with_high_ids_has_no_joins() {
     assert!(joins(&tokens(limit - 2)));
     assert!(!joins(&tokens(limit - 1)));
 }
+
+/// Runs of one letter, none of whose pairs is sure to be joined: as many parts as bytes, and tokens of more parts than a lane has.
+#[test]
+fn a_crowd_with_tokens_longer_than_a_lane_is_merged_as_the_reference_does() {
+    let run = |length: usize| "a".repeat(length);
+    for longest in [LONGEST - 1, LONGEST, LONGEST + 1, LONGEST + 30] {
+        let lengths = [2, 4, 3, 8, 16, 24, 32, LONGEST / 2 + 1, LONGEST - 1, LONGEST, LONGEST + 1, LONGEST + 30];
+        let tokens = distinct(lengths.iter().filter(|&&l| l <= longest).map(|&l| run(l).into_bytes()).collect());
+        let ids = table_of(&tokens);
+        let tokenizer = tokenizer("[^|]+|[|]", &tokens, &[]);
+        let words: Vec<String> =
+            (1..LONGEST + 40).flat_map(|l| [run(l), format!("b{}", run(l)), format!("{}bb", run(l))]).collect();
+        for _ in 0..2 {
+            let wanted: Vec<u32> = words
+                .iter()
+                .flat_map(|word| reference::encode_by_rank(&ids, word.as_bytes()).into_iter().chain([u32::from(b'|')]))
+                .collect();
+            let text: String = words.iter().flat_map(|word| [word, "|"]).collect();
+            assert_eq!(encode(&tokenizer, text.as_bytes()), wanted, "tokens up to {longest} bytes");
+        }
+    }
+}
