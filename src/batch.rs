@@ -196,7 +196,6 @@ impl Tokenizer {
     ) -> Result<Batch> {
         let shares = shares(self.pretokenizer(), self.specials(), documents);
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
-        self.encoder().expect(bytes);
         if options.threads == 1 || shares.len() <= 1 {
             return self.encode_in_order(documents, &shares, options, pause);
         }
@@ -205,6 +204,7 @@ impl Tokenizer {
         let (ends, works) = Ordered::fill(&mut ids, |ordered| {
             let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>)| {
                 let (mut ids, mut ends) = (ordered.take(), Vec::with_capacity(share.len()));
+                work.expect(to_come(bytes, number, shares.len()));
                 for part in share {
                     self.encode_part(work, documents, part, options, &mut ids)?;
                     ends.push(ids.len());
@@ -230,7 +230,8 @@ impl Tokenizer {
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
         let mut batch = Batch { ids: large_vec(bytes / 2 + 16), offsets: vec![0; documents.len() + 1] };
         self.with_work(|work| {
-            for share in shares {
+            for (number, share) in shares.iter().enumerate() {
+                work.expect(to_come(bytes, number, shares.len()));
                 for part in share {
                     self.encode_part(work, documents, part, options, &mut batch.ids)?;
                     batch.offsets[part.document + 1] = batch.ids.len().cast_signed() as i64;
@@ -259,6 +260,11 @@ impl Tokenizer {
             .and_then(|()| self.encode_into(work, text, options.allowed, ids))
             .map_err(|error| error.in_document(part.document, part.range.start, documents.len()))
     }
+}
+
+/// How many of `bytes` bytes come with share `number` of `shares` and all behind it.
+fn to_come(bytes: usize, number: usize, shares: usize) -> usize {
+    bytes / shares * (shares - number)
 }
 
 /// Where the ids of each document end, `ends` being those of the parts of each share.

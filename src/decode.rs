@@ -2,58 +2,91 @@
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+use crate::memory::prefetch_at;
 use crate::special::Specials;
 use crate::vocab::Vocabulary;
 
 /// Bytes that are copied for every token: few are longer.
 const WIDE: usize = 16;
+/// Bytes of a token for which room is made: a little more than a token of English has.
+const USUAL: usize = 5;
+/// In place of a length: the token stands elsewhere.
+/// Ids whose entries are fetched ahead of time.
+const AHEAD: usize = 48;
+const IS_LONG: u8 = WIDE as u8;
 
-/// The bytes of every id, specials included, as one flat buffer: decoding is a copy for each id.
+/// A token of fewer than [`WIDE`] bytes, zero padded, then its length, which is 0 for a gap: one line of memory is read for it. For a
+/// longer one, where it stands and how long it is, both of 32 bits.
+type Entry = [u8; WIDE];
+
+/// The bytes of every id, specials included: decoding is a copy for each id.
 pub struct Decoder {
-    /// Ends with [`WIDE`] bytes that belong to no token.
-    bytes: Vec<u8>,
-    /// `(start, length)` by id; a gap has length 0.
-    places: Vec<(u32, u32)>,
+    /// By id.
+    entries: Vec<Entry>,
+    /// The tokens of [`WIDE`] bytes and more.
+    long: Vec<u8>,
 }
 
 impl Decoder {
     /// Lays out the tokens; a special token is decoded to its text.
     #[must_use]
     pub fn new(vocabulary: &Vocabulary, specials: &Specials) -> Self {
-        let (flat, offsets) = vocabulary.flat();
-        let mut bytes = flat.to_vec();
-        let mut places: Vec<(u32, u32)> = offsets.windows(2).map(|w| (w[0], w[1] - w[0])).collect();
         let highest = specials.tokens().iter().map(|t| t.1 as usize + 1).max().unwrap_or(0);
-        places.resize(places.len().max(highest), (0, 0));
-        for (text, id) in specials.tokens() {
-            // The vocabulary's bytes fit 32 bits, and so do the texts of special tokens behind them.
-            #[allow(clippy::cast_possible_truncation)]
-            let place = (bytes.len() as u32, text.len() as u32);
-            places[*id as usize] = place;
-            bytes.extend_from_slice(text.as_bytes());
+        let entries = vec![[0; WIDE]; vocabulary.id_limit().max(highest)];
+        let mut decoder = Self { entries, long: Vec::new() };
+        for (id, token) in vocabulary.iter() {
+            decoder.add(id, token);
         }
-        bytes.extend_from_slice(&[0; WIDE]);
-        Self { bytes, places }
+        for (text, id) in specials.tokens() {
+            decoder.add(*id, text.as_bytes());
+        }
+        decoder
+    }
+
+    fn add(&mut self, id: TokenId, token: &[u8]) {
+        let entry = &mut self.entries[id as usize];
+        if token.len() < WIDE {
+            entry[..token.len()].copy_from_slice(token);
+            // Below `WIDE`.
+            entry[WIDE - 1] = token.len() as u8;
+        } else {
+            // The vocabulary's bytes fit 32 bits, and so do the texts of special tokens behind them.
+            entry[..4].copy_from_slice(&(self.long.len() as u32).to_le_bytes());
+            entry[4..8].copy_from_slice(&(token.len() as u32).to_le_bytes());
+            entry[WIDE - 1] = IS_LONG;
+            self.long.extend_from_slice(token);
+        }
     }
 
     /// Highest id plus one, specials included.
     #[must_use]
     pub fn id_limit(&self) -> usize {
-        self.places.len()
+        self.entries.len()
     }
 
     /// The bytes of one id; `None` for an id that is not there.
     #[inline]
     #[must_use]
     pub fn get(&self, id: TokenId) -> Option<&[u8]> {
-        let &(start, length) = self.places.get(id as usize)?;
-        (length > 0).then(|| &self.bytes[start as usize..(start + length) as usize])
+        let entry = self.entries.get(id as usize)?;
+        match entry[WIDE - 1] {
+            0 => None,
+            IS_LONG => Some(self.long(*entry)),
+            length => Some(&entry[..usize::from(length)]),
+        }
+    }
+
+    fn long(&self, entry: Entry) -> &[u8] {
+        let [start, length] =
+            [[0, 1, 2, 3], [4, 5, 6, 7]].map(|at| u32::from_le_bytes(at.map(|i: usize| entry[i])) as usize);
+        &self.long[start..start + length]
     }
 
     /// Length in bytes of every id, 0 for gaps.
     #[must_use]
     pub fn lengths(&self) -> Vec<u32> {
-        self.places.iter().map(|p| p.1).collect()
+        // No token has 4 GiB.
+        (0..self.entries.len()).map(|id| self.get(id as TokenId).map_or(0, |token| token.len() as u32)).collect()
     }
 
     /// Appends the bytes of `ids`.
@@ -61,28 +94,34 @@ impl Decoder {
     /// # Errors
     /// The first id that is not there, with its index; nothing is appended then.
     pub fn decode(&self, ids: &[TokenId], out: &mut Vec<u8>) -> Result<()> {
-        let mut total = 0;
+        let first = out.len();
+        let mut at = first;
         for (index, &id) in ids.iter().enumerate() {
-            let length = self.places.get(id as usize).map_or(0, |place| place.1 as usize);
+            if let Some(&later) = ids.get(index + AHEAD) {
+                prefetch_at(self.entries.as_ptr().wrapping_add(later as usize));
+            }
+            let entry = self.entries.get(id as usize).unwrap_or(&[0; WIDE]);
+            // As one number: read as bytes, it would go by way of memory.
+            let bits = u128::from_le_bytes(*entry);
+            let mut length = (bits >> (8 * (WIDE - 1))) as usize;
+            if out.len() - at < WIDE {
+                make_room(out, at, ids.len() - index);
+            }
+            // Copying a fixed number of bytes is one load and one store; what is too much is written over by the next.
+            out[at..at + WIDE].copy_from_slice(&bits.to_le_bytes());
             if length == 0 {
+                out.truncate(first);
                 return Err(self.unknown(u64::from(id), index));
             }
-            total += length;
-        }
-        let mut at = out.len();
-        let end = at + total;
-        out.resize(end + WIDE, 0);
-        for &id in ids {
-            let (start, length) = self.places[id as usize];
-            let (start, length) = (start as usize, length as usize);
-            // Copying a fixed number of bytes is one load and one store; what is too much is written over by the next.
-            out[at..at + WIDE].copy_from_slice(&self.bytes[start..start + WIDE]);
-            if length > WIDE {
-                out[at..at + length].copy_from_slice(&self.bytes[start..start + length]);
+            if length == WIDE {
+                let token = self.long(*entry);
+                length = token.len();
+                make_room(out, at + length, ids.len() - index);
+                out[at..at + length].copy_from_slice(token);
             }
             at += length;
         }
-        out.truncate(end);
+        out.truncate(at);
         Ok(())
     }
 
@@ -90,5 +129,14 @@ impl Decoder {
     #[must_use]
     pub fn unknown(&self, id: u64, index: usize) -> Error {
         Error::UnknownId { id, index, vocab_size: self.id_limit() }
+    }
+}
+
+/// Room behind `at` for what `left` tokens of usual length need.
+#[cold]
+fn make_room(out: &mut Vec<u8>, at: usize, left: usize) {
+    let length = at + WIDE + USUAL * left;
+    if out.len() < length {
+        out.resize(length, 0);
     }
 }

@@ -37,6 +37,13 @@ pub struct Work {
     ends: Ends,
 }
 
+impl Work {
+    /// Says how many bytes of text are to come.
+    pub fn expect(&mut self, bytes: usize) {
+        self.scratch.expect(bytes);
+    }
+}
+
 /// Everything that makes a tokenizer, as it stands in a file.
 pub struct Parts<'a> {
     /// `(id, bytes)` of the ordinary tokens.

@@ -121,8 +121,8 @@ pub fn stretches<'a, E>(text: Text<'a>, mut visit: impl FnMut(Stretch<'a>) -> Re
         Text::Valid(text) => return visit(Stretch::Valid(text)),
         Text::Raw(bytes) => bytes,
     };
-    // One pass of the standard library's validator (several GB/s) settles the common case.
-    if let Ok(text) = std::str::from_utf8(bytes) {
+    // One pass in vectors (several GB/s in every script) settles the common case.
+    if let Ok(text) = valid(bytes) {
         return if text.is_empty() { Ok(()) } else { visit(Stretch::Valid(text)) };
     }
     let (mut invalid_start, mut position) = (0, 0);
@@ -138,6 +138,15 @@ pub fn stretches<'a, E>(text: Text<'a>, mut visit: impl FnMut(Stretch<'a>) -> Re
         position += valid.len() + chunk.invalid().len();
     }
     if invalid_start < position { visit(Stretch::Invalid(&bytes[invalid_start..])) } else { Ok(()) }
+}
+
+/// The text that `bytes` are, if they are valid UTF-8. The standard library's own check takes a sixth of a nanosecond a byte for
+/// ASCII but two for other scripts, a tenth of the time of encoding them.
+///
+/// # Errors
+/// Bytes that are no text; where they are not is for others to find.
+pub fn valid(bytes: &[u8]) -> Result<&str, simdutf8::basic::Utf8Error> {
+    simdutf8::basic::from_utf8(bytes)
 }
 
 /// The character that starts at `at` and its length in bytes. `text` must be valid UTF-8 there; the result

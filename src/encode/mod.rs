@@ -20,9 +20,8 @@ pub mod sure;
 pub mod table;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use cache::{Cache, counted};
+use cache::{Cache, INLINE_IDS, counted};
 use crowd::{Crowd, Tables};
 use cut::LazyBoundaries;
 use gaps::{Gaps, New, Unknown};
@@ -39,20 +38,19 @@ use crate::vocab::Vocabulary;
 /// Longest piece: places in it are numbered with 30 bits.
 const LONGEST_PIECE: usize = 1 << 30;
 
-/// [`Joins`] are made when new words have come with a byte for each token, or so much text is to come that they will: making them
-/// takes as long as merging a byte or two one by one. Who stops before has paid nothing, who goes on at most twice. In the first
-/// megabytes of English one byte in 24 to 32 is of a new word, in code one in 13 to 62, in most scripts every second.
-const NEW_IN_BYTES: usize = 32;
+/// [`Joins`] are made when new words, with those that are likely to come, have as many bytes for each token: making them saves
+/// as much as it costs then. Where nothing is known of what is to come, who stops before has paid nothing, who goes on at most twice.
+const NEW_BYTES: u128 = 2;
+/// Bytes of text of which it is told how many are of new words.
+const ENOUGH: usize = 32 << 10;
 
 /// The encoder of one vocabulary; shared by all threads.
 pub struct Encoder {
     vocabulary: Vocabulary,
     table: TokenTable,
     boundaries: LazyBoundaries,
-    /// Made when the first many new words come; `None` for a vocabulary with too high ids.
+    /// Made when they pay; `None` for a vocabulary with too high ids.
     joins: OnceLock<Option<Joins>>,
-    /// Whether so much text is to come that they are made with the first.
-    is_much_to_come: AtomicBool,
 }
 
 /// What one thread needs to encode.
@@ -64,8 +62,28 @@ pub struct Scratch {
     lookups: Lookups,
     gaps: Gaps,
     crowd: Crowd,
-    /// Bytes of new words so far.
-    merged: usize,
+    /// Bytes of text so far, those of new words, and those that are known to come.
+    read: usize,
+    new: usize,
+    to_come: usize,
+}
+
+impl Scratch {
+    /// Says how many bytes of text are to come.
+    pub fn expect(&mut self, bytes: usize) {
+        self.to_come = bytes;
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.read += bytes;
+        self.to_come = self.to_come.saturating_sub(bytes);
+    }
+
+    /// Bytes of new words so far and of those that are to come, if they go on to be as frequent.
+    fn new_words(&self) -> u128 {
+        let [new, read, to_come] = [self.new, self.read.max(ENOUGH), self.to_come].map(|bytes| bytes as u128);
+        new + new * to_come / read
+    }
 }
 
 impl Encoder {
@@ -75,15 +93,8 @@ impl Encoder {
     /// The same bytes under two ids.
     pub fn new(vocabulary: Vocabulary) -> Result<Self> {
         let table = TokenTable::new(&vocabulary)?;
-        let (boundaries, joins, is_much_to_come) = Default::default();
-        Ok(Self { vocabulary, table, boundaries, joins, is_much_to_come })
-    }
-
-    /// Says how much text is to come.
-    pub fn expect(&self, bytes: usize) {
-        if bytes / NEW_IN_BYTES >= self.vocabulary.len() {
-            self.is_much_to_come.store(true, Relaxed);
-        }
+        let (boundaries, joins) = Default::default();
+        Ok(Self { vocabulary, table, boundaries, joins })
     }
 
     /// The vocabulary.
@@ -118,12 +129,14 @@ impl Encoder {
     ) -> Result<()> {
         let mut start = start;
         for ends in ends.chunks(GROUP) {
+            let end = ends[ends.len() - 1];
+            scratch.advance(end - start);
             scratch.lookups.look_up(scratch.cache.hot(), text, start, ends);
             if !scratch.lookups.gaps().is_empty() {
                 self.fill_gaps(scratch, text, start, ends)?;
             }
             self.write(scratch, text, ids)?;
-            start = ends[ends.len() - 1];
+            start = end;
         }
         Ok(())
     }
@@ -180,8 +193,8 @@ impl Encoder {
 
     /// Merges the new words of a group, side by side where they are many, and remembers them.
     fn merge_new(&self, scratch: &mut Scratch, text: &[u8]) -> Result<()> {
-        scratch.merged += scratch.gaps.new_words().iter().map(|new| new.end - new.start).sum::<usize>();
-        let is_worth = self.is_much_to_come.load(Relaxed) || scratch.merged >= self.vocabulary.len();
+        scratch.new += scratch.gaps.new_words().iter().map(|new| new.end - new.start).sum::<usize>();
+        let is_worth = scratch.new_words() >= NEW_BYTES * self.vocabulary.len() as u128;
         let joins = if is_worth {
             Some(self.joins.get_or_init(|| Joins::of(&self.table, &self.vocabulary)))
         } else {
@@ -241,9 +254,20 @@ impl Encoder {
     /// # Errors
     /// A pretoken of more than 1 GiB.
     pub fn encode_raw(&self, scratch: &mut Scratch, pretoken: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
-        match self.table.get(&self.vocabulary, pretoken) {
+        let key = (pretoken.len() <= KEY_BYTES).then(|| Key::at(pretoken, 0, pretoken.len()));
+        if let Some(key) = key
+            && let (known, true) = scratch.cache.hot().get(key)
+        {
+            ids.extend_from_slice(&known[..known[INLINE_IDS] as usize]);
+            return Ok(());
+        }
+        let first = ids.len();
+        match self.token_id(pretoken) {
             Some(id) => ids.push(id),
             None => self.merge(scratch, pretoken, ids)?,
+        }
+        if let (Some(key), Some(entry)) = (key, counted(&ids[first..])) {
+            scratch.cache.put(key, &entry);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ pub use ends::Ends;
 
 use crate::digits::Digits;
 use crate::error::Result;
-use crate::utf8::{Stretch, Text, decode_at, stretches};
+use crate::utf8::{State, Stretch, Text, decode_at, stretches};
 
 /// A pattern, compiled, and the rule for digits that goes before it.
 pub struct Pretokenizer {
@@ -179,13 +179,18 @@ impl Pretokenizer {
         if matches!(self.engine, Engine::Regex(_)) || at == 0 || at >= text.len() {
             return false;
         }
+        // Most places are none: the cheapest question comes first.
+        let is_inside = text[at] & 0xC0 == 0x80;
+        let Some(start) = (at.saturating_sub(4)..at).rev().find(|&i| text[i] & 0xC0 != 0x80) else { return false };
         let classes = ClassTable::get();
-        let Some(before) = character_before(text, at) else { return false };
-        let Some(next) = text[at..(at + 4).min(text.len())].utf8_chunks().next().and_then(|c| c.valid().chars().next())
-        else {
+        if is_inside || classes.class(decode_at(text, start).0) & LETTER == 0 {
             return false;
-        };
-        classes.class(before) & LETTER != 0 && next != '\'' && classes.class(u32::from(next)) & (LETTER | MARK) == 0
+        }
+        let is_character = State::Boundary.advance_all(&text[start..at]) == State::Boundary;
+        let next =
+            text[at..(at + 4).min(text.len())].utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+        let is_apart = |next: char| next != '\'' && classes.class(u32::from(next)) & (LETTER | MARK) == 0;
+        is_character && next.is_some_and(is_apart)
     }
 }
 
@@ -196,10 +201,4 @@ pub enum Pieces<'a, 'e> {
     Invalid(&'a [u8]),
     /// Valid text, where the first pretoken begins in it, and where each ends.
     Valid(&'a [u8], usize, &'e [usize]),
-}
-
-/// The character that ends at byte `at`, if the bytes there are valid UTF-8.
-fn character_before(text: &[u8], at: usize) -> Option<u32> {
-    let start = (at.saturating_sub(4)..at).rev().find(|&i| text[i] & 0xC0 != 0x80)?;
-    std::str::from_utf8(&text[start..at]).ok().map(|_| decode_at(text, start).0)
 }

@@ -3,6 +3,7 @@
 use numpy::PyArrayMethods;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use super::Tokenizer;
@@ -18,17 +19,20 @@ impl Tokenizer {
         &self,
         py: Python<'py>,
         ids: &[TokenId],
-        errors: &str,
+        errors: &CStr,
         bytes: &mut Vec<u8>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Bound<'py, PyString>> {
         bytes.clear();
         py.detach(|| self.inner.decoder().decode(ids, bytes))?;
-        if errors == "replace"
-            && let Ok(text) = std::str::from_utf8(bytes)
-        {
-            return Ok(PyString::new(py, text).into_any());
-        }
-        PyBytes::new(py, bytes).call_method1("decode", ("utf-8", errors))
+        // No vector is longer than the greatest `isize`.
+        let length = bytes.len().cast_signed();
+        // SAFETY: the pointers are to `length` bytes and to a text that ends with 0, both of which outlive the call; what it
+        // gives is a `str` of our own, or null with an exception set, as `Bound::from_owned_ptr_or_err` asks.
+        let text = unsafe {
+            let text = pyo3::ffi::PyUnicode_DecodeUTF8(bytes.as_ptr().cast(), length, errors.as_ptr());
+            Bound::from_owned_ptr_or_err(py, text)?
+        };
+        Ok(text.cast_into()?)
     }
 }
 
@@ -36,8 +40,9 @@ impl Tokenizer {
 impl Tokenizer {
     /// The text of ids. `errors` says what to do with bytes that are not UTF-8, as in `bytes.decode`.
     #[pyo3(signature = (ids, errors="replace"))]
-    fn decode<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyAny>> {
-        self.decoded(py, &token_ids(ids, self.inner.vocab_size())?, errors, &mut Vec::new())
+    fn decode<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyString>> {
+        let errors = CString::new(errors)?;
+        self.decoded(py, &token_ids(ids, self.inner.vocab_size())?, &errors, &mut Vec::new())
     }
 
     /// The bytes of ids, exactly.
@@ -56,19 +61,19 @@ impl Tokenizer {
         batch: &Bound<'py, PyAny>,
         errors: &str,
     ) -> PyResult<Bound<'py, PyList>> {
-        let (texts, mut bytes) = (PyList::empty(py), Vec::new());
+        let (texts, errors, mut bytes) = (PyList::empty(py), CString::new(errors)?, Vec::new());
         if let Ok(batch) = batch.cast::<TokenBatch>() {
             let (ids, offsets) = batch.get().arrays(py);
             let (ids, offsets) = (ids.try_readonly()?, offsets.try_readonly()?);
             let (ids, offsets) = (ids.as_slice()?, offsets.as_slice()?);
             for ends in offsets.windows(2) {
                 let (start, end) = (usize::try_from(ends[0])?, usize::try_from(ends[1])?);
-                texts.append(self.decoded(py, &ids[start..end], errors, &mut bytes)?)?;
+                texts.append(self.decoded(py, &ids[start..end], &errors, &mut bytes)?)?;
             }
             return Ok(texts);
         }
         for ids in batch.try_iter()? {
-            texts.append(self.decoded(py, &token_ids(&ids?, self.inner.vocab_size())?, errors, &mut bytes)?)?;
+            texts.append(self.decoded(py, &token_ids(&ids?, self.inner.vocab_size())?, &errors, &mut bytes)?)?;
         }
         Ok(texts)
     }
