@@ -1,29 +1,43 @@
 //! Large tables of machine words that start at a cache line and, on Linux, sit in huge pages: a random look into a few
 //! megabytes of small pages misses the address cache as often as the data cache.
 
+use std::sync::atomic::AtomicU64;
+
 /// Words of a cache line.
 pub const LINE: usize = 8;
 const HUGE_PAGE: usize = 2 << 20;
 /// From here on a table is worth huge pages of its own.
 const LARGE: usize = 512 << 10;
 
+/// What a table may be of.
+///
+/// # Safety
+/// All bits zero are a value of the type.
+pub unsafe trait Word: Sized {}
+// SAFETY: 0.
+unsafe impl Word for u64 {}
+// SAFETY: 0, an atomic having the bits of what is in it.
+unsafe impl Word for AtomicU64 {}
+
 /// A zeroed table. Its memory is taken when first written, not when made.
-pub struct Words {
-    all: Vec<u64>,
+pub struct Words<W = u64> {
+    all: Box<[W]>,
     /// Where the first cache line (or huge page) begins.
     offset: usize,
     len: usize,
 }
 
-impl Words {
+impl<W: Word> Words<W> {
     /// `len` words of zero.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let bytes = len * size_of::<u64>();
-        let align = if bytes >= LARGE { HUGE_PAGE } else { LINE * size_of::<u64>() };
+        let bytes = len * size_of::<W>();
+        let align = if bytes >= LARGE { HUGE_PAGE } else { LINE * size_of::<W>() };
         // Whole huge pages: what is not written takes no memory before the kernel gives one.
-        let room = if bytes >= LARGE { bytes.next_multiple_of(HUGE_PAGE) / size_of::<u64>() } else { len };
-        let all = vec![0u64; room + align / size_of::<u64>()];
+        let room = if bytes >= LARGE { bytes.next_multiple_of(HUGE_PAGE) / size_of::<W>() } else { len };
+        let all = Box::new_zeroed_slice(room + align / size_of::<W>());
+        // SAFETY: all bits are zero, which is a value of every `Word`.
+        let all: Box<[W]> = unsafe { all.assume_init() };
         let offset = all.as_ptr().align_offset(align);
         let table = Self { offset: if offset > all.len() - len { 0 } else { offset }, all, len };
         if bytes >= LARGE {
@@ -35,26 +49,26 @@ impl Words {
     /// The words.
     #[inline(always)]
     #[must_use]
-    pub fn get(&self) -> &[u64] {
+    pub fn get(&self) -> &[W] {
         &self.all[self.offset..self.offset + self.len]
     }
 
     /// The same as whole cache lines.
     #[inline(always)]
     #[must_use]
-    pub fn lines(&self) -> &[[u64; LINE]] {
+    pub fn lines(&self) -> &[[W; LINE]] {
         self.get().as_chunks().0
     }
 
     /// The same as whole cache lines, to write.
     #[inline(always)]
-    pub fn lines_mut(&mut self) -> &mut [[u64; LINE]] {
+    pub fn lines_mut(&mut self) -> &mut [[W; LINE]] {
         self.get_mut().as_chunks_mut().0
     }
 
     /// The words, to write.
     #[inline(always)]
-    pub fn get_mut(&mut self) -> &mut [u64] {
+    pub fn get_mut(&mut self) -> &mut [W] {
         &mut self.all[self.offset..self.offset + self.len]
     }
 }

@@ -30,7 +30,6 @@ pub struct Tokenizer {
 }
 
 /// What one thread needs to tokenize.
-#[derive(Default)]
 pub struct Work {
     scratch: Scratch,
     regex: RegexCache,
@@ -149,7 +148,9 @@ impl Tokenizer {
     /// A working memory from those idle, or a new one.
     #[must_use]
     pub fn take_work(&self) -> Box<Work> {
-        self.idle.try_lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default()
+        let idle = self.idle.try_lock().ok().and_then(|mut idle| idle.pop());
+        let (regex, ends) = Default::default();
+        idle.unwrap_or_else(|| Box::new(Work { scratch: self.encoder.scratch(), regex, ends }))
     }
 
     /// Keeps a working memory for the next call.

@@ -307,10 +307,10 @@ def _warn_if_smaller(tok: Tokenizer, vocab_size: int) -> None:
 
 
 def set_memo_size(size: str | int) -> None:
-    """Sets how much memory a thread may take to remember what merging gave: 37 MiB unless set.
+    """Sets how much memory a tokenizer may take to remember what merging gave: 37 MiB unless set.
 
-    It is taken as it fills. Text that is read again and again is encoded fastest where all its different words fit, 30 to
-    60 bytes each. Tokenizers and threads that have encoded before keep the size that they began with.
+    It is taken as it fills, and all threads share it. Text that is read again and again is encoded fastest where all its
+    different words fit, 30 to 60 bytes each. Tokenizers that have encoded before keep the size that they began with.
 
     Args:
         size: bytes, or a text such as `"64MiB"`; 1 MiB to 2 GiB.

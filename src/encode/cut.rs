@@ -5,9 +5,9 @@
 //! character's. Those byte strings of every token are kept in a small filter (64 KiB): a false positive only
 //! forgoes a cut. Two ASCII characters are never cut: in their scripts nearly every pair occurs.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use super::made::Made;
 use super::merge::SHORT;
 use crate::vocab::Vocabulary;
 
@@ -137,7 +137,7 @@ impl Boundaries {
 /// Made when half as many bytes have come that are worth cutting as pay for reading every token: for many texts there are few.
 #[derive(Default)]
 pub struct LazyBoundaries {
-    made: OnceLock<Boundaries>,
+    made: Made<Boundaries>,
     /// Bytes that were worth cutting so far.
     come: AtomicUsize,
 }
@@ -153,7 +153,7 @@ impl LazyBoundaries {
     #[cold]
     fn make(&self, vocabulary: &Vocabulary, bytes: usize) -> Option<&Boundaries> {
         let come = bytes + self.come.fetch_add(bytes, Relaxed);
-        (come >= vocabulary.len() / 2).then(|| self.made.get_or_init(|| Boundaries::new(vocabulary)))
+        if come >= vocabulary.len() / 2 { self.made.make(|| Boundaries::new(vocabulary)) } else { None }
     }
 }
 

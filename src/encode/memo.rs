@@ -1,11 +1,18 @@
-//! What was merged before: a bounded memory that one thread owns, at most 37 MiB unless set otherwise, taken as it
+//! What was merged before: a bounded memory that all threads share, at most 37 MiB unless set otherwise, taken as it
 //! fills. Merging costs more than fetching two lines from far away.
 //!
 //! Records stand one behind another in a ring, the oldest being written over: text and ids, no byte more. An index of
 //! cache lines says where the record of a hash is; it may be wrong, so a record is compared with the text.
+//!
+//! Nobody waits for anybody. The ring is made of blocks; a thread that remembers something has one to itself, its [`Pen`]'s,
+//! and takes the next when that is full. Whoever reads a record asks behind it whether its block still is what it was: if another
+//! thread has taken it meanwhile, what was read is forgotten (a seqlock; see Boehm, "Can seqlocks get along with programming
+//! language memory models?", 2012).
 
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicU64, fence};
 
 use crate::error::{Error, Result};
 use crate::ids::{THIRD_BITS, TokenId};
@@ -27,27 +34,42 @@ static SIZE: AtomicU64 = AtomicU64::new(37 << 20);
 pub fn set_size(bytes: u64) -> Result<()> {
     if !SIZES.contains(&bytes) {
         let (least, most) = (SIZES.start() >> 20, SIZES.end() >> 20);
-        return Err(Error::Argument(format!("a memo of {bytes} bytes a thread: give {least} MiB to {most} MiB")));
+        return Err(Error::Argument(format!("a memo of {bytes} bytes: give {least} MiB to {most} MiB")));
     }
     SIZE.store(bytes, Relaxed);
     Ok(())
 }
 
-/// Where a record may be: the number of its first word among all that were ever written, plus 1. 0 is none.
-pub type Place = u32;
+/// Where a record may be: the number of its first word among all that were ever given out. 0 is none.
+pub type Place = u64;
+
+/// The upper bits of an entry of the index are of the hash, the others a place.
+const PLACE_BITS: u32 = 44;
+const PLACE: u64 = (1 << PLACE_BITS) - 1;
+/// Words of a block: many records, and few words that one behind another leaves empty.
+const BLOCK_BITS: u32 = 12;
+const BLOCK: u64 = 1 << BLOCK_BITS;
+/// Blocks are numbered with 32 bits. These are 128 TiB of records; then nothing is remembered any more.
+const BLOCKS: u64 = 1 << (PLACE_BITS - BLOCK_BITS);
+/// Blocks that a thread asks for, one behind another, while others have them.
+const PATIENCE: usize = 4;
+
+/// What is known of a block: the number it has among all that were ever given out, times two, plus 1 while a thread writes it.
+const IS_TAKEN: u64 = 1;
+/// No block has this number, and no thread writes it.
+const NEVER: u64 = BLOCKS << 1;
 
 /// The memory.
 pub struct Memo {
-    /// `tag << 32 | place`, the newest of a line first. 0 is free.
-    index: Words,
+    /// `part of the hash << 44 | place`, the newest of a line first. 0 is free.
+    index: Words<AtomicU64>,
+    shift: u32,
     /// Records: length in the first byte, number of ids in the second, then the text, zero padded to whole words, then the ids,
     /// three to a word.
-    ring: Words,
-    /// Words ever written; those before the last ring are gone.
-    written: u64,
-    /// Words of the ring.
-    size: u32,
-    shift: u32,
+    ring: Words<AtomicU64>,
+    blocks: Box<[AtomicU64]>,
+    /// Number of the next block that is given out.
+    next: AtomicU64,
 }
 
 impl Default for Memo {
@@ -62,35 +84,40 @@ impl Memo {
     pub fn new(bytes: u64) -> Self {
         let line_bytes = (LINE * size_of::<u64>()) as u64;
         let index_bits = (bytes / 4 / line_bytes).max(2).ilog2();
-        let size = ((bytes - (line_bytes << index_bits)) / size_of::<u64>() as u64) as u32;
+        let blocks = (bytes - (line_bytes << index_bits)) / size_of::<u64>() as u64 / BLOCK;
         Self {
             index: Words::new(LINE << index_bits),
-            ring: Words::new(size as usize),
-            written: 0,
-            size,
             shift: 64 - index_bits,
+            ring: Words::new((blocks * BLOCK) as usize),
+            blocks: (0..blocks).map(|_| AtomicU64::new(NEVER)).collect(),
+            next: AtomicU64::new(1),
         }
     }
 
     #[inline(always)]
-    fn line(&self, hash: u64) -> usize {
-        (hash >> self.shift) as usize
+    fn line(&self, hash: u64) -> &[AtomicU64; LINE] {
+        &self.index.lines()[(hash >> self.shift) as usize]
     }
 
     /// Fetches the line of a hash ahead of time.
     #[inline(always)]
     pub fn prefetch(&self, hash: u64) {
-        prefetch(&self.index.lines()[self.line(hash)]);
+        prefetch(self.line(hash));
     }
 
     /// Where a text of this hash may stand.
     #[inline(always)]
     #[must_use]
     pub fn find(&self, hash: u64) -> Place {
-        let tag = hash as u32;
-        let line = &self.index.lines()[self.line(hash)];
+        let tag = tag(hash);
         // All eight without a branch between them, the newest last.
-        line.iter().rev().fold(0, |place, &entry| if (entry >> 32) as u32 == tag { entry as u32 } else { place })
+        let place = self.line(hash).iter().rev().fold(0, |place, entry| {
+            let differs = entry.load(Relaxed) ^ tag;
+            if differs <= PLACE { differs } else { place }
+        });
+        // What was written before the entry was is seen by what is read from now on.
+        fence(Acquire);
+        place
     }
 
     /// Fetches a record ahead of time.
@@ -99,42 +126,97 @@ impl Memo {
         prefetch(&self.ring.get()[self.word(place)]);
     }
 
+    /// Which block of the ring those of this number are.
+    #[inline(always)]
+    fn block(&self, number: u64) -> usize {
+        // 32 bits are divided faster than 64.
+        (number as u32 % self.blocks.len() as u32) as usize
+    }
+
     #[inline(always)]
     fn word(&self, place: Place) -> usize {
-        (place.wrapping_sub(1) % self.size) as usize
+        self.block(place >> BLOCK_BITS) << BLOCK_BITS | (place & (BLOCK - 1)) as usize
     }
 
     /// Appends the ids of `text[start..end]` if its record is at `place`.
     #[inline]
     pub fn read(&self, place: Place, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
-        // Written over since, or found before everything was forgotten: what stands there now could look like anything.
-        let first = u64::from(place).wrapping_sub(1);
-        let is_there = first < self.written && first + u64::from(self.size) >= self.written;
-        if !is_there || end - start > LONGEST {
+        if place == 0 || end - start > LONGEST {
             return false;
         }
-        let record = &self.ring.get()[self.word(place)..];
-        let mut differs = (record[0] ^ head(text, start, end)) & !COUNT;
+        let (before, number) = (ids.len(), place >> BLOCK_BITS);
+        let block = &self.blocks[self.block(number)];
+        if !self.read_record(self.word(place), text, start, end, ids) {
+            return false;
+        }
+        // If a word was read that is of a later block, that block's number is seen here.
+        fence(Acquire);
+        let is_there = block.load(Relaxed) >> 1 == number;
+        if !is_there {
+            ids.truncate(before);
+        }
+        is_there
+    }
+
+    /// The same for the record at a word of the ring, whatever stands there.
+    #[inline(always)]
+    fn read_record(&self, first: usize, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
+        let Some((record, words)) = self.ring.get()[first..].split_first() else { return false };
+        let record = record.load(Relaxed);
+        let mut differs = (record ^ head(text, start, end)) & !COUNT;
         let mut at = start + HEAD_BYTES;
-        let mut words = &record[1..];
+        let mut words = words.iter();
         while at < end && differs == 0 {
-            differs = words[0] ^ word(text, at, end);
-            words = &words[1..];
+            differs = words.next().map_or(0, |word| word.load(Relaxed)) ^ word(text, at, end);
             at += 8;
         }
         if differs != 0 {
             return false;
         }
-        let count = (record[0] >> 8 & 0xFF) as usize;
+        let count = (record >> 8 & 0xFF) as usize;
         let length = ids.len() + count;
-        if let (0..=9, Some([a, b, c])) = (count, words.first_chunk()) {
+        match words.as_slice().first_chunk::<3>() {
             // Always nine: how many they are is what the processor cannot predict.
-            ids.extend_from_slice([unpack(*a), unpack(*b), unpack(*c)].as_flattened());
-        } else {
-            ids.extend(words[..count.div_ceil(IDS_A_WORD)].iter().flat_map(|&word| unpack(word)));
+            Some(nine) if count <= 9 => ids.extend_from_slice(nine.each_ref().map(ids_of).as_flattened()),
+            _ => ids.extend(words.as_slice().iter().take(count.div_ceil(IDS_A_WORD)).flat_map(ids_of)),
         }
         ids.truncate(length);
         true
+    }
+
+    /// Says where a text of this hash stands; what the line says already moves on by one. Threads that do so at once may
+    /// lose an entry or have one twice.
+    fn note(&self, hash: u64, place: Place) {
+        let line = self.line(hash);
+        let known = line.each_ref().map(|entry| entry.load(Acquire));
+        // Whoever finds a place sees the record.
+        for (entry, known) in line[1..].iter().zip(known) {
+            entry.store(known, Release);
+        }
+        line[0].store(tag(hash) | place, Release);
+    }
+}
+
+/// What one thread remembers with.
+pub struct Pen {
+    memo: Arc<Memo>,
+    /// Place of the next record, and of the first word behind the block.
+    next: Place,
+    end: Place,
+}
+
+impl Pen {
+    /// One that has no block yet.
+    #[must_use]
+    pub fn new(memo: Arc<Memo>) -> Self {
+        Self { memo, next: 0, end: 0 }
+    }
+
+    /// What it writes to.
+    #[inline(always)]
+    #[must_use]
+    pub fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     /// Remembers the ids of `text[start..end]`, if that has at most [`LONGEST`] bytes and they are at most 21 bits long, as those
@@ -145,33 +227,66 @@ impl Memo {
         if end - start > LONGEST || ids.iter().any(|id| id >> ID_BITS != 0) {
             return;
         }
-        let size = u64::from(self.size);
-        // Places are numbered with 32 bits: before these run out, everything is forgotten.
-        if self.written + 2 * size > u64::from(u32::MAX) {
-            self.index.get_mut().fill(0);
-            self.written = 0;
+        if self.next + words as u64 > self.end && !self.turn() {
+            return;
         }
-        // A record does not go around the end.
-        if self.written % size + words as u64 > size {
-            self.written = self.written.next_multiple_of(size);
+        let first = self.memo.word(self.next);
+        let record = &self.memo.ring.get()[first..first + words];
+        record[0].store(head(text, start, end) | (ids.len() as u64) << 8, Relaxed);
+        for (i, slot) in record[1..key_words].iter().enumerate() {
+            slot.store(word(text, start + HEAD_BYTES + 8 * i, end), Relaxed);
         }
-        let place = (self.written + 1) as Place;
-        let first = self.word(place);
-        let record = &mut self.ring.get_mut()[first..first + words];
-        record[0] = head(text, start, end) | (ids.len() as u64) << 8;
-        for (i, slot) in record[1..key_words].iter_mut().enumerate() {
-            *slot = word(text, start + HEAD_BYTES + 8 * i, end);
+        for (slot, ids) in record[key_words..].iter().zip(ids.chunks(IDS_A_WORD)) {
+            slot.store(ids.iter().rev().fold(0, |word, &id| word << ID_BITS | u64::from(id)), Relaxed);
         }
-        for (slot, ids) in record[key_words..].iter_mut().zip(ids.chunks(IDS_A_WORD)) {
-            *slot = ids.iter().rev().fold(0, |word, &id| word << ID_BITS | u64::from(id));
-        }
-        self.written += words as u64;
-        let line = self.line(hash);
-        let line = &mut self.index.lines_mut()[line];
-        let [newest @ .., _] = *line;
-        line[1..].copy_from_slice(&newest);
-        line[0] = hash << 32 | u64::from(place);
+        self.memo.note(hash, self.next);
+        self.next += words as u64;
     }
+
+    /// Gives the block back and takes another; `false` if none can be had.
+    #[cold]
+    fn turn(&mut self) -> bool {
+        self.give_back();
+        let memo = &*self.memo;
+        for _ in 0..PATIENCE {
+            let number = memo.next.fetch_add(1, Relaxed);
+            if number >= BLOCKS {
+                return false;
+            }
+            let block = &memo.blocks[memo.block(number)];
+            let before = block.load(Relaxed);
+            // Behind all that whoever had it before has written.
+            if before & IS_TAKEN == 0
+                && block.compare_exchange(before, number << 1 | IS_TAKEN, Acquire, Relaxed).is_ok()
+            {
+                // Whoever reads a word that is written from now on sees the number when asking for it behind that.
+                fence(Release);
+                (self.next, self.end) = (number << BLOCK_BITS, (number + 1) << BLOCK_BITS);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn give_back(&mut self) {
+        if self.end > 0 {
+            let number = (self.end >> BLOCK_BITS) - 1;
+            self.memo.blocks[self.memo.block(number)].store(number << 1, Release);
+        }
+        (self.next, self.end) = (0, 0);
+    }
+}
+
+impl Drop for Pen {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// The bits of a hash that stand in an entry: the line is chosen by others. Never 0, so that what is free is of no hash.
+#[inline(always)]
+fn tag(hash: u64) -> u64 {
+    1 << 63 | hash << PLACE_BITS
 }
 
 const ID_BITS: u32 = THIRD_BITS;
@@ -179,7 +294,8 @@ const IDS_A_WORD: usize = 3;
 
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation)]
-fn unpack(word: u64) -> [TokenId; IDS_A_WORD] {
+fn ids_of(word: &AtomicU64) -> [TokenId; IDS_A_WORD] {
+    let word = word.load(Relaxed);
     [0, ID_BITS, 2 * ID_BITS].map(|shift| (word >> shift) as TokenId & ((1 << ID_BITS) - 1))
 }
 

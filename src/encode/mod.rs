@@ -14,12 +14,13 @@ pub mod joins;
 pub mod key;
 pub mod lanes;
 pub mod lookups;
+mod made;
 pub mod memo;
 pub mod merge;
 pub mod sure;
 pub mod table;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use cache::{Cache, INLINE_IDS, counted};
 use crowd::{Crowd, Tables};
@@ -28,7 +29,8 @@ use gaps::{Gaps, New, Unknown};
 use joins::Joins;
 use key::{KEY_BYTES, Key};
 use lookups::{GROUP, Lookups, append};
-use memo::Memo;
+use made::Made;
+use memo::{Memo, Pen};
 use table::TokenTable;
 
 use crate::error::{Error, Result};
@@ -50,14 +52,14 @@ pub struct Encoder {
     table: TokenTable,
     boundaries: LazyBoundaries,
     /// Made when they pay; `None` for a vocabulary with too high ids.
-    joins: OnceLock<Option<Joins>>,
+    joins: Made<Option<Joins>>,
+    memo: OnceLock<Arc<Memo>>,
 }
 
 /// What one thread needs to encode.
-#[derive(Default)]
 pub struct Scratch {
     cache: Cache,
-    memo: Memo,
+    pen: Pen,
     long: merge::LongMerge,
     lookups: Lookups,
     gaps: Gaps,
@@ -93,8 +95,16 @@ impl Encoder {
     /// The same bytes under two ids.
     pub fn new(vocabulary: Vocabulary) -> Result<Self> {
         let table = TokenTable::new(&vocabulary)?;
-        let (boundaries, joins) = Default::default();
-        Ok(Self { vocabulary, table, boundaries, joins })
+        let (boundaries, joins, memo) = Default::default();
+        Ok(Self { vocabulary, table, boundaries, joins, memo })
+    }
+
+    /// What a thread needs to encode; all of them share one memory of what was merged before.
+    #[must_use]
+    pub fn scratch(&self) -> Scratch {
+        let pen = Pen::new(Arc::clone(self.memo.get_or_init(Arc::default)));
+        let (cache, long, lookups, gaps, crowd) = Default::default();
+        Scratch { cache, pen, long, lookups, gaps, crowd, read: 0, new: 0, to_come: 0 }
     }
 
     /// The vocabulary.
@@ -143,8 +153,8 @@ impl Encoder {
 
     /// Finds the ids of the pretokens of a group that are not among those that come often.
     fn fill_gaps(&self, scratch: &mut Scratch, text: &[u8], start: usize, ends: &[usize]) -> Result<()> {
-        let Scratch { lookups, gaps, memo, .. } = scratch;
-        gaps.take(lookups, &self.table, memo, text, start, ends);
+        let Scratch { lookups, gaps, pen, .. } = scratch;
+        gaps.take(lookups, &self.table, pen.memo(), text, start, ends);
         for number in 0..gaps.count() {
             self.fill(scratch, text, number);
         }
@@ -157,7 +167,7 @@ impl Encoder {
 
     /// Finds the ids of one gap, or leaves it as a new word.
     fn fill(&self, scratch: &mut Scratch, text: &[u8], number: usize) {
-        let Scratch { gaps, memo, cache, .. } = scratch;
+        let Scratch { gaps, pen, cache, .. } = scratch;
         let Unknown { start, end, hash, place, may_be_token, .. } = gaps.unknown(number);
         let pretoken = &text[start..end];
         let first = gaps.ids.len();
@@ -173,7 +183,7 @@ impl Encoder {
             }
         }
         let is_short = pretoken.len() <= KEY_BYTES;
-        if memo.read(place, text, start, end, &mut gaps.ids) {
+        if pen.memo().read(place, text, start, end, &mut gaps.ids) {
             gaps.answer(number, first);
             if is_short && let Some(entry) = counted(&gaps.ids[first..]) {
                 cache.put(Key::at(text, start, end - start), &entry);
@@ -185,7 +195,7 @@ impl Encoder {
         if id != TokenId::MAX {
             gaps.ids.push(id);
             gaps.answer(number, first);
-            memo.put(hash, text, start, end, &[id]);
+            pen.put(hash, text, start, end, &[id]);
         } else if pretoken.len() <= memo::LONGEST {
             gaps.leave_new(number, text);
         }
@@ -195,11 +205,8 @@ impl Encoder {
     fn merge_new(&self, scratch: &mut Scratch, text: &[u8]) -> Result<()> {
         scratch.new += scratch.gaps.new_words().iter().map(|new| new.end - new.start).sum::<usize>();
         let is_worth = scratch.new_words() >= NEW_BYTES * self.vocabulary.len() as u128;
-        let joins = if is_worth {
-            Some(self.joins.get_or_init(|| Joins::of(&self.table, &self.vocabulary)))
-        } else {
-            self.joins.get()
-        };
+        let make = || self.joins.make(|| Joins::of(&self.table, &self.vocabulary));
+        let joins = self.joins.get().or_else(|| if is_worth { make() } else { None });
         let is_crowd = if let Some(Some(joins)) = joins {
             let (table, vocabulary, boundaries) = (&self.table, &self.vocabulary, &self.boundaries);
             let words = scratch.gaps.new_words().iter().map(|new| (new.start, new.end));
@@ -216,7 +223,7 @@ impl Encoder {
                 self.encode_in_pieces(scratch, text, start, end, &mut ids)?;
             }
             scratch.gaps.answer_new(number, first, ids.len());
-            scratch.memo.put(hash, text, start, end, &ids[first..]);
+            scratch.pen.put(hash, text, start, end, &ids[first..]);
             if end - start <= KEY_BYTES
                 && let Some(entry) = counted(&ids[first..])
             {
@@ -316,12 +323,12 @@ impl Encoder {
     /// For each token that merging forms, the two tokens it is joined from last, in order of id. Single bytes are left out.
     #[must_use]
     pub fn canonical_splits(&self) -> Vec<Pair> {
-        let mut scratch = Scratch::default();
+        let mut long = merge::LongMerge::default();
         let mut parts = Vec::new();
         let mut splits = Vec::with_capacity(self.vocabulary.len());
         for (id, token) in self.vocabulary.iter().filter(|t| t.1.len() > 1) {
             parts.clear();
-            merge::below(&self.table, &self.vocabulary, token, id, &mut scratch.long, &mut parts);
+            merge::below(&self.table, &self.vocabulary, token, id, &mut long, &mut parts);
             if let [left, right] = *parts {
                 splits.push(Pair { left, right });
             }

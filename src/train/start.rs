@@ -11,7 +11,7 @@ use std::borrow::Borrow;
 
 use super::{Changes, OnMerge, Options, Pairs, Tokens, Trainer, Words};
 use crate::count::table::CountTable;
-use crate::encode::{Encoder, Scratch};
+use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::ids::{BYTE_ORDER, Pair, TokenId};
 use crate::tokenizer::Tokenizer;
@@ -73,7 +73,7 @@ impl Trainer {
         }
         let named: Vec<(TokenId, &[u8])> = self.tokens.iter().filter(|token| !token.1.is_empty()).collect();
         let encoder = Encoder::new(Vocabulary::new(&named)?)?;
-        let mut scratch = Scratch::default();
+        let mut scratch = encoder.scratch();
         Words::new(counts, |text, symbols| encoder.encode_raw(&mut scratch, text, symbols))
     }
 }

@@ -1,9 +1,11 @@
 //! What was merged before, beside a map that forgets nothing.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bpetok::encode::key::hash_bytes;
-use bpetok::encode::memo::{LONGEST, Memo};
+use bpetok::encode::memo::{LONGEST, Memo, Pen};
 
 /// Numbers without a pattern.
 fn numbers() -> impl FnMut() -> u64 {
@@ -14,15 +16,23 @@ fn numbers() -> impl FnMut() -> u64 {
     }
 }
 
+fn pen(bytes: u64) -> Pen {
+    Pen::new(Arc::new(Memo::new(bytes)))
+}
+
+fn read(pen: &Pen, hash: u64, text: &[u8], start: usize, end: usize, ids: &mut Vec<u32>) -> bool {
+    pen.memo().read(pen.memo().find(hash), text, start, end, ids)
+}
+
 #[test]
 fn the_ring_is_written_over_and_never_lies() {
     // 200,000 records of 600 bytes on average: the ring goes around many times, and its end is hit within a record.
     for size in [1 << 20, 7 << 20, 42 << 20] {
-        goes_around(&mut Memo::new(size), size as usize);
+        goes_around(&mut pen(size), size as usize);
     }
 }
 
-fn goes_around(memo: &mut Memo, size: usize) {
+fn goes_around(memo: &mut Pen, size: usize) {
     let mut next = numbers();
     let mut all: Vec<(Vec<u8>, u64, Vec<u32>)> = Vec::new();
     let (mut hits, mut recent_hits) = (0, 0);
@@ -30,10 +40,10 @@ fn goes_around(memo: &mut Memo, size: usize) {
         let length = 1 + next() as usize % LONGEST;
         // Few letters and hashes of 20 bits: texts share lines, tags and beginnings.
         let text: Vec<u8> = (0..length).map(|_| b'a' + (next() % 2) as u8).collect();
-        let hash = (hash_bytes(&text) >> 44) << 44 | (hash_bytes(&text) & 1);
+        let hash = (hash_bytes(&text) >> 44) << 44 | (hash_bytes(&text) & 15);
         let ids: Vec<u32> = (0..=next() as usize % length).map(|i| round ^ i as u32).collect();
         let mut found = Vec::new();
-        if !memo.read(memo.find(hash), &text, 0, length, &mut found) {
+        if !read(memo, hash, &text, 0, length, &mut found) {
             memo.put(hash, &text, 0, length, &ids);
             all.push((text, hash, ids));
         }
@@ -46,7 +56,7 @@ fn goes_around(memo: &mut Memo, size: usize) {
         // The text stands inside a longer one: what follows it must not count.
         let longer = [b"ab".as_slice(), text, b"abababab"].concat();
         let mut found = vec![7];
-        if memo.read(memo.find(*hash), &longer, 2, 2 + text.len(), &mut found) {
+        if read(memo, *hash, &longer, 2, 2 + text.len(), &mut found) {
             assert_eq!(found[1..], *last[text.as_slice()]);
             hits += 1;
             recent_hits += usize::from(number + 1000 > all.len());
@@ -61,42 +71,112 @@ fn goes_around(memo: &mut Memo, size: usize) {
 
 #[test]
 fn too_long_a_text_is_not_kept_and_not_mistaken() {
-    let mut memo = Memo::default();
+    let mut memo = pen(37 << 20);
     let long = vec![b'a'; 70_000];
     memo.put(5, &long, 0, 300, &[1, 2]);
-    assert_eq!(memo.find(5), 0);
+    assert_eq!(memo.memo().find(5), 0);
     memo.put(5, &long, 0, LONGEST, &[3]);
     for length in [LONGEST + 1, 256 + LONGEST, 65_536 + LONGEST] {
-        assert!(!memo.read(memo.find(5), &long, 0, length, &mut Vec::new()), "{length}");
+        assert!(!read(&memo, 5, &long, 0, length, &mut Vec::new()), "{length}");
     }
     let mut ids = Vec::new();
-    assert!(memo.read(memo.find(5), &long, 0, LONGEST, &mut ids));
+    assert!(read(&memo, 5, &long, 0, LONGEST, &mut ids));
     assert_eq!(ids, [3]);
 }
 
 #[test]
-fn a_place_from_before_everything_was_forgotten_is_none() {
+fn a_place_that_was_given_out_again_is_none() {
     let bytes = 1 << 20;
-    let mut memo = Memo::new(bytes);
+    let mut memo = pen(bytes);
     memo.put(5, b"some text", 0, 9, &[1, 2]);
-    let place = memo.find(5);
-    assert!(memo.read(place, b"some text", 0, 9, &mut Vec::new()));
+    let place = memo.memo().find(5);
+    assert!(memo.memo().read(place, b"some text", 0, 9, &mut Vec::new()));
     // The same word of the ring, numbered as a later lap, for every size that the ring could have.
-    for lap in 1..=bytes as u32 / 8 {
-        assert!(!memo.read(place + lap, b"some text", 0, 9, &mut Vec::new()), "{lap}");
+    for lap in 1..=bytes / 8 {
+        assert!(!memo.memo().read(place + lap, b"some text", 0, 9, &mut Vec::new()), "{lap}");
     }
+}
+
+#[test]
+fn a_block_is_written_by_one_pen_at_a_time_and_goes_back_when_it_is_dropped() {
+    // 24 blocks in the ring of a mebibyte.
+    let memo = Arc::new(Memo::new(1 << 20));
+    let put = |number: u64| {
+        let (mut pen, hash) = (Pen::new(Arc::clone(&memo)), number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        pen.put(hash, &number.to_le_bytes(), 0, 8, &[number as u32]);
+        (pen, hash)
+    };
+    let is_there = |number: u64, hash| memo.read(memo.find(hash), &number.to_le_bytes(), 0, 8, &mut Vec::new());
+    let pens: Vec<_> = (0..24).map(put).collect();
+    for (number, (_, hash)) in (0..).zip(&pens) {
+        assert!(is_there(number, *hash));
+    }
+    let (late, hash) = put(24);
+    assert!(!is_there(24, hash), "no block was left");
+    drop((pens, late));
+    for number in 25..1000 {
+        let (_pen, hash) = put(number);
+        assert!(is_there(number, hash));
+    }
+}
+
+#[test]
+fn threads_that_write_over_each_other_never_read_a_lie() {
+    // The ring of a mebibyte goes around every few milliseconds. A text says which ids it has, so that a reader knows.
+    let memo = Arc::new(Memo::new(1 << 20));
+    let (is_over, hits, written) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
+    let of = |seed: u64| {
+        let word = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 8;
+        let length = 1 + (word >> 20) as usize % 60;
+        let text: Vec<u8> = (0..length).map(|i| (word >> (i % 7 * 8)) as u8 ^ i as u8).collect();
+        let hash = hash_bytes(&text);
+        let ids: Vec<u32> = (0..=length / 2).map(|i| ((hash as u32 >> 11) ^ i as u32) & 0x1F_FFFF).collect();
+        (hash, text, ids)
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (memo, is_over, hits, written) = (&memo, &is_over, &hits, &written);
+            scope.spawn(move || {
+                let (mut pen, mut next, mut found) = (Pen::new(Arc::clone(memo)), numbers(), Vec::new());
+                for round in 0.. {
+                    if is_over.load(Relaxed) {
+                        return;
+                    }
+                    // Now new ones, now those of the others that may just be written over.
+                    let seed = if next().is_multiple_of(2) {
+                        written.fetch_add(1, Relaxed)
+                    } else {
+                        written.load(Relaxed).saturating_sub(next() % 20_000)
+                    };
+                    let (hash, text, ids) = of(seed);
+                    found.clear();
+                    if pen.memo().read(pen.memo().find(hash), &text, 0, text.len(), &mut found) {
+                        assert_eq!(found, ids);
+                        hits.fetch_add(1, Relaxed);
+                    } else {
+                        pen.put(hash, &text, 0, text.len(), &ids);
+                    }
+                    if round == 1_000_000 {
+                        is_over.store(true, Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let (hits, written) = (hits.into_inner(), written.into_inner());
+    assert!(hits > 100_000 && written > 200_000, "{hits} hits, {written} written");
 }
 
 /// Three ids share a word: what does not fit is not kept, rather than cut off.
 #[test]
 fn ids_of_21_bits_are_kept_and_longer_ones_are_not() {
-    let mut memo = Memo::new(1 << 20);
+    let mut memo = pen(1 << 20);
     let text = b"one two";
     for (number, (ids, is_kept)) in [([1, (1 << 21) - 1, 2], true), ([1, 1 << 21, 2], false)].into_iter().enumerate() {
         let hash = hash_bytes(&[number as u8]);
         memo.put(hash, text, 0, text.len(), &ids);
         let mut found = Vec::new();
-        assert_eq!(memo.read(memo.find(hash), text, 0, text.len(), &mut found), is_kept);
+        assert_eq!(read(&memo, hash, text, 0, text.len(), &mut found), is_kept);
         assert_eq!(found, if is_kept { ids.to_vec() } else { vec![] });
     }
 }
