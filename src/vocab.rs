@@ -23,37 +23,39 @@ impl Vocabulary {
     /// # Errors
     /// No tokens, an empty token, an id given twice or above the limit, a single byte without a token.
     pub fn new(tokens: &[(TokenId, &[u8])]) -> Result<Self> {
-        let highest = tokens.iter().map(|t| t.0).max().ok_or(Error::EmptyVocabulary)?;
+        let sorted;
+        let tokens = if tokens.is_sorted_by(|a, b| a.0 < b.0) {
+            tokens
+        } else {
+            let mut copy = tokens.to_vec();
+            copy.sort_by_key(|token| token.0);
+            sorted = copy;
+            &sorted
+        };
+        let highest = tokens.last().ok_or(Error::EmptyVocabulary)?.0;
         if highest > MAX_TOKEN_ID {
             return Err(Error::IdTooLarge(u64::from(highest)));
         }
-        let mut places: Vec<&[u8]> = vec![&[]; highest as usize + 1];
-        let mut total = 0usize;
-        for &(id, token) in tokens {
-            let place = &mut places[id as usize];
-            if token.is_empty() {
-                return Err(Error::EmptyToken(id));
-            }
-            if !place.is_empty() {
-                return Err(Error::DuplicateId(id));
-            }
-            *place = token;
-            total += token.len();
-        }
+        let total: usize = tokens.iter().map(|token| token.1.len()).sum();
         if u32::try_from(total).is_err() {
             return Err(Error::Format(format!("the tokens take {total} bytes together; the limit is 4 GiB")));
         }
         let mut vocabulary = Self {
             bytes: Vec::with_capacity(total),
-            offsets: Vec::with_capacity(places.len() + 1),
+            offsets: Vec::with_capacity(highest as usize + 2),
             len: tokens.len(),
             byte_ids: vec![TokenId::MAX; 256],
         };
-        vocabulary.offsets.push(0);
-        for (id, token) in (0..).zip(&places) {
+        for &(id, token) in tokens {
+            if token.is_empty() {
+                return Err(Error::EmptyToken(id));
+            }
+            if vocabulary.offsets.len() > id as usize + 1 {
+                return Err(Error::DuplicateId(id));
+            }
+            // A gap ends where it begins. `total` fits, so each partial sum does.
+            vocabulary.offsets.resize(id as usize + 1, vocabulary.bytes.len() as u32);
             vocabulary.bytes.extend_from_slice(token);
-            // `total` fits, so each partial sum does.
-            #[allow(clippy::cast_possible_truncation)]
             vocabulary.offsets.push(vocabulary.bytes.len() as u32);
             if let [byte] = token {
                 vocabulary.byte_ids[usize::from(*byte)] = id;
