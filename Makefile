@@ -1,5 +1,5 @@
 # `make` or `make help` lists the targets; each target's line of help stands beside it.
-# Needed beforehand: Python >= 3.11 and a Rust toolchain. Everything else goes into .venv.
+# Needed beforehand: Python >= 3.11 and a Rust toolchain >= 1.92. Everything else goes into .venv.
 
 PYTHON ?= python3
 VENV := .venv
