@@ -149,8 +149,10 @@ impl Tokenizer {
     #[must_use]
     pub fn take_work(&self) -> Box<Work> {
         let idle = self.idle.try_lock().ok().and_then(|mut idle| idle.pop());
-        let (regex, ends) = Default::default();
-        idle.unwrap_or_else(|| Box::new(Work { scratch: self.encoder.scratch(), regex, ends }))
+        idle.unwrap_or_else(|| {
+            let (regex, ends) = Default::default();
+            Box::new(Work { scratch: self.encoder.scratch(), regex, ends })
+        })
     }
 
     /// Keeps a working memory for the next call.
