@@ -10,9 +10,9 @@ use crate::vocab::Vocabulary;
 const WIDE: usize = 16;
 /// Bytes of a token for which room is made: a little more than a token of English has.
 const USUAL: usize = 5;
-/// In place of a length: the token stands elsewhere.
-/// Ids whose entries are fetched ahead of time.
+/// How many ids ahead an entry is fetched.
 const AHEAD: usize = 48;
+/// In place of a length: the token stands elsewhere.
 const IS_LONG: u8 = WIDE as u8;
 
 /// A token of fewer than [`WIDE`] bytes, zero padded, then its length, which is 0 for a gap: one line of memory is read for it. For a

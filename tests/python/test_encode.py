@@ -166,6 +166,26 @@ def test_decode_replaces_or_refuses_broken_text(tok: bpetok.Tokenizer) -> None:
         tok.decode(ids, errors="strict")
 
 
+@pytest.mark.parametrize("errors", ["replace", "ignore", "backslashreplace", "surrogateescape"])
+def test_decode_handles_errors_as_bytes_do(tok: bpetok.Tokenizer, errors: str) -> None:
+    for data in (b"", "né 中 😀".encode(), b"a\xff\xc3", b"\xf0\x9f\x98", b"\xed\xa0\x80 b"):
+        ids = tok.encode_ordinary(data)
+        assert tok.decode(ids, errors=errors) == data.decode("utf-8", errors)
+        assert tok.decode_batch([ids], errors=errors) == [data.decode("utf-8", errors)]
+
+
+def test_an_error_handler_that_there_is_not_is_named(tok: bpetok.Tokenizer) -> None:
+    ids = tok.encode_ordinary(b"a\xff")
+    for call in (
+        lambda errors: tok.decode(ids, errors),
+        lambda errors: tok.decode_batch([ids], errors),
+    ):
+        with pytest.raises(LookupError, match="nope"):
+            call("nope")
+        with pytest.raises(bpetok.Error, match=r're\\0place.*give "replace"'):
+            call("re\0place")
+
+
 @pytest.mark.parametrize("bad", [340, 2**32 - 1])
 def test_unknown_ids_name_the_id(tok: bpetok.Tokenizer, bad: int) -> None:
     for call in (tok.decode, tok.decode_bytes):

@@ -11,6 +11,7 @@
 
 mod batch;
 mod count;
+mod decode;
 mod digits;
 mod encode;
 mod encode_files;

@@ -7,11 +7,20 @@ use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 use super::Tokenizer;
+use crate::error::Error;
 use crate::ids::TokenId;
 use crate::py::batch::TokenBatch;
 use crate::py::convert::token_ids;
 use crate::py::stream::Stream;
 use crate::py::utf8::{Utf8State, mask_table};
+
+/// The name of an error handler, as C knows it.
+fn handler(errors: &str) -> Result<CString, Error> {
+    let unusable = format!(
+        "errors is {errors:?}, and no error handler has a NUL in its name; give \"replace\", \"strict\" or another"
+    );
+    CString::new(errors).map_err(|_| Error::Argument(unusable))
+}
 
 impl Tokenizer {
     /// The text of ids, by way of a buffer that many texts may share.
@@ -41,7 +50,7 @@ impl Tokenizer {
     /// The text of ids. `errors` says what to do with bytes that are not UTF-8, as in `bytes.decode`.
     #[pyo3(signature = (ids, errors="replace"))]
     fn decode<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyString>> {
-        let errors = CString::new(errors)?;
+        let errors = handler(errors)?;
         self.decoded(py, &token_ids(ids, self.inner.vocab_size())?, &errors, &mut Vec::new())
     }
 
@@ -61,7 +70,7 @@ impl Tokenizer {
         batch: &Bound<'py, PyAny>,
         errors: &str,
     ) -> PyResult<Bound<'py, PyList>> {
-        let (texts, errors, mut bytes) = (PyList::empty(py), CString::new(errors)?, Vec::new());
+        let (texts, errors, mut bytes) = (PyList::empty(py), handler(errors)?, Vec::new());
         if let Ok(batch) = batch.cast::<TokenBatch>() {
             let (ids, offsets) = batch.get().arrays(py);
             let (ids, offsets) = (ids.try_readonly()?, offsets.try_readonly()?);
