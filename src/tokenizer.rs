@@ -112,10 +112,7 @@ impl Tokenizer {
     /// As [`Tokenizer::encode_into`].
     pub fn encode_ordinary_into(&self, work: &mut Work, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
         let Work { scratch, regex, ends } = work;
-        self.pretokenizer.batches(regex, ends, text, |pieces| match pieces {
-            Pieces::Valid(text, start, ends) => self.encoder.encode(scratch, text, start, ends, ids),
-            Pieces::Invalid(bytes) => self.encoder.encode_raw(scratch, bytes, ids),
-        })
+        self.pretokenizer.batches(regex, ends, text, |pieces| self.encoder.encode(scratch, pieces, ids))
     }
 
     /// Calls `visit` with every pretoken of `text`, special tokens being ordinary text.
@@ -124,14 +121,10 @@ impl Tokenizer {
     /// As [`Tokenizer::encode_into`].
     pub fn pretokens<'a>(&self, text: Text<'a>, mut visit: impl FnMut(&'a [u8])) -> Result<()> {
         self.pretokenizer.batches(&mut RegexCache::default(), &mut Ends::default(), text, |pieces| {
-            match pieces {
-                Pieces::Invalid(bytes) => visit(bytes),
-                Pieces::Valid(text, mut at, ends) => {
-                    for &end in ends {
-                        visit(&text[at..end]);
-                        at = end;
-                    }
-                }
+            let Pieces { text, mut start, ends } = pieces;
+            for &end in ends {
+                visit(&text.bytes()[start..end]);
+                start = end;
             }
             Ok(())
         })

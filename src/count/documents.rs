@@ -107,15 +107,9 @@ impl Counts {
 
     fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {
         let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
-        self.pretokenizer.batches(&mut regex, &mut ends, text, |pieces| match pieces {
-            Pieces::Invalid(bytes) => {
-                tally.make_room(1, bytes.len())?;
-                tally.table.add(bytes, 0, bytes.len(), weight)
-            }
-            Pieces::Valid(text, at, ends) => {
-                tally.make_room(ends.len(), ends.last().map_or(0, |end| end - at))?;
-                tally.table.add_all_of(text, at, ends, weight)
-            }
+        self.pretokenizer.batches(&mut regex, &mut ends, text, |Pieces { text, start, ends }| {
+            tally.make_room(ends.len(), ends.last().map_or(0, |end| end - start))?;
+            tally.table.add_all_of(text.bytes(), start, ends, weight)
         })
     }
 }

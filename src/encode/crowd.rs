@@ -8,6 +8,7 @@ use super::lanes::{LANES, LONGEST, Lanes};
 use super::merge;
 use super::table::TokenTable;
 use crate::ids::TokenId;
+use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
 /// Ids of a piece that are copied at once.
@@ -39,7 +40,7 @@ enum State {
     /// In parts that are still to be merged.
     InParts,
     Merged,
-    /// Too many parts for a lane.
+    /// Too many parts for a lane, or no text.
     Left,
 }
 
@@ -86,17 +87,20 @@ impl Characters {
 }
 
 impl Crowd {
-    /// Merges `words`, places in `text`. Then [`Crowd::append`] gives the ids of each.
-    pub fn merge(&mut self, tables: Tables<'_>, text: &[u8], words: impl Iterator<Item = (usize, usize)>) {
+    /// Merges `words`, places in `text`, but for those that are not valid. Then [`Crowd::append`] gives the ids of each.
+    pub fn merge(&mut self, tables: Tables<'_>, text: Text<'_>, words: impl Iterator<Item = (usize, usize)>) {
+        let bytes = text.bytes();
         self.pieces.clear();
         self.ends.clear();
         self.ids.clear();
         for (start, end) in words {
-            match tables.boundaries.for_piece(tables.vocabulary, &text[start..end]) {
-                Some(boundaries) => {
-                    boundaries.cut(text, start, end, |first, end| self.add(tables, &text[first..end], first > start));
-                }
-                None => self.add(tables, &text[start..end], false),
+            let word = &bytes[start..end];
+            if !text.is_valid(start, end) {
+                self.pieces.push(Piece { first: 0, count: 0, state: State::Left });
+            } else if let Some(boundaries) = tables.boundaries.for_piece(tables.vocabulary, word) {
+                boundaries.cut(bytes, start, end, |first, end| self.add(tables, &bytes[first..end], first > start));
+            } else {
+                self.add(tables, word, false);
             }
             self.ends.push(self.pieces.len());
         }

@@ -22,7 +22,7 @@ pub mod table;
 
 use std::sync::{Arc, OnceLock};
 
-use cache::{Cache, INLINE_IDS, counted};
+use cache::{Cache, counted};
 use crowd::{Crowd, Tables};
 use cut::LazyBoundaries;
 use gaps::{Gaps, New, Unknown};
@@ -35,6 +35,8 @@ use table::TokenTable;
 
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
+use crate::pretokenize::Pieces;
+use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
 /// Longest piece: places in it are numbered with 30 bits.
@@ -125,23 +127,16 @@ impl Encoder {
         self.table.longest()
     }
 
-    /// Appends the ids of the consecutive pretokens of `text` that begin at `start` and end at `ends`.
+    /// Appends the ids of pretokens.
     ///
     /// # Errors
     /// A pretoken of more than 1 GiB.
-    pub fn encode(
-        &self,
-        scratch: &mut Scratch,
-        text: &[u8],
-        start: usize,
-        ends: &[usize],
-        ids: &mut Vec<TokenId>,
-    ) -> Result<()> {
-        let mut start = start;
+    pub fn encode(&self, scratch: &mut Scratch, pieces: Pieces<'_, '_>, ids: &mut Vec<TokenId>) -> Result<()> {
+        let Pieces { text, mut start, ends } = pieces;
         for ends in ends.chunks(GROUP) {
             let end = ends[ends.len() - 1];
             scratch.advance(end - start);
-            scratch.lookups.look_up(scratch.cache.hot(), text, start, ends);
+            scratch.lookups.look_up(scratch.cache.hot(), text.bytes(), start, ends);
             if !scratch.lookups.gaps().is_empty() {
                 self.fill_gaps(scratch, text, start, ends)?;
             }
@@ -152,11 +147,11 @@ impl Encoder {
     }
 
     /// Finds the ids of the pretokens of a group that are not among those that come often.
-    fn fill_gaps(&self, scratch: &mut Scratch, text: &[u8], start: usize, ends: &[usize]) -> Result<()> {
+    fn fill_gaps(&self, scratch: &mut Scratch, text: Text<'_>, start: usize, ends: &[usize]) -> Result<()> {
         let Scratch { lookups, gaps, pen, .. } = scratch;
-        gaps.take(lookups, &self.table, pen.memo(), text, start, ends);
+        gaps.take(lookups, &self.table, pen.memo(), text.bytes(), start, ends);
         for number in 0..gaps.count() {
-            self.fill(scratch, text, number);
+            self.fill(scratch, text.bytes(), number);
         }
         if !scratch.gaps.new_words().is_empty() {
             self.merge_new(scratch, text)?;
@@ -202,7 +197,7 @@ impl Encoder {
     }
 
     /// Merges the new words of a group, side by side where they are many, and remembers them.
-    fn merge_new(&self, scratch: &mut Scratch, text: &[u8]) -> Result<()> {
+    fn merge_new(&self, scratch: &mut Scratch, text: Text<'_>) -> Result<()> {
         scratch.new += scratch.gaps.new_words().iter().map(|new| new.end - new.start).sum::<usize>();
         let is_worth = scratch.new_words() >= NEW_BYTES * self.vocabulary.len() as u128;
         let make = || self.joins.make(|| Joins::of(&self.table, &self.vocabulary));
@@ -223,11 +218,11 @@ impl Encoder {
                 self.encode_in_pieces(scratch, text, start, end, &mut ids)?;
             }
             scratch.gaps.answer_new(number, first, ids.len());
-            scratch.pen.put(hash, text, start, end, &ids[first..]);
+            scratch.pen.put(hash, text.bytes(), start, end, &ids[first..]);
             if end - start <= KEY_BYTES
                 && let Some(entry) = counted(&ids[first..])
             {
-                scratch.cache.put(Key::at(text, start, end - start), &entry);
+                scratch.cache.put(Key::at(text.bytes(), start, end - start), &entry);
             }
         }
         scratch.gaps.ids = ids;
@@ -235,7 +230,7 @@ impl Encoder {
     }
 
     /// Appends the ids of a group: those that the first look knew, and those of the gaps between them.
-    fn write(&self, scratch: &mut Scratch, text: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
+    fn write(&self, scratch: &mut Scratch, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
         let mut written = 0;
         for number in 0..scratch.lookups.gaps().len() {
             let before = scratch.lookups.gaps()[number].before();
@@ -245,7 +240,7 @@ impl Encoder {
                 append(ids, answer, count);
             } else {
                 let Unknown { start, end, .. } = scratch.gaps.unknown(number);
-                match self.table.span(&self.vocabulary, text, start, end) {
+                match self.table.span(&self.vocabulary, text.bytes(), start, end) {
                     TokenId::MAX => self.encode_in_pieces(scratch, text, start, end, ids)?,
                     id => ids.push(id),
                 }
@@ -256,45 +251,40 @@ impl Encoder {
         Ok(())
     }
 
-    /// The ids of one pretoken of any bytes, without looking at what came before. For runs that are no text.
+    /// The ids of one pretoken of any bytes, without looking at what came before.
     ///
     /// # Errors
     /// A pretoken of more than 1 GiB.
-    pub fn encode_raw(&self, scratch: &mut Scratch, pretoken: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
-        let key = (pretoken.len() <= KEY_BYTES).then(|| Key::at(pretoken, 0, pretoken.len()));
-        if let Some(key) = key
-            && let (known, true) = scratch.cache.hot().get(key)
-        {
-            ids.extend_from_slice(&known[..known[INLINE_IDS] as usize]);
-            return Ok(());
-        }
-        let first = ids.len();
+    pub fn encode_alone(&self, scratch: &mut Scratch, pretoken: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
         match self.token_id(pretoken) {
-            Some(id) => ids.push(id),
-            None => self.merge(scratch, pretoken, ids)?,
+            Some(id) => {
+                ids.push(id);
+                Ok(())
+            }
+            None => self.merge(scratch, pretoken, ids),
         }
-        if let (Some(key), Some(entry)) = (key, counted(&ids[first..])) {
-            scratch.cache.put(key, &entry);
-        }
-        Ok(())
     }
 
-    /// A pretoken of valid text that is not a token: cut where no token can cross, then merge each piece.
+    /// A pretoken that is not a token: cut where no token can cross, if it is valid text, then merge each piece.
     fn encode_in_pieces(
         &self,
         scratch: &mut Scratch,
-        text: &[u8],
+        text: Text<'_>,
         start: usize,
         end: usize,
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
-        let Some(boundaries) = self.boundaries.for_piece(&self.vocabulary, &text[start..end]) else {
-            return self.merge(scratch, &text[start..end], ids);
+        let bytes = text.bytes();
+        let boundaries = if text.is_valid(start, end) {
+            self.boundaries.for_piece(&self.vocabulary, &bytes[start..end])
+        } else {
+            None
         };
+        let Some(boundaries) = boundaries else { return self.merge(scratch, &bytes[start..end], ids) };
         let mut result = Ok(());
-        boundaries.cut(text, start, end, |first, end| {
+        boundaries.cut(bytes, start, end, |first, end| {
             if result.is_ok() {
-                result = self.encode_piece(scratch, &text[first..end], ids);
+                result = self.encode_piece(scratch, &bytes[first..end], ids);
             }
         });
         result

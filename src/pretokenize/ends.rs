@@ -5,15 +5,17 @@ use super::block::BLOCK;
 /// Most pretokens of one batch: new words come in crowds large enough to merge side by side.
 pub const BATCH: usize = 2048;
 
-/// Ends of consecutive pretokens, as byte positions.
+/// Ends of consecutive pretokens, as byte positions in a text. Who adds them may know only a part of it.
 pub struct Ends {
-    ends: [usize; BATCH],
+    found: [usize; BATCH],
     len: usize,
+    /// Where that part begins.
+    first: usize,
 }
 
 impl Default for Ends {
     fn default() -> Self {
-        Self { ends: [0; BATCH], len: 0 }
+        Self { found: [0; BATCH], len: 0, first: 0 }
     }
 }
 
@@ -22,7 +24,7 @@ impl Ends {
     #[inline]
     #[must_use]
     pub fn as_slice(&self) -> &[usize] {
-        &self.ends[..self.len]
+        &self.found[..self.len]
     }
 
     /// Forgets all.
@@ -30,10 +32,23 @@ impl Ends {
         self.len = 0;
     }
 
+    /// What is added from now on is counted from byte `first` of the text.
+    #[inline]
+    pub fn count_from(&mut self, first: usize) {
+        self.first = first;
+    }
+
+    /// From which byte of the text what is added is counted.
+    #[inline]
+    #[must_use]
+    pub fn counted_from(&self) -> usize {
+        self.first
+    }
+
     /// Adds one; the caller leaves when [`Ends::room`] is 0.
     #[inline]
     pub fn push(&mut self, end: usize) {
-        self.ends[self.len] = end;
+        self.found[self.len] = self.first + end;
         self.len += 1;
     }
 
@@ -44,11 +59,18 @@ impl Ends {
         BATCH - self.len
     }
 
-    /// Adds `base + i` for every bit `i` of `bits`. There must be room for [`BLOCK`] of them.
+    /// Whether there may be too little room for what a window adds.
+    #[inline]
+    #[must_use]
+    pub fn are_nearly_full(&self) -> bool {
+        self.room() < BLOCK + 8
+    }
+
+    /// Adds the end `base + i` for every bit `i` of `bits`. There must be room for [`BLOCK`] of them.
     #[inline(always)]
     pub(super) fn push_bits(&mut self, base: usize, mut bits: u64) {
-        let count = bits.count_ones() as usize;
-        let target = &mut self.ends[self.len..self.len + BLOCK];
+        let (base, count) = (self.first + base, bits.count_ones() as usize);
+        let target = &mut self.found[self.len..self.len + BLOCK];
         let mut written = 0;
         // Eight at a time without asking whether the bit exists: one branch for most windows.
         while written < count {
@@ -72,11 +94,11 @@ impl Ends {
         };
         // SAFETY: both types are 64 bytes of plain data, and every bit pattern is a value of each.
         let numbers: __m512i = unsafe { std::mem::transmute(NUMBERS) };
-        let base = _mm512_set1_epi64(base.cast_signed() as i64);
+        let base = _mm512_set1_epi64((self.first + base).cast_signed() as i64);
         let count = bits.count_ones() as usize;
         let mut numbers = _mm512_maskz_compress_epi8(bits, numbers);
         // Sixteen at a time: more are rare in text.
-        for target in self.ends[self.len..self.len + BLOCK].as_chunks_mut::<16>().0.iter_mut().take(count.div_ceil(16))
+        for target in self.found[self.len..self.len + BLOCK].as_chunks_mut::<16>().0.iter_mut().take(count.div_ceil(16))
         {
             for target in target.as_chunks_mut::<8>().0 {
                 let ends = _mm512_add_epi64(base, _mm512_cvtepu8_epi64(_mm512_castsi512_si128(numbers)));

@@ -13,6 +13,8 @@ use crate::utf8::decode_at;
 
 /// How far before it is read text is asked for, in bytes.
 const TEXT_AHEAD: usize = 1024;
+/// Bytes at the end of a text that are read character by character: that is faster than a window of which little is text.
+const FEW: usize = 12;
 
 /// The scanner of one pattern.
 #[derive(Clone, Copy)]
@@ -78,7 +80,7 @@ impl Scanner {
         push: impl Fn(&mut Ends, usize, u64),
     ) -> usize {
         let mut at = start;
-        while at < text.len() && ends.room() >= BLOCK + 8 {
+        while at < text.len() && !ends.are_nearly_full() {
             // What stands between two batches of text lets the processor forget that it is read in order.
             prefetch_at(text.as_ptr().wrapping_add(at + TEXT_AHEAD));
             // These rules do not part a word at its marks: words of other scripts are long, and one is read faster than a window.
@@ -86,6 +88,11 @@ impl Scanner {
             if self.rules.words == Words::Cased
                 && !(MAY_BE_KNOWN[usize::from(text[at])] && MAY_BE_KNOWN[usize::from(next)])
             {
+                at = self.match_end(text, at);
+                ends.push(at);
+                continue;
+            }
+            if text.len() - at < FEW {
                 at = self.match_end(text, at);
                 ends.push(at);
                 continue;

@@ -74,7 +74,7 @@ impl Trainer {
         let named: Vec<(TokenId, &[u8])> = self.tokens.iter().filter(|token| !token.1.is_empty()).collect();
         let encoder = Encoder::new(Vocabulary::new(&named)?)?;
         let mut scratch = encoder.scratch();
-        Words::new(counts, |text, symbols| encoder.encode_raw(&mut scratch, text, symbols))
+        Words::new(counts, |text, symbols| encoder.encode_alone(&mut scratch, text, symbols))
     }
 }
 

@@ -1,0 +1,138 @@
+//! The pretokens of a whole text, many at a time: what the pattern finds in each valid stretch, groups of digits, and runs that are
+//! not UTF-8, one behind another in the same batch, however short they are.
+
+use super::classes::{ClassTable, NUMBER};
+use super::regex::RegexCache;
+use super::{Ends, Pretokenizer};
+use crate::digits::Digits;
+use crate::error::Result;
+use crate::utf8::{Stretch, Text, stretches};
+
+/// Some consecutive pretokens of a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Pieces<'a, 'e> {
+    /// The text.
+    pub text: Text<'a>,
+    /// Where the first begins.
+    pub start: usize,
+    /// Where each ends.
+    pub ends: &'e [usize],
+}
+
+/// The batch at hand.
+struct Batch<'a, 'e, V> {
+    text: Text<'a>,
+    start: usize,
+    ends: &'e mut Ends,
+    visit: V,
+}
+
+impl<'a, V: FnMut(Pieces<'a, '_>) -> Result<()>> Batch<'a, '_, V> {
+    fn hand_over(&mut self) -> Result<()> {
+        if let Some(&end) = self.ends.as_slice().last() {
+            (self.visit)(Pieces { text: self.text, start: self.start, ends: self.ends.as_slice() })?;
+            self.start = end;
+            self.ends.clear();
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) -> Result<()> {
+        if self.ends.are_nearly_full() { self.hand_over() } else { Ok(()) }
+    }
+}
+
+impl Pretokenizer {
+    /// Calls `visit` with every pretoken of `text` in order. A maximal run that is not UTF-8 is one of its own, and the pattern looks
+    /// neither across it nor across digits that have a rule.
+    ///
+    /// # Errors
+    /// The step limit of patterns that may backtrack, and the errors of `visit`.
+    #[inline]
+    pub fn batches<'a>(
+        &self,
+        cache: &mut RegexCache,
+        ends: &mut Ends,
+        text: Text<'a>,
+        visit: impl FnMut(Pieces<'a, '_>) -> Result<()>,
+    ) -> Result<()> {
+        ends.clear();
+        let mut batch = Batch { text: text.checked(), start: 0, ends, visit };
+        let mut at = 0;
+        stretches(batch.text, |stretch| {
+            batch.ends.count_from(at);
+            match stretch {
+                Stretch::Invalid(run) => {
+                    at += run.len();
+                    batch.make_room()?;
+                    batch.ends.push(run.len());
+                    Ok(())
+                }
+                Stretch::Valid(text) => {
+                    at += text.len();
+                    match self.digits {
+                        Digits::None => self.between(cache, &mut batch, text),
+                        _ => self.around_digits(cache, &mut batch, text),
+                    }
+                }
+            }
+        })?;
+        batch.hand_over()
+    }
+
+    /// The pattern's pretokens of a text that digits do not cut.
+    #[inline]
+    fn between<'a>(
+        &self,
+        cache: &mut RegexCache,
+        batch: &mut Batch<'a, '_, impl FnMut(Pieces<'a, '_>) -> Result<()>>,
+        text: &str,
+    ) -> Result<()> {
+        let mut at = 0;
+        while at < text.len() {
+            batch.make_room()?;
+            at = self.scan(cache, text, at, batch.ends)?;
+        }
+        Ok(())
+    }
+
+    fn around_digits<'a>(
+        &self,
+        cache: &mut RegexCache,
+        batch: &mut Batch<'a, '_, impl FnMut(Pieces<'a, '_>) -> Result<()>>,
+        text: &str,
+    ) -> Result<()> {
+        let classes = ClassTable::get();
+        let is_number = |c: char| classes.class(u32::from(c)) & NUMBER != 0;
+        let (first, mut rest) = (batch.ends.counted_from(), text);
+        while !rest.is_empty() {
+            let (between, run) = rest.split_at(rest.find(is_number).unwrap_or(rest.len()));
+            batch.ends.count_from(first + text.len() - rest.len());
+            self.between(cache, batch, between)?;
+            let (run, after) = run.split_at(run.find(|c| !is_number(c)).unwrap_or(run.len()));
+            batch.ends.count_from(first + text.len() - after.len() - run.len());
+            self.groups_of_digits(batch, run)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn groups_of_digits<'a>(
+        &self,
+        batch: &mut Batch<'a, '_, impl FnMut(Pieces<'a, '_>) -> Result<()>>,
+        run: &str,
+    ) -> Result<()> {
+        let mut left = run.chars().count();
+        let mut group = self.digits.group(left);
+        for (at, digit) in run.char_indices() {
+            group -= 1;
+            left -= 1;
+            if group == 0 {
+                group = self.digits.group(left);
+                batch.make_room()?;
+                batch.ends.push(at + digit.len_utf8());
+            }
+        }
+        Ok(())
+    }
+}
