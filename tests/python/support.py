@@ -1,13 +1,15 @@
-"""What several test files share: vectors, peers built from the same vocabulary, running a script."""
+"""What several test files share: vectors, peers built from the same vocabulary, running scripts and commands."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import tiktoken
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HfTokenizer
@@ -152,3 +154,43 @@ def python(script: str, *arguments: str, **options: Any) -> subprocess.Completed
     )
     assert done.returncode == 0, done.stderr
     return done
+
+
+def run(*arguments: str, code: int = 0, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """Runs `python -m bpetok` and checks its exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bpetok", *arguments],
+        capture_output=True, check=False, timeout=300, **options,
+    )  # fmt: skip
+    assert done.returncode == code, (done.returncode, done.stderr.decode())
+    return done
+
+
+def complaint(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The one line on stderr."""
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("bpetok: error: ")
+    return lines[0]
+
+
+def on_terminal(*arguments: str, cwd: Path, environment: dict[str, str]) -> str:
+    """What the command writes to a terminal (stdout and stderr)."""
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    controller, terminal = pty.openpty()
+    clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bpetok", *arguments],
+        stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, cwd=cwd,
+        env={**clean, "TERM": "xterm", **environment},
+    )  # fmt: skip
+    os.close(terminal)
+    chunks = []
+    try:
+        while chunk := os.read(controller, 65536):
+            chunks.append(chunk)
+    except OSError:  # how Linux says that the other side has closed
+        pass
+    os.close(controller)
+    assert process.wait(timeout=60) == 0, b"".join(chunks)
+    return b"".join(chunks).decode()

@@ -12,27 +12,9 @@ from typing import Any
 import pytest
 
 import bpetok
-from bpetok import cli
+from support import complaint, on_terminal, run
 
 TEXT = "the cat in the hat sat on the mat, naïve 世界 12345\n" * 200
-
-
-def run(*arguments: str, code: int = 0, **options: Any) -> subprocess.CompletedProcess[bytes]:
-    """Runs `python -m bpetok` and checks its exit code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bpetok", *arguments],
-        capture_output=True, check=False, timeout=300, **options,
-    )  # fmt: skip
-    assert done.returncode == code, (done.returncode, done.stderr.decode())
-    return done
-
-
-def complaint(done: subprocess.CompletedProcess[bytes]) -> str:
-    """The one line on stderr."""
-    lines = done.stderr.decode().splitlines()
-    assert len(lines) == 1, lines
-    assert lines[0].startswith("bpetok: error: ")
-    return lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -251,28 +233,6 @@ def test_show_json_and_limit(folder: Path) -> None:
 # --- terminals --------------------------------------------------------------------------------------
 
 
-def on_terminal(*arguments: str, cwd: Path, environment: dict[str, str]) -> str:
-    """What the command writes to a terminal (stdout and stderr)."""
-    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
-    controller, terminal = pty.openpty()
-    clean = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bpetok", *arguments],
-        stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, cwd=cwd,
-        env={**clean, "TERM": "xterm", **environment},
-    )  # fmt: skip
-    os.close(terminal)
-    chunks = []
-    try:
-        while chunk := os.read(controller, 65536):
-            chunks.append(chunk)
-    except OSError:  # how Linux says that the other side has closed
-        pass
-    os.close(controller)
-    assert process.wait(timeout=60) == 0, b"".join(chunks)
-    return b"".join(chunks).decode()
-
-
 def test_show_is_coloured_on_a_terminal_unless_no_color(folder: Path) -> None:
     arguments = ["show", "tok.bpetok", "--text", "the hat"]
     assert "\x1b[30;48;5;" in on_terminal(*arguments, cwd=folder, environment={})
@@ -338,61 +298,3 @@ def test_demo_needs_a_megabyte(tmp_path: Path) -> None:
         assert "5 bytes" in said
         assert "--source" in said
     assert "nowhere" in complaint(run("demo", "--source", "nowhere", cwd=tmp_path, code=2))
-
-
-# --- errors and help --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["encode", "absent.bpetok", "text.txt"], "absent.bpetok"),
-        (["encode", "tok.bpetok", "absent.txt"], "absent.txt: No such file"),
-        (["count", "text.txt", "text.txt"], "text.txt begins with"),
-        (["encode", "tok.bpetok", "-", "-"], "2 times"),
-        (["encode", "tok.bpetok", "text.txt", "--json"], "-o FILE"),
-        (["encode", "tok.bpetok", "text.txt", "-o", "no/such/folder"], "no/such/folder"),
-        (["train", "text.txt", "-o", "x.bpetok", "--vocab-size", "100"], "at least 257"),
-        (["train", "text.txt", "-o", "x.bpetok", "--pattern", "("], "pattern"),
-        (["train", "text.txt", "-o", "x.docx"], "suffix"),
-        (["train", "text.txt", "-o", "x.bpetok", "--threads", "0"], "0"),
-        (["train", "absent.txt", "-o", "x.bpetok"], "absent.txt"),
-        (["decode", "tok.bpetok", "absent.bin"], "absent.bin"),
-        (["show", "cl100k_base", "--text", "a", "--pattern", "gpt2"], "leave --pattern out"),
-    ],
-)
-def test_errors_are_one_line_and_exit_2(folder: Path, arguments: list[str], says: str) -> None:
-    assert says in complaint(run(*arguments, cwd=folder, code=2, stdin=subprocess.DEVNULL))
-
-
-def test_a_reader_that_stops_early_is_no_error(folder: Path) -> None:
-    done = subprocess.run(
-        f"'{sys.executable}' -m bpetok show tok.bpetok text.txt --limit 0 | head -n 1",
-        shell=True, capture_output=True, cwd=folder, check=True,
-    )  # fmt: skip
-    assert done.stderr == b""
-
-
-@pytest.mark.parametrize(
-    "verb", [[], ["demo"], ["train"], ["encode"], ["decode"], ["count"], ["show"]]
-)
-def test_help(verb: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main([*verb, "--help"])
-    assert caught.value.code == 0
-    printed = capsys.readouterr().out
-    assert "usage: bpetok" in printed
-    assert "bpetok train" in printed or "examples:" in printed
-
-
-def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        cli.main(["--version"])
-    assert capsys.readouterr().out == f"bpetok {bpetok.__version__}\n"
-
-
-def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        cli.main([])
-    assert caught.value.code == 2
-    assert "COMMAND" in capsys.readouterr().err
