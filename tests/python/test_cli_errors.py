@@ -46,6 +46,31 @@ def test_errors_are_one_line_and_exit_2(folder: Path, arguments: list[str], says
     assert says in complaint(run(*arguments, cwd=folder, code=2, stdin=subprocess.DEVNULL))
 
 
+def test_messages_keep_the_spaces_of_patterns_and_names(folder: Path) -> None:
+    options = [
+        "--vocab-size",
+        "258",
+        "--no-held-out",
+        "--pattern",
+        "a  b|.",
+        "--special-token",
+        "<  >",
+    ]
+    done = run("train", "text.txt", "-o", "two  spaces.tiktoken", *options, cwd=folder)
+    warning = done.stderr.decode()
+    assert len(warning.splitlines()) == 1
+    for kept in ("two  spaces.tiktoken", "pattern='a  b|.'", "{'<  >': 257}"):
+        assert kept in warning
+    assert "no  such.txt: No such" in complaint(
+        run("count", "tok.bpetok", "no  such.txt", cwd=folder, code=2)
+    )
+    # The regex engine reports in several lines.
+    said = complaint(
+        run("train", "text.txt", "-o", "x.bpetok", "--pattern", "a  [b-a]", cwd=folder, code=2)
+    )
+    assert "a  [b-a]" in said
+
+
 def test_a_reader_that_stops_early_is_no_error(folder: Path) -> None:
     done = subprocess.run(
         f"'{sys.executable}' -m bpetok show tok.bpetok text.txt --limit 0 | head -n 1",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -76,9 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print("bpetok: error:", " ".join(message.split()), file=sys.stderr)
+    print("bpetok: error:", _one_line(message), file=sys.stderr)
     return code
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print("bpetok: warning:", " ".join(str(message).split()), file=sys.stderr)
+    print("bpetok: warning:", _one_line(str(message)), file=sys.stderr)
+
+
+def _one_line(message: str) -> str:
+    """Only line ends are replaced: of spaces each may belong to a pattern, a special token or a file's name."""
+    return re.sub(r"[\r\n]+", " ", message)
