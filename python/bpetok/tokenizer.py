@@ -15,6 +15,7 @@ from bpetok._bpetok import (
     train_counts,
 )
 from bpetok.errors import Error, TrainError
+from bpetok.texts import checked_text, text_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def train(
             that contradict the `Counts` or `init`, a checkpoint of other settings or another text, or
             merging that would take more than `max_memory`.
         PatternError: for an invalid regex.
-        TextError: for a lone surrogate in a `str`.
+        TextError: for a lone surrogate in a text, a special token or the pattern.
         OSError: for a file that cannot be read.
 
     Warns:
@@ -99,7 +100,8 @@ def train(
     >>> tok.merges[:2]
     [(b'l', b'o'), (b'lo', b'w')]
     """
-    specials = given = _special_list(special_tokens)
+    specials = given = text_list(special_tokens)
+    checked_text(pattern, "pattern")
     if init is not None:
         pattern, digits, specials = _of_init(init, pattern, digits, specials)
     if isinstance(source, Counts):
@@ -188,19 +190,13 @@ def load(
 def expand_pattern(pattern: str) -> str:
     """The regex of a preset's name, or the regex itself.
 
+    Raises:
+        TextError: for a lone surrogate.
+
     >>> expand_pattern("gpt2") == PRESETS["gpt2"], expand_pattern("[a-z]+")
     (True, '[a-z]+')
     """
-    return PRESETS.get(pattern, pattern)
-
-
-def _special_list(special_tokens: Iterable[str]) -> list[str]:
-    if isinstance(special_tokens, (str, bytes)):
-        raise TypeError(
-            f"special_tokens is a bare {type(special_tokens).__name__}: wrap it in a list, "
-            f"[{special_tokens!r}]"
-        )
-    return list(special_tokens)
+    return PRESETS.get(pattern) or checked_text(pattern, "pattern")
 
 
 def _of_init(

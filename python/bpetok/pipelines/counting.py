@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import Counts
 from bpetok.errors import FormatError
+from bpetok.texts import checked_text, text_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -59,7 +60,8 @@ def count_batches(
     from bpetok.pipelines.counts_arrow import to_arrow
     from bpetok.pipelines.documents import documents_of
 
-    specials = list(special_tokens)
+    checked_text(pattern, "pattern")
+    specials = text_list(special_tokens)
     counts = Counts(pattern, specials, digits)
     for number, batch in enumerate(batches):
         counts.update(documents_of(batch, field, f"record batch {number}"), threads=threads)
@@ -97,7 +99,10 @@ def options_for(
     """
     if columns is not None and field not in columns:
         raise FormatError(f"no column {field!r} in this {what}; the columns there are {columns}")
-    options: dict[str, Any] = {"pattern": pattern, "special_tokens": list(special_tokens)}
-    options["digits"] = digits
+    options: dict[str, Any] = {
+        "pattern": checked_text(pattern, "pattern"),
+        "special_tokens": text_list(special_tokens),
+        "digits": digits,
+    }
     Counts(**options)
     return options

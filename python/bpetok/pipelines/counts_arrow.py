@@ -19,6 +19,7 @@ from bpetok.atomic import open_atomic
 from bpetok.errors import FormatError, TrainError
 from bpetok.pipelines.files import open_parquet
 from bpetok.pipelines.optional import require
+from bpetok.texts import text_list
 from bpetok.tokenizer import expand_pattern
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def _agreed(
     digits: str | None,
 ) -> Settings:
     """The settings of a table and of the caller, which may not contradict each other."""
-    specials = None if special_tokens is None else tuple(special_tokens)
+    specials = None if special_tokens is None else tuple(text_list(special_tokens))
     if held is None:
         if pattern is None or specials is None:
             raise FormatError(

@@ -21,6 +21,7 @@ from bpetok._bpetok import PRESETS
 from bpetok.errors import FormatError, TextError
 from bpetok.pipelines.files import STDIN, expand, open_parquet, open_plain, split_compression
 from bpetok.pipelines.pieces import text_pieces
+from bpetok.texts import text_list
 from bpetok.tokenizer import expand_pattern
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_documents(
             the call, before anything is read.
         FormatError: for a damaged or truncated file, a line that is not a JSON object, a field or
             column that is missing or holds something else than text, an unknown `format`.
-        TextError: for a lone surrogate in a JSON string.
+        TextError: for a lone surrogate in a JSON string, a special token or the pattern.
         MissingPackageError: if reading the file needs a package that is not installed.
 
     >>> import pathlib, tempfile
@@ -71,7 +72,7 @@ def read_documents(
     >>> list(read_documents(folder / "*.jsonl"))
     [b'one', b'two']
     """
-    specials = [special.encode() for special in special_tokens]
+    specials = [special.encode() for special in text_list(special_tokens)]
     cut_at_spaces = expand_pattern(pattern) in PRESETS.values()
     readers: dict[str, Callable[[str], Iterator[bytes]]] = {
         "text": partial(

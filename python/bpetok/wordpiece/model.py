@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.atomic import write_atomic
 from bpetok.errors import FormatError, SpecialTokenError, TokenIdError, VocabError
+from bpetok.texts import text_list
 from bpetok.wordpiece.text import words_of
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class WordPiece:
         max_word_chars: int = 100,
         special_tokens: Collection[str] | None = None,
     ) -> None:
-        self.tokens = tuple(tokens)
+        self.tokens = tuple(text_list(tokens, "tokens"))
         self._ids = _ids_of(self.tokens)
         if unknown not in self._ids:
             raise VocabError(
@@ -80,11 +81,12 @@ class WordPiece:
         self.max_word_chars = max_word_chars
         if special_tokens is None:
             special_tokens = [text for text in SPECIAL_TOKENS if text in self._ids]
-        if missing := [text for text in special_tokens if text not in self._ids]:
+        specials = text_list(special_tokens)
+        if missing := [text for text in specials if text not in self._ids]:
             raise SpecialTokenError(
                 f"special tokens that are not in the vocabulary: {missing}; add them to it"
             )
-        self.special_tokens = {text: self._ids[text] for text in special_tokens}
+        self.special_tokens = {text: self._ids[text] for text in specials}
         # Longest first, so that a special token that begins another does not win over it.
         ordered = sorted(self.special_tokens, key=len, reverse=True)
         self._special = re.compile(
@@ -126,18 +128,13 @@ class WordPiece:
             add_special_tokens: put `[CLS]` in front and `[SEP]` at the end.
 
         Raises:
-            SpecialTokenError: if the text spells a disallowed special token.
+            TypeError: for another `str` than `"all"`: wrap it in a list.
+            SpecialTokenError: if the text spells a disallowed special token, or for an unknown one in the arguments.
         """
-        allowed = set(self.special_tokens) if allowed_special == "all" else set(allowed_special)
-        if unknown := allowed - self.special_tokens.keys():
-            raise SpecialTokenError(
-                f"allowed_special names {sorted(unknown)}, which are no special tokens here"
-            )
-        disallowed = (
-            self.special_tokens.keys() - allowed
-            if disallowed_special == "all"
-            else set(disallowed_special)
-        )
+        allowed = self._named(allowed_special, "allowed_special")
+        disallowed = self._named(disallowed_special, "disallowed_special")
+        if disallowed_special == "all":
+            disallowed -= allowed
         ids: list[int] = []
         plain: list[str] = []
         for part in self._special.split(text):
@@ -239,6 +236,16 @@ class WordPiece:
                 f"a vocab.txt cannot hold {broken[0]!r}: it has one token in each line"
             )
         write_atomic(path, "".join(token + "\n" for token in self.tokens).encode())
+
+    def _named(self, names: Collection[str], argument: str) -> set[str]:
+        """The special tokens that an argument names, all for `"all"`."""
+        named = set(self.special_tokens) if names == "all" else set(text_list(names, argument))
+        if unknown := named - self.special_tokens.keys():
+            raise SpecialTokenError(
+                f"{argument} names {sorted(unknown)}, which are no special tokens here; these are "
+                f"{sorted(self.special_tokens)}"
+            )
+        return named
 
     def _encode_ordinary(self, text: str) -> list[int]:
         words = words_of(

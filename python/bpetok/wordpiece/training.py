@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bpetok.errors import TextError, TrainError
+from bpetok.texts import text_list
 from bpetok.wordpiece.model import PREFIX, SPECIAL_TOKENS, WordPiece
 from bpetok.wordpiece.text import words_of
 
@@ -48,7 +49,7 @@ def train(
         lowercase, strip_accents, split_han: as for `WordPiece`.
 
     Raises:
-        TypeError: for a bare `str` or `bytes`: wrap it in a list.
+        TypeError: for a bare `str` or `bytes` as `source` or `special_tokens`: wrap it in a list.
         TrainError: if `special_tokens` lacks `[UNK]`, or for a `vocab_size` below its number.
         TextError: for bytes that are not UTF-8.
 
@@ -57,7 +58,7 @@ def train(
     """
     if isinstance(source, (str, bytes)):
         raise TypeError(f"source is a bare {type(source).__name__}: wrap it in a list")
-    specials = list(special_tokens)
+    specials = text_list(special_tokens)
     if "[UNK]" not in specials:
         raise TrainError(
             f"special_tokens {specials} lack '[UNK]', which stands for unknown words: add it"
@@ -96,7 +97,7 @@ def train_counts(
     >>> train_counts({"aa": 3, "ab": 2}, 6, ["[UNK]"])
     ['[UNK]', 'a', 'b', '##a', '##b', 'aa']
     """
-    tokens = list(special_tokens)
+    tokens = text_list(special_tokens)
     ids = {token: token_id for token_id, token in enumerate(tokens)}
     alphabet = _alphabet(counts, limit_alphabet)
     # Characters that stand inside words are tokens of their own, apart from those that begin one.
