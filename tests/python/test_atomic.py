@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bpetok.atomic import open_atomic, write_atomic
+from bpetok.atomic import check_target, open_atomic, replacing, write_atomic
 
 
 def test_an_error_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -49,14 +50,66 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "target").read_bytes() == b"data"
 
 
-def test_a_missing_folder_is_an_os_error_that_names_the_path(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="missing"):
-        write_atomic(tmp_path / "missing" / "file", b"")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o755])
+def test_the_permissions_of_an_older_file_are_kept(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with open_atomic(path) as file:
+        file.write(b"new")
+        # What is written is nobody else's before it has taken the place of a private file.
+        (temporary,) = tmp_path.glob("*.tmp")
+        assert stat.S_IMODE(temporary.stat().st_mode) & 0o077 == 0
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError, match=tmp_path.name):
-        write_atomic(tmp_path, b"")
+def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path: Path) -> None:
+    longest = tmp_path / ("n" * 250 + ".bin")
+    write_atomic(longest, b"data")
+    assert longest.read_bytes() == b"data"
+
+
+def test_names_may_be_bytes(tmp_path: Path) -> None:
+    write_atomic(os.fsencode(tmp_path / "file"), b"data")
+    assert (tmp_path / "file").read_bytes() == b"data"
+
+
+def write(path: Path) -> None:
+    write_atomic(path, b"")
+
+
+@pytest.mark.parametrize("attempt", [write, check_target])
+def test_errors_come_at_once_and_name_the_path_as_given(
+    tmp_path: Path, attempt: Callable[[Path], None]
+) -> None:
+    (tmp_path / "file").touch()
+    for path, error in (
+        (tmp_path / "missing" / "file", FileNotFoundError),
+        (tmp_path / "file" / "file", NotADirectoryError),
+        (tmp_path / ("n" * 300), OSError),
+        (tmp_path, IsADirectoryError),
+    ):
+        with pytest.raises(error) as caught:
+            attempt(path)
+        assert caught.value.filename == str(path)
+        assert ".tmp" not in str(caught.value)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_looking_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"old")
+    check_target(tmp_path / "old")
+    check_target(tmp_path / "new")
+    assert os.listdir(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_bytes() == b"old"
+
+
+def test_a_temporary_file_that_is_gone_is_an_error_of_the_path(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught, replacing(tmp_path / "f") as temporary:
+        os.unlink(temporary)
+    assert caught.value.filename == str(tmp_path / "f")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/null"), reason="this system has no /dev/null")

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bpetok.atomic import write_atomic
 from bpetok.nn.config import Config
 from bpetok.nn.errors import ConfigError, InputError, WeightsError
 from bpetok.nn.quant import BLOCK, BLOCK_BYTES, QuantizedMatrix, block_bytes
@@ -47,10 +48,11 @@ def save(model: Any, folder: str | os.PathLike[str], config: Mapping[str, Any]) 
     if not formats:
         raise InputError("no weight of this model is in blocks; call quantize_model first")
     setting = {"quant_method": "bpetok", "version": 1, "tensors": formats}
+    # Before anything is written: a config that JSON cannot hold must not leave new weights beside the old one.
+    text = json.dumps({**config, "quantization_config": setting}, indent=2)
     folder.mkdir(parents=True, exist_ok=True)
     write_safetensors(folder / "model.safetensors", tensors)
-    text = json.dumps({**config, "quantization_config": setting}, indent=2)
-    (folder / "config.json").write_text(text + "\n", "utf-8")
+    write_atomic(folder / "config.json", (text + "\n").encode())
 
 
 def collect_quantized(

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bpetok.atomic import open_atomic
 from bpetok.nn.errors import WeightsError
 
 __all__ = ["Tensors", "read_folder", "read_safetensors", "widen", "write_safetensors"]
@@ -131,10 +132,7 @@ def write_safetensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Array], dtype: DTypeLike | None = None
 ) -> None:
     """Write arrays (float32 as float16 with `dtype="float16"`, for instance), atomically."""
-    path, names = (
-        Path(path),
-        {np.dtype(v).str.lstrip("<|="): k for k, v in _DTYPES.items() if k != "BF16"},
-    )
+    names = {np.dtype(v).str.lstrip("<|="): k for k, v in _DTYPES.items() if k != "BF16"}
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     blocks, at = [], 0
     for name, array in tensors.items():
@@ -153,9 +151,7 @@ def write_safetensors(
         at += array.nbytes
     head = json.dumps(header).encode()
     head += b" " * (-len(head) % 8)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with open_atomic(path) as file:
         file.write(len(head).to_bytes(8, "little") + head)
         for block in blocks:
             file.write(block.tobytes())
-    temporary.replace(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -251,6 +252,22 @@ def test_a_saved_model_comes_back_bit_by_bit(family: str, tmp_path) -> None:
     assert written["quantization_config"]["tensors"]["embed"] == "q8_0"
     ids = np.arange(12)[None]
     np.testing.assert_array_equal(load(tmp_path)(ids)[0], small(ids)[0])
+
+
+def test_a_save_that_fails_leaves_the_older_model(tmp_path, monkeypatch) -> None:
+    small = quantize_model(random_model(config_from_json(LLAMA)))
+    save(small, tmp_path, LLAMA)
+    older = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(TypeError, match="serializable"):
+        save(small, tmp_path, {**LLAMA, "odd": object()})
+    monkeypatch.setattr(os, "replace", full_disk)
+    with pytest.raises(OSError, match=r"No space.*model\.safetensors"):
+        save(small, tmp_path, LLAMA)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == older
 
 
 def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path) -> None:
