@@ -18,7 +18,7 @@ import time
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
-from bpetok.atomic import write_atomic
+from bpetok.atomic import check_target, write_atomic
 from bpetok.errors import TrainError
 
 if TYPE_CHECKING:
@@ -54,13 +54,15 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], settings: Mapping[str, Any]) -> None:
-        self.path = os.fspath(path)
+        self.path = os.fsdecode(path)
         self.settings = dict(settings)
         self._held, self.done = self._read()
         """`done`: the merges that the file held, as `train_counts` takes them."""
         self._records = bytearray()
         self._written = time.monotonic()
         self._check(self.settings)
+        # Found out now, not at the first write, when counting has been done.
+        check_target(self.path)
 
     def settle(self, settings: Mapping[str, Any]) -> None:
         """Adds settings that are known only after counting, and checks them too."""

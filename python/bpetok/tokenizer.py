@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 from bpetok._bpetok import (
     PRESETS,
     UNICODE_VERSION,
@@ -104,30 +106,30 @@ def train(
     checked_text(pattern, "pattern")
     if init is not None:
         pattern, digits, specials = _of_init(init, pattern, digits, specials)
+    limits: dict[str, Any] = {
+        "vocab_size": index(vocab_size),
+        "min_frequency": index(min_frequency),
+        "max_token_bytes": None if max_token_bytes is None else index(max_token_bytes),
+    }
     if isinstance(source, Counts):
         _check_counts(source, pattern, given, digits)
+        counts = source
     else:
         _check_vocab_size(vocab_size, specials, init)
-    asked: dict[str, Any] = {
-        "vocab_size": vocab_size,
-        "min_frequency": min_frequency,
-        "max_token_bytes": max_token_bytes,
-    }
-    from bpetok.checkpoint import Checkpoint, open_log
+        counts = Counts(pattern, specials, digits)
+        # On no text, which takes no time: counting may take hours, and Rust would refuse bad limits only after it.
+        train_counts(counts, **limits, threads=threads, max_memory=max_memory)
+    from bpetok.checkpoint import open_log
 
-    settings = {**asked, "init": init and init.fingerprint, "unicode_version": UNICODE_VERSION}
-    saved = None if checkpoint is None else Checkpoint(checkpoint, settings)
+    saved = None if checkpoint is None else open_checkpoint(checkpoint, limits, init, counts)
     with _reporter(progress) as report, open_log(verbose) as log:
-        if isinstance(source, Counts):
-            counts = source
-        else:
-            counts = Counts(pattern, specials, digits)
+        if not isinstance(source, Counts):
             counts.update(source, threads=threads, progress=report, max_memory=max_memory)
         if saved:
-            saved.settle(_made_with(counts))
+            saved.settle({"counts": counts_digest(counts)})
         tok = train_counts(
             counts,
-            **asked,
+            **limits,
             init=init,
             done=saved.done if saved else None,
             on_merges=_merge_listener(saved, log),
@@ -232,14 +234,24 @@ def _check_vocab_size(vocab_size: int, specials: list[str], init: Tokenizer | No
         )
 
 
-def _made_with(counts: Counts) -> dict[str, Any]:
-    """What a checkpoint has to say of counts."""
-    return {
+def open_checkpoint(
+    path: str | os.PathLike[str], limits: Mapping[str, Any], init: Tokenizer | None, counts: Counts
+) -> Checkpoint:
+    """The checkpoint of a training run with these settings; what was counted is not looked at.
+
+    Raises:
+        TrainError: for a file that is no checkpoint, or one made with other settings.
+        OSError: for a file that cannot be read or written.
+    """
+    from bpetok.checkpoint import Checkpoint
+
+    settings = {**limits, "init": init and init.fingerprint, "unicode_version": UNICODE_VERSION}
+    settings |= {
         "pattern": counts.pattern,
         "digits": counts.digits,
         "special_tokens": list(counts.special_tokens),
-        "counts": counts_digest(counts),
     }
+    return Checkpoint(path, settings)
 
 
 def _merge_listener(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import bpetok
+from bpetok import cli
 from bpetok.cli import held_out
 
 
@@ -29,3 +33,84 @@ def test_blocks_are_the_text_and_bounded_whatever_it_holds(
     assert all(0 < len(block) <= 300 for block in blocks)
     if text.startswith(b"a line"):
         assert all(block.endswith(b"\n") for block in blocks)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["-o", "no/such/folder/a.bpetok"], "no/such/folder/a.bpetok: No such file"),
+        (["-o", "folder.bpetok"], "folder.bpetok: cannot write a file over a folder"),
+        (
+            ["-o", "a.json", "--pattern", "(?x) [a-z]+"],
+            "a.json: the pattern '(?x) [a-z]+' has '(?x)'",
+        ),
+        (
+            ["-o", "a.tiktoken", "--digits", "right-1-3"],
+            'a.tiktoken: the tokenizer has digits="right',
+        ),
+        (["-o", "a.docx"], "suffix of 'a.docx'"),
+        (["-o", "a.bpetok", "--checkpoint", "none/c"], "none/c: No such file"),
+        (["-o", "a.bpetok", "--checkpoint", "text.txt"], "text.txt is not a checkpoint"),
+        (
+            ["-o", "a.bpetok", "--checkpoint", "other"],
+            "other: the checkpoint was made with vocab_size",
+        ),
+        (["-o", "a.bpetok", "--verbose-log", "none/log"], "none/log: No such file"),
+        (["-o", "a.bpetok", "--vocab-size", "5"], "vocab_size is 5"),
+        (["-o", "a.bpetok", "--vocab-size", "99999999"], "above the limit"),
+        (["-o", "a.bpetok", "--max-token-bytes", "0"], "max_token_bytes is 0"),
+        (["-o", "a.bpetok", "--threads", "0"], "0"),
+        (["-o", "a.bpetok", "--pattern", "("], "pattern"),
+    ],
+)
+def test_bad_settings_are_told_before_counting(
+    options: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.bpetok").mkdir()
+    (tmp_path / "text.txt").write_text("a b c d e f g")
+    bpetok.train(["a b"], 258, checkpoint="other")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    monkeypatch.setattr(held_out.HeldOut, "count", fail)  # what reads the text
+    assert cli.main(["train", "text.txt", *options]) == 2
+    assert says in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def fail(*_: object) -> None:
+    raise AssertionError("counted")
+
+
+@pytest.mark.parametrize("output", ["none/demo.bpetok", "demo.tiktoken", "demo.docx", "."])
+def test_the_demo_looks_where_it_will_save_first(
+    output: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bpetok.cli.demo.read_source", fail)
+    assert cli.main(["demo", "-o", output]) == 2
+    assert output in capsys.readouterr().err
+
+
+def endless() -> Iterator[str]:
+    raise AssertionError("counted")
+    yield ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"vocab_size": 5},
+        {"vocab_size": 1 << 28},
+        {"max_token_bytes": 0},
+        {"threads": 0},
+        {"max_memory": "1MiB"},
+        {"checkpoint": "none/checkpoint"},
+        {"verbose": "none/log"},
+    ],
+)
+def test_the_library_looks_at_settings_before_the_text(options: dict[str, Any]) -> None:
+    with pytest.raises((bpetok.Error, FileNotFoundError)):
+        bpetok.train(endless(), **options)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bpetok._bpetok import Tokenizer
+from bpetok.atomic import check_target
 from bpetok.cli import common, generate, pieces
 from bpetok.errors import Error
+from bpetok.formats import format_for
 from bpetok.progress import ProgressBar
 from bpetok.tokenizer import load, train
 
@@ -66,6 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Does it all and checks that the bytes come back."""
     if arguments.generate:
         return generate.demonstrate(json_wanted=arguments.json)
+    if format_for(arguments.output).name != "bpetok":
+        raise Error(
+            f"{arguments.output}: the demo reads back what it saves: use the suffix .bpetok"
+        )
+    check_target(arguments.output)
     documents = read_source(arguments.source)
     started = time.perf_counter()
     with ProgressBar.on_terminal() as report:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from bpetok import formats
 from bpetok._bpetok import PRESETS, Counts
+from bpetok.atomic import check_target
 from bpetok.cli import common
 from bpetok.cli.held_out import HeldOut
 from bpetok.errors import TrainError
@@ -15,7 +18,7 @@ from bpetok.pipelines import files, read_documents
 from bpetok.pipelines.documents import format_of
 from bpetok.progress import ProgressBar
 from bpetok.sizes import parse_size
-from bpetok.tokenizer import train
+from bpetok.tokenizer import open_checkpoint, train
 
 if TYPE_CHECKING:
     import argparse
@@ -109,7 +112,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Trains, saves, and reports."""
     common.check_one_stdin(arguments.files)
     names = files.expand(arguments.files)
-    formats.format_for(arguments.output)  # a bad suffix is better told before the work than after
     init = common.named_tokenizer(arguments.init, arguments.pattern) if arguments.init else None
     settings = _settings(arguments, init)
     options = {"threads": arguments.threads, "max_memory": _memory(arguments)}
@@ -118,22 +120,18 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     counts = Counts(*settings)
     held_out = HeldOut(settings, options)
-    with ProgressBar.on_terminal() as report:
-        if paths:
-            counts.update(paths, progress=report, **options)
-        documents = _documents(others, arguments, settings) if others else iter(())
-        if arguments.no_held_out:
-            counts.update(documents, progress=report, **options)
-        else:
-            held_out.count(documents, report)
-            held_out.add_to(counts)
-    tok = _train(
-        arguments,
-        counts,
-        init,
-        checkpoint=arguments.checkpoint,
-        verbose=arguments.verbose_log,
-    )
+    _rehearse(arguments, counts, init)
+    with _log(arguments.verbose_log) as log:
+        with ProgressBar.on_terminal() as report:
+            if paths:
+                counts.update(paths, progress=report, **options)
+            documents = _documents(others, arguments, settings) if others else iter(())
+            if arguments.no_held_out:
+                counts.update(documents, progress=report, **options)
+            else:
+                held_out.count(documents, report)
+                held_out.add_to(counts)
+        tok = _train(arguments, counts, init, checkpoint=arguments.checkpoint, verbose=log)
     seconds = time.perf_counter() - started
     tok.save(arguments.output)
     figure = None
@@ -150,6 +148,31 @@ def run(arguments: argparse.Namespace) -> int:
     }
     _print_report(arguments, report_rows)
     return 0
+
+
+def _rehearse(arguments: argparse.Namespace, counts: Counts, init: Tokenizer | None) -> None:
+    """Trains on no text and writes it nowhere: counting may take hours, and what is wrong with the settings, the
+    output or the checkpoint is better told before.
+    """
+    format = formats.format_for(arguments.output)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        format.write(_train(arguments, counts, init), arguments.output)
+    check_target(arguments.output)
+    if arguments.checkpoint is not None:
+        open_checkpoint(arguments.checkpoint, _limits(arguments), init, counts)
+
+
+def _log(path: str | None) -> AbstractContextManager[IO[str] | None]:
+    """The file of the log, opened before counting."""
+    return nullcontext() if path is None else open(path, "w", encoding="ascii", newline="\n")
+
+
+def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        name: getattr(arguments, name)
+        for name in ("vocab_size", "min_frequency", "max_token_bytes")
+    }
 
 
 def _memory(arguments: argparse.Namespace) -> int | None:
@@ -197,20 +220,17 @@ def _settings(arguments: argparse.Namespace, init: Tokenizer | None) -> tuple[st
 
 
 def _train(
-    arguments: argparse.Namespace, counts: Counts, init: Tokenizer | None, **files: str | None
+    arguments: argparse.Namespace, counts: Counts, init: Tokenizer | None, **files: Any
 ) -> Tokenizer:
     with ProgressBar.on_terminal() as report:
         return train(
             counts,
-            arguments.vocab_size,
-            min_frequency=arguments.min_frequency,
+            **_limits(arguments),
             max_memory=arguments.max_memory,
-            max_token_bytes=arguments.max_token_bytes,
             init=init,
             threads=arguments.threads,
             progress=report or False,
-            checkpoint=files.get("checkpoint"),
-            verbose=files.get("verbose"),
+            **files,
         )
 
 
