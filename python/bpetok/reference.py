@@ -19,11 +19,15 @@ vocabulary, where a lower one was learnt earlier.
 
 from __future__ import annotations
 
+import io
+import os
 import re
 import sys
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from bpetok.errors import TextError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -195,6 +199,11 @@ def explain(text: str) -> Iterator[str]:
       2. 'h' + 'e' -> 'he' (id 257), 2 times; tie: smaller left id (beat 't'+'h')
       3. 't' + 'he' -> 'the' (id 258), 2 times; highest count
     """
+    if broken := re.search("[\ud800-\udfff]", text):
+        raise TextError(
+            f"the text has a lone surrogate U+{ord(broken[0]):04X} at index {broken.start()}, which has no bytes in "
+            "UTF-8: remove it"
+        )
     # Runs of letters with the space before them, digits, other signs: GPT-2's idea in brief.
     pretokens = re.findall(r" ?[^\W\d_]+| ?\d+| ?[^\s\w]+|_+|\s+", text)
     yield f"text:      {text!r}"
@@ -218,11 +227,23 @@ def _show(token: bytes) -> str:
     return repr(token.decode("utf-8", "backslashreplace"))
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Explains the text on the command line, or the textbook sentence."""
-    for line in explain(" ".join(arguments) or TEXTBOOK):
-        print(line)
+def main(arguments: Sequence[str]) -> int:
+    """Explains the text on the command line, or the textbook sentence; the exit code is 2 for what is no text."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a character gets its escape.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        for line in explain(" ".join(arguments) or TEXTBOOK):
+            print(line, flush=True)
+    except (
+        BrokenPipeError
+    ):  # the reader (`head`, say) has seen enough, and the rest has no place to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (TextError, OSError) as error:
+        print("bpetok.reference: error:", error, file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -112,6 +116,20 @@ def test_explains_each_merge_of_the_textbook_sentence() -> None:
     assert "tie: smaller left id" in lines[2]
     assert "highest count" in lines[4]
     assert any("same left id: smaller right id" in line for line in lines)
+
+
+def test_text_that_is_none_and_a_reader_that_stops_are_no_tracebacks() -> None:
+    with pytest.raises(bpetok.TextError, match=r"U\+DCFF at index 1"):
+        list(reference.explain("a\udcff"))
+    command = [sys.executable, "-m", "bpetok.reference"]
+    done = subprocess.run([*command, b"\xff"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"bpetok.reference: error: the text has a lone surrogate")
+    script = f"'{sys.executable}' -m bpetok.reference {'many words ' * 50} | head -n 1"
+    assert subprocess.run(script, shell=True, capture_output=True, check=True).stderr == b""
+    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*command, "世"], capture_output=True, check=True, env=ascii_only)
+    assert b"\\u4e16" in done.stdout
 
 
 def test_choose_names_the_rule() -> None:
