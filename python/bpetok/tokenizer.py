@@ -118,7 +118,8 @@ def train(
         _check_vocab_size(vocab_size, specials, init)
         counts = Counts(pattern, specials, digits)
         # On no text, which takes no time: counting may take hours, and Rust would refuse bad limits only after it.
-        train_counts(counts, **limits, threads=threads, max_memory=max_memory)
+        counts.update((), threads=threads, max_memory=max_memory)
+        train_counts(counts, **limits)
     from bpetok.checkpoint import open_log
 
     saved = None if checkpoint is None else open_checkpoint(checkpoint, limits, init, counts)

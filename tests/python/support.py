@@ -14,7 +14,7 @@ import tiktoken
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HfTokenizer
 
-from bpetok import Tokenizer
+from bpetok import Tokenizer, cli
 from bpetok.reference import BYTE_ORDER
 
 if TYPE_CHECKING:
@@ -194,3 +194,14 @@ def on_terminal(*arguments: str, cwd: Path, environment: dict[str, str]) -> str:
     os.close(controller)
     assert process.wait(timeout=60) == 0, b"".join(chunks)
     return b"".join(chunks).decode()
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line of an error, without a process of its own."""
+    try:
+        code = cli.main(arguments)
+    except SystemExit as stopped:  # argparse
+        code = int(str(stopped.code))
+    lines = capsys.readouterr().err.splitlines()
+    assert (code, len(lines)) == (2, 1), lines
+    return lines[0].removeprefix("bpetok: error: ")

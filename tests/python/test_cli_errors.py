@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 import bpetok
 from bpetok import cli
-from support import complaint, run
+from bpetok.cli.messages import for_command
+from bpetok.pipelines import read_documents
+from support import complaint, run, said
 
 TEXT = "the cat in the hat sat on the mat, naïve 世界 12345\n" * 200
 
@@ -20,7 +25,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a text and a tokenizer trained on it."""
     folder = tmp_path_factory.mktemp("errors")
     (folder / "text.txt").write_bytes(TEXT.encode())
-    bpetok.train([TEXT], 280).save(folder / "tok.bpetok")
+    (folder / "special.txt").write_text("a<|endoftext|>")
+    (folder / "link").symlink_to("text.txt")
+    tok = bpetok.train([TEXT], 280)
+    tok.save(folder / "tok.bpetok")
+    with pytest.warns(UserWarning, match="ranks only"):
+        tok.save(folder / "ranks.tiktoken")
     return folder
 
 
@@ -44,6 +54,126 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_errors_are_one_line_and_exit_2(folder: Path, arguments: list[str], says: str) -> None:
     assert says in complaint(run(*arguments, cwd=folder, code=2, stdin=subprocess.DEVNULL))
+
+
+TRAIN = ["train", "text.txt", "-o", "x.bpetok"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([*TRAIN, "--min-frequency", "-1"], "argument --min-frequency: -1 is out of range: give 0"),
+        ([*TRAIN, "--max-token-bytes", "-1"], "argument --max-token-bytes: -1 is out of range"),
+        ([*TRAIN, "--vocab-size", "9" * 20], "argument --vocab-size: 99999999999999999999 is out"),
+        ([*TRAIN, "--vocab-size", "1e3"], "argument --vocab-size: '1e3' is not a whole number"),
+        ([*TRAIN, "--threads", "9" * 20], "give 1 to 4,096 (bpetok train --help)"),
+        ([*TRAIN, "--special-token", "\udcff"], r"argument --special-token: '\udcff' is not UTF-8"),
+        ([*TRAIN, "--pattern", "\udcff"], r"argument --pattern: '\udcff' is not UTF-8"),
+        ([*TRAIN, "--pattern", ""], "argument --pattern: '' is no pattern"),
+        (["encode", "tok.bpetok", "text.txt", "--threads", "0"], "argument --threads: 0 is out of"),
+        (["count", "tok.bpetok", "text.txt", "--threads", "0"], "argument --threads: 0 is out of"),
+        (["show", "tok.bpetok", ""], "argument FILE: '' is not the name of a file"),
+        (
+            ["show", "tok.bpetok", "text.txt", "--limit", "-3"],
+            "argument --limit: -3 is out of range",
+        ),
+        (["show", "tok.bpetok", "--text", "\udcff"], r"argument --text: '\udcff' is not UTF-8"),
+        (["generate", "llama", "\udcff"], r"argument PROMPT: '\udcff' is not UTF-8"),
+        (
+            ["encode", "tok.bpetok", "text.txt", "-o", "./text.txt"],
+            "./text.txt is both input and out",
+        ),
+        (
+            ["encode", "tok.bpetok", "text.txt", "-o", "tok.bpetok"],
+            "tok.bpetok is both input and out",
+        ),
+        (["decode", "tok.bpetok", "link", "-o", "text.txt"], "text.txt is both input and output"),
+        ([*TRAIN, "--verbose-log", "text.txt"], "text.txt is both input and output"),
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_named(
+    folder: Path,
+    arguments: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert says in said(capsys, *arguments)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["encode", "tok.bpetok", "text.txt", "special.txt"], "special.txt: the text spells"),
+        (["count", "tok.bpetok", "text.txt", "special.txt"], "special.txt: the text spells"),
+        (["show", "tok.bpetok", "special.txt"], "--special allow encodes it as one token"),
+        (["generate", "llama", "a<|endoftext|>"], "at byte 1: leave it out of the prompt"),
+        (["show", "ranks.tiktoken", "text.txt"], "pass --pattern and one of gpt2, cl100k"),
+        (["show", "tok.bpetok", "text.txt", "--pattern", "gpt2"], "leave --pattern out"),
+        (["train", "text.txt", "-o", "x.docx"], "tokenizer.json (.json)"),
+    ],
+)
+def test_cures_are_those_of_the_command(
+    folder: Path,
+    arguments: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    line = said(capsys, *arguments)
+    assert says in line
+    for library in ("_special", "encode_ordinary", "pattern=", "pass format"):
+        assert library not in line
+
+
+def test_cures_of_memory_and_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    letters = str.maketrans("0123456789", "ghijklmnop")
+    words = (f"{number:07x}".translate(letters) for number in range(600_000))
+    with pytest.raises(bpetok.TrainError) as caught:
+        bpetok.train(chain(words, ["twice", "twice"]), 300, max_memory="128MiB")
+    assert "raise --max-memory, or in Python call counts.prune" in for_command(str(caught.value))
+    (tmp_path / "a.jsonl").write_text('{"text": "long"}')
+    with pytest.raises(bpetok.FormatError) as caught_line:
+        list(read_documents(tmp_path / "a.jsonl", max_document_bytes=9))
+    assert for_command(str(caught_line.value)).endswith("the line is longer than 9 bytes: split it")
+    monkeypatch.setattr("bpetok.pipelines.pieces.PIECE_BYTES", 10)
+    (tmp_path / "a.txt").write_text("x" * 50)
+    with pytest.raises(bpetok.FormatError) as caught_text:
+        list(read_documents(tmp_path / "a.txt", max_document_bytes=20))
+    assert for_command(str(caught_text.value)).endswith("without white space: unpack it")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("show tok.bpetok --text hi >&-", "stdout is closed"),
+        ("encode tok.bpetok text.txt -o - >&-", "stdout is closed"),
+        ("count tok.bpetok - <&-", "-: standard input is closed"),
+        ("encode tok.bpetok - -o closed.ids <&-", "-: standard input is closed"),
+        ("train - -o closed.bpetok <&-", "-: standard input is closed"),
+        ("decode tok.bpetok - <&-", "-: standard input is closed"),
+    ],
+)
+def test_a_closed_stream_is_an_error_of_its_own(folder: Path, command: str, says: str) -> None:
+    done = subprocess.run(
+        f"'{sys.executable}' -m bpetok {command}",
+        shell=True, capture_output=True, cwd=folder, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert says in complaint(done)
+    assert not list(folder.glob("closed*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+def test_without_stderr_nothing_of_it_goes_to_stdout(folder: Path) -> None:
+    command = f"'{sys.executable}' -m bpetok train text.txt -o few.bpetok --json 2>&-"
+    done = subprocess.run(command, shell=True, capture_output=True, cwd=folder, check=True)
+    assert json.loads(done.stdout)["output"] == "few.bpetok"
 
 
 def test_messages_keep_the_spaces_of_patterns_and_names(folder: Path) -> None:

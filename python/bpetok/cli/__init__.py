@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import re
 import sys
 import warnings
 from typing import TYPE_CHECKING
 
 from bpetok._bpetok import __version__
 from bpetok.cli import count, decode, demo, encode, generate, show, train
+from bpetok.cli.arguments import Parser
+from bpetok.cli.messages import for_command, one_line
 from bpetok.errors import Error
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ number (id). Start here:
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line; each verb's module adds its own part."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="bpetok", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     top.add_argument("--version", action="version", version=f"bpetok {__version__}")
@@ -53,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = parser().parse_args(argv)
+    if sys.stderr is None:  # closed (`2>&-`): what would go there must not go to stdout instead
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (stays open as long as the process)
+    if sys.stdout is None:
+        # The next file to be opened would take its number, and the output with it.
+        return _fail("stdout is closed: redirect it, to /dev/null if need be", 2)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal that cannot show a character gets its escape, not a traceback.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -72,19 +78,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             place = f"{error.filename}: " if error.filename is not None else ""
             return _fail(f"{place}{error.strerror or error}", 2)
         except Error as error:
-            return _fail(str(error), 2)
+            return _fail(for_command(str(error)), 2)
     return code
 
 
 def _fail(message: str, code: int) -> int:
-    print("bpetok: error:", _one_line(message), file=sys.stderr)
+    print("bpetok: error:", one_line(message), file=sys.stderr)
     return code
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print("bpetok: warning:", _one_line(str(message)), file=sys.stderr)
-
-
-def _one_line(message: str) -> str:
-    """Only line ends are replaced: of spaces each may belong to a pattern, a special token or a file's name."""
-    return re.sub(r"[\r\n]+", " ", message)
+    print("bpetok: warning:", one_line(str(message)), file=sys.stderr)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from bpetok.cli.arguments import MOST_THREADS, file_name, pattern, whole
 from bpetok.encodings import ENCODINGS, get_encoding
 from bpetok.errors import Error
+from bpetok.pipelines.files import STDIN, standard_input
 from bpetok.tokenizer import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from bpetok._bpetok import Tokenizer
-
-STDIN = "-"
 
 # --special -> arguments of `encode` and its relatives
 SPECIAL_RULES: dict[str, dict[str, Any]] = {
@@ -47,17 +47,20 @@ def add_tokenizer(parser: argparse.ArgumentParser) -> None:
     """The tokenizer argument, with the pattern that rank files need."""
     parser.add_argument(
         "tokenizer",
+        type=file_name,
         metavar="TOK",
         help=f"a tokenizer file, or a published name: {', '.join(ENCODINGS)}",
     )
     parser.add_argument(
-        "--pattern", help="for a .tiktoken file: the preset or regex it was made with"
+        "--pattern", type=pattern, help="for a .tiktoken file: the preset or regex it was made with"
     )
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
     """The input files."""
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a file to read; - is stdin")
+    parser.add_argument(
+        "files", type=file_name, metavar="FILE", nargs="+", help="a file to read; - is stdin"
+    )
 
 
 def add_special(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +77,10 @@ def add_special(parser: argparse.ArgumentParser) -> None:
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """How many threads."""
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads to use (default: all cores)"
+        "--threads",
+        type=whole(1, MOST_THREADS),
+        metavar="N",
+        help="threads to use (default: all cores)",
     )
 
 
@@ -104,7 +110,7 @@ def named_tokenizer(name: str, pattern: str | None) -> Tokenizer:
 def read_bytes(path: str) -> bytes:
     """All bytes of a file or of stdin."""
     if path == STDIN:
-        return sys.stdin.buffer.read()
+        return standard_input().read()
     return Path(path).read_bytes()
 
 
@@ -113,10 +119,47 @@ def is_stream(path: str) -> bool:
     return path == STDIN or Path(path).is_fifo()
 
 
-def check_one_stdin(files: Sequence[str]) -> None:
-    """Stdin can be read only once."""
+def check_stdin(files: Sequence[str]) -> None:
+    """Stdin can be read only once, and only if it is open."""
+    if STDIN in files:
+        standard_input()
     if files.count(STDIN) > 1:
         raise Error(f"- (stdin) is given {files.count(STDIN)} times: it can be read only once")
+
+
+def check_outputs(inputs: Sequence[str], *outputs: str | None) -> None:
+    """No output may be an input: it would take its place, or cut it to nothing."""
+    for output in outputs:
+        if output is not None and any(_is_same(output, name) for name in inputs):
+            raise Error(f"{output} is both input and output: name another output")
+
+
+def _is_same(output: str, name: str) -> bool:
+    """Whether both are one file; what is no ordinary file (`/dev/null`) may be read and written."""
+    try:
+        return os.path.isfile(output) and os.path.samefile(output, name)
+    except OSError:
+        return False  # an input that is not there
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Puts the name of the input in front of what is wrong with it."""
+    try:
+        yield
+    except Error as error:
+        raise type(error)(f"{'stdin' if name == STDIN else name}: {error}") from None
+
+
+def drawing(
+    bar: Callable[[str, int, int], None] | None, phase: str, files: Sequence[str]
+) -> Callable[[int], None] | None:
+    """Shows on a bar how many bytes of the files are done, where their size is known beforehand."""
+    if bar is None:
+        return None
+    known = not any(map(is_stream, files))
+    total = sum(Path(name).stat().st_size for name in files) if known else 0
+    return lambda done: bar(phase, done, total)
 
 
 def use_colour(stream: TextIO) -> bool:

@@ -28,7 +28,7 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Counts each file and the sum."""
-    common.check_one_stdin(arguments.files)
+    common.check_stdin(arguments.files)
     tok = common.tokenizer(arguments)
     rows: list[tuple[str, int, int]] = []
     for name in arguments.files:

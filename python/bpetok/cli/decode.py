@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.atomic import write_atomic
 from bpetok.cli import common
-from bpetok.cli.common import STDIN
 from bpetok.errors import Error
+from bpetok.pipelines.files import STDIN
 
 if TYPE_CHECKING:
     import argparse

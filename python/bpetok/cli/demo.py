@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bpetok._bpetok import Tokenizer
 from bpetok.atomic import check_target
 from bpetok.cli import common, generate, pieces
+from bpetok.cli.arguments import file_name
 from bpetok.errors import Error
 from bpetok.formats import format_for
 from bpetok.progress import ProgressBar
@@ -49,11 +50,11 @@ def add_parser(verbs: Any) -> None:
     help = "train, save, encode and decode on Python's own sources, and show it"
     parser = common.add_verb(verbs, "demo", help, run, EPILOG)
     parser.add_argument(
-        "--source", metavar="PATH", type=Path,
+        "--source", metavar="PATH", type=lambda name: Path(file_name(name)),
         help="a file, or a folder of files, to use instead of Python's sources (1 MB at least)",
     )  # fmt: skip
     parser.add_argument(
-        "-o", "--output", metavar="TOK", default="demo.bpetok",
+        "-o", "--output", metavar="TOK", type=file_name, default="demo.bpetok",
         help="where to save the vocabulary (default: demo.bpetok)",
     )  # fmt: skip
     parser.add_argument(

@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok.atomic import replacing
 from bpetok.cli import common
-from bpetok.cli.common import SPECIAL_RULES, STDIN
+from bpetok.cli.arguments import file_name
+from bpetok.cli.common import SPECIAL_RULES
 from bpetok.errors import Error
+from bpetok.pipelines.files import STDIN
 from bpetok.progress import ProgressBar
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
 
 EPILOG = """\
 Each file is one text, and ids of all files follow one another in the output. In Python:
@@ -38,7 +38,7 @@ def add_parser(verbs: Any) -> None:
     common.add_tokenizer(parser)
     common.add_files(parser)
     parser.add_argument(
-        "-o", "--output", metavar="IDS",
+        "-o", "--output", type=file_name, metavar="IDS",
         help="file for the ids, 4 bytes each (uint32, little-endian); - is stdout; without it the "
         "ids are printed as numbers, one line for each file",
     )  # fmt: skip
@@ -49,7 +49,8 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Encodes, writes, and reports."""
-    common.check_one_stdin(arguments.files)
+    common.check_stdin(arguments.files)
+    common.check_outputs([arguments.tokenizer, *arguments.files], arguments.output)
     if arguments.json and arguments.output in (None, STDIN):
         raise Error("--json needs -o FILE: stdout cannot carry both the ids and the report")
     if arguments.output == STDIN and sys.stdout.isatty():
@@ -59,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = time.perf_counter()
     if arguments.output is None:
         for name in arguments.files:
-            ids = tok.encode(common.read_bytes(name), **SPECIAL_RULES[arguments.special])
+            with common.reading(name):
+                ids = tok.encode(common.read_bytes(name), **SPECIAL_RULES[arguments.special])
             print(*ids)
         return 0
     with _target(arguments.output) as path, ProgressBar.on_terminal() as bar:
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             [None if name == STDIN else name for name in arguments.files],
             path,
             threads=arguments.threads,
-            report=None if bar is None else _drawing(bar, arguments.files),
+            report=common.drawing(bar, "encode", arguments.files),
             **SPECIAL_RULES[arguments.special],
         )
     if path is not None:
@@ -78,13 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _target(output: str) -> AbstractContextManager[str | None]:
     """The file to write to in the end; None for stdout."""
     return nullcontext() if output == STDIN else replacing(output)
-
-
-def _drawing(bar: Callable[[str, int, int], None], files: Sequence[str]) -> Callable[[int], None]:
-    """Shows how much of the text is done, where its size is known beforehand."""
-    known = not any(map(common.is_stream, files))
-    total = sum(Path(name).stat().st_size for name in files) if known else 0
-    return lambda done: bar("encode", done, total)
 
 
 def _report(

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bpetok.cli import common
-from bpetok.cli.common import STDIN
-from bpetok.errors import Error
+from bpetok.cli.arguments import file_name, pattern, text
+from bpetok.errors import Error, SpecialTokenError
+from bpetok.pipelines.files import STDIN
 from bpetok.tokenizer import load
 
 if TYPE_CHECKING:
@@ -38,14 +39,21 @@ def add_parser(verbs: Any) -> None:
     """Adds this command."""
     parser = common.add_verb(verbs, "generate", "let a language model write on", run, EPILOG)
     parser.add_argument(
-        "model", metavar="MODEL", help=f"a folder with a model, or one of {', '.join(PACKAGED)}"
+        "model",
+        type=file_name,
+        metavar="MODEL",
+        help=f"a folder with a model, or one of {', '.join(PACKAGED)}",
     )
-    parser.add_argument("prompt", metavar="PROMPT", help="the text to continue; - reads stdin")
     parser.add_argument(
-        "--tokenizer", metavar="TOK",
+        "prompt", type=text, metavar="PROMPT", help="the text to continue; - reads stdin"
+    )
+    parser.add_argument(
+        "--tokenizer", type=file_name, metavar="TOK",
         help=f"a tokenizer file or published name (default: the folder's {TOKENIZER})",
     )  # fmt: skip
-    parser.add_argument("--pattern", help="for a .tiktoken file: the preset or regex of it")
+    parser.add_argument(
+        "--pattern", type=pattern, help="for a .tiktoken file: the preset or regex of it"
+    )
     parser.add_argument(
         "-n", "--max-new-tokens", type=int, default=200, metavar="N",
         help="write at most so many tokens (default: 200)",
@@ -63,7 +71,7 @@ def add_parser(verbs: Any) -> None:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="the same seed, the same text")
     parser.add_argument(
-        "--stop", action="append", default=[], metavar="TEXT",
+        "--stop", type=text, action="append", default=[], metavar="TEXT",
         help="end before this text; may be given several times",
     )  # fmt: skip
     parser.add_argument(
@@ -91,7 +99,10 @@ def run(arguments: argparse.Namespace) -> int:
         model, tok, prompt, arguments.max_new_tokens, sampler,
         stop=arguments.stop, utf8=arguments.utf8, seed=arguments.seed,
     )  # fmt: skip
-    write(pieces, prompt)
+    try:
+        write(pieces, prompt)
+    except SpecialTokenError as error:
+        raise Error(f"{str(error).partition('; pass ')[0]}: leave it out of the prompt") from None
     return 0
 
 

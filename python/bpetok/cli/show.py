@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bpetok.cli import common, pieces
+from bpetok.cli.arguments import file_name, whole
+from bpetok.cli.arguments import text as text_value
 from bpetok.cli.common import SPECIAL_RULES
 
 if TYPE_CHECKING:
@@ -28,10 +30,12 @@ def add_parser(verbs: Any) -> None:
     parser = common.add_verb(verbs, "show", "show how a text is cut into tokens", run, EPILOG)
     common.add_tokenizer(parser)
     text = parser.add_mutually_exclusive_group(required=True)
-    text.add_argument("file", metavar="FILE", nargs="?", help="a file to read; - is stdin")
-    text.add_argument("--text", help="the text itself")
+    text.add_argument(
+        "file", type=file_name, metavar="FILE", nargs="?", help="a file to read; - is stdin"
+    )
+    text.add_argument("--text", type=text_value, help="the text itself")
     parser.add_argument(
-        "--limit", type=int, default=SHOWN, metavar="N",
+        "--limit", type=whole(), default=SHOWN, metavar="N",
         help=f"show at most N pieces, 0 for all (default: {SHOWN})",
     )  # fmt: skip
     common.add_special(parser)
@@ -42,8 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Encodes and prints."""
     tok = common.tokenizer(arguments)
     text = arguments.text if arguments.text is not None else common.read_bytes(arguments.file)
-    ids = tok.encode(text, **SPECIAL_RULES[arguments.special])
-    shown = ids[: arguments.limit] if arguments.limit > 0 else ids
+    with common.reading("--text" if arguments.file is None else arguments.file):
+        ids = tok.encode(text, **SPECIAL_RULES[arguments.special])
+    shown = ids[: arguments.limit] if arguments.limit else ids
     parts = [tok.token_bytes(token_id) for token_id in shown]
     if arguments.json:
         tokens = [

@@ -12,6 +12,7 @@ from bpetok import formats
 from bpetok._bpetok import PRESETS, Counts
 from bpetok.atomic import check_target
 from bpetok.cli import common
+from bpetok.cli.arguments import file_name, pattern, text, whole
 from bpetok.cli.held_out import HeldOut
 from bpetok.errors import TrainError
 from bpetok.pipelines import files, read_documents
@@ -52,27 +53,27 @@ def add_parser(verbs: Any) -> None:
     parser = common.add_verb(verbs, "train", "make a vocabulary from text files", run, EPILOG)
     common.add_files(parser)
     parser.add_argument(
-        "-o", "--output", metavar="TOK", required=True,
+        "-o", "--output", type=file_name, metavar="TOK", required=True,
         help="file to write: .bpetok, .tiktoken, or tokenizer.json",
     )  # fmt: skip
     parser.add_argument(
-        "--vocab-size", type=int, default=32_000, metavar="N",
+        "--vocab-size", type=whole(), default=32_000, metavar="N",
         help="ids to make, bytes and special tokens included (default: 32000)",
     )  # fmt: skip
     parser.add_argument(
-        "--pattern",
+        "--pattern", type=pattern,
         help=f"how text is cut before merging: {', '.join(PRESETS)}, or a regex (default: {PATTERN})",
     )  # fmt: skip
     parser.add_argument(
-        "--special-token", action="append", metavar="TEXT",
+        "--special-token", type=text, action="append", metavar="TEXT",
         help="a special token; may be given several times (default: <|endoftext|>); '' for none",
     )  # fmt: skip
     parser.add_argument(
-        "--min-frequency", type=int, default=1, metavar="N",
+        "--min-frequency", type=whole(), default=1, metavar="N",
         help="do not merge pairs that occur less often (default: 1)",
     )  # fmt: skip
     parser.add_argument(
-        "--field", default="text", metavar="NAME",
+        "--field", type=text, default="text", metavar="NAME",
         help="the field of JSON lines or column of Parquet that holds the text (default: text)",
     )  # fmt: skip
     parser.add_argument(
@@ -84,23 +85,25 @@ def add_parser(verbs: Any) -> None:
         help="stay below it, as 2GiB; counts that do not fit wait in the temporary folder (TMPDIR)",
     )  # fmt: skip
     parser.add_argument(
-        "--max-token-bytes", type=int, metavar="N", help="make no longer token (default: no limit)"
-    )
+        "--max-token-bytes", type=whole(1), metavar="N",
+        help="make no longer token (default: no limit)",
+    )  # fmt: skip
     parser.add_argument(
         "--digits", choices=["none", "1", "1-3", "right-1-3"],
         help="cut runs of digits before the pattern: one by one, or threes from the left or right",
     )  # fmt: skip
     parser.add_argument(
-        "--init", metavar="TOK",
+        "--init", type=file_name, metavar="TOK",
         help="a tokenizer to extend: its ids, pattern, digits and special tokens stay (.bpetok)",
     )  # fmt: skip
     parser.add_argument(
-        "--checkpoint", metavar="FILE",
+        "--checkpoint", type=file_name, metavar="FILE",
         help="keep the merges so far in FILE; the same command goes on from there",
     )  # fmt: skip
     parser.add_argument(
-        "--verbose-log", metavar="FILE", help="write each merge to FILE as a line of JSON"
-    )
+        "--verbose-log", type=file_name, metavar="FILE",
+        help="write each merge to FILE as a line of JSON",
+    )  # fmt: skip
     parser.add_argument(
         "--no-held-out", action="store_true", help="do not train a second time for the figure"
     )
@@ -110,8 +113,9 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, saves, and reports."""
-    common.check_one_stdin(arguments.files)
+    common.check_stdin(arguments.files)
     names = files.expand(arguments.files)
+    common.check_outputs(names, arguments.output, arguments.checkpoint, arguments.verbose_log)
     init = common.named_tokenizer(arguments.init, arguments.pattern) if arguments.init else None
     settings = _settings(arguments, init)
     options = {"threads": arguments.threads, "max_memory": _memory(arguments)}
@@ -120,7 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     counts = Counts(*settings)
     held_out = HeldOut(settings, options)
-    _rehearse(arguments, counts, init)
+    _rehearse(arguments, counts, init, options)
     with _log(arguments.verbose_log) as log:
         with ProgressBar.on_terminal() as report:
             if paths:
@@ -150,11 +154,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _rehearse(arguments: argparse.Namespace, counts: Counts, init: Tokenizer | None) -> None:
-    """Trains on no text and writes it nowhere: counting may take hours, and what is wrong with the settings, the
+def _rehearse(
+    arguments: argparse.Namespace, counts: Counts, init: Tokenizer | None, options: dict[str, Any]
+) -> None:
+    """Counts and trains on no text and writes it nowhere: counting may take hours, and what is wrong with the settings, the
     output or the checkpoint is better told before.
     """
     format = formats.format_for(arguments.output)
+    counts.update((), **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         format.write(_train(arguments, counts, init), arguments.output)

@@ -86,6 +86,19 @@ def split_compression(name: str) -> tuple[str, str]:
     return (stem, suffix.lower()) if suffix.lower() in COMPRESSED else (name, "")
 
 
+def standard_input() -> IO[bytes]:
+    """The bytes of standard input.
+
+    Raises:
+        OSError: if it is closed; the next file to be opened may then have its number.
+    """
+    if sys.stdin is None:
+        raise OSError(
+            errno.EBADF, "standard input is closed: give it a text, or name a file", STDIN
+        )
+    return sys.stdin.buffer
+
+
 @contextmanager
 def open_plain(name: str) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked; standard input for `-`.
@@ -96,7 +109,7 @@ def open_plain(name: str) -> Iterator[IO[bytes]]:
         FormatError: while reading, where the archive is damaged or cut short.
     """
     if name == STDIN:
-        yield sys.stdin.buffer
+        yield standard_input()
         return
     _, compression = split_compression(name)
     if not compression:
