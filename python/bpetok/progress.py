@@ -18,6 +18,7 @@ PHASES = {
     "count": ("counting", "MB", 1_000_000),
     "merge": ("merging", "merges", 1),
     "encode": ("encoding", "MB", 1_000_000),
+    "decode": ("decoding", "MB", 1_000_000),
 }
 
 

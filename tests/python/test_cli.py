@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import bpetok
-from support import complaint, on_terminal, run
+from bpetok import cli
+from support import complaint, on_terminal, run, said
 
 TEXT = "the cat in the hat sat on the mat, naïve 世界 12345\n" * 200
 
@@ -184,6 +185,28 @@ def test_decode_refuses_half_an_id_and_unknown_ids(folder: Path) -> None:
     assert "1000000" in complaint(run("decode", "tok.bpetok", "-", cwd=folder, input=far, code=2))
 
 
+def test_decode_reads_blocks_and_counts_ids_through_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("bpetok.cli.decode.BLOCK_BYTES", 8)
+    ids = [*bpetok.load("tok.bpetok").encode("the naïve 世界"), 10**6]
+    data = b"".join(token_id.to_bytes(4, "little") for token_id in ids)
+    Path("whole.ids").write_bytes(data[:-4])
+    assert cli.main(["decode", "tok.bpetok", "whole.ids", "-o", "whole.txt"]) == 0
+    assert Path("whole.txt").read_text("utf-8") == "the naïve 世界"
+    Path("bad.ids").write_bytes(data)
+    line = said(capsys, "decode", "tok.bpetok", "bad.ids", "-o", "whole.txt")
+    start = (len(ids) - 1) // 2 * 2
+    assert (
+        f"bad.ids, counted from id {start}: token id 1000000 (at index {len(ids) - 1 - start})"
+        in line
+    )
+    Path("cut.ids").write_bytes(data[:-6])
+    assert f"cut.ids has {len(data) - 6} bytes" in said(capsys, "decode", "tok.bpetok", "cut.ids")
+    assert Path("whole.txt").read_text("utf-8") == "the naïve 世界"
+
+
 # --- count, show ------------------------------------------------------------------------------------
 
 
@@ -205,6 +228,15 @@ def test_count(folder: Path) -> None:
         "tokens": tok.count("the hat"),
         "bytes": 7,
     }
+
+
+def test_count_reads_blocks_on_threads(folder: Path) -> None:
+    tok = bpetok.load(folder / "tok.bpetok")
+    (folder / "large.txt").write_bytes(TEXT.encode() * 300)  # several blocks
+    arguments = ["count", "tok.bpetok", "large.txt", "--threads", "3", "--json"]
+    report = json.loads(run(*arguments, cwd=folder).stdout)
+    assert report["tokens"] == tok.count(TEXT * 300)
+    assert report["bytes"] == len(TEXT.encode()) * 300
 
 
 def test_show_without_colour_is_a_piece_a_line(folder: Path) -> None:
@@ -244,6 +276,17 @@ def test_training_shows_a_bar_on_a_terminal(folder: Path) -> None:
     shown = on_terminal(*arguments, cwd=folder, environment={})
     assert "counting" in shown
     assert "merging" in shown
+
+
+def test_counting_tokens_and_decoding_show_a_bar_on_a_terminal(folder: Path) -> None:
+    (folder / "bar.ids").write_bytes(
+        bpetok.load(folder / "tok.bpetok").encode_numpy(TEXT).tobytes()
+    )
+    shown = on_terminal("count", "tok.bpetok", "text.txt", cwd=folder, environment={})
+    assert "counting" in shown
+    arguments = ["decode", "tok.bpetok", "bar.ids", "-o", "bar.txt"]
+    assert "decoding" in on_terminal(*arguments, cwd=folder, environment={})
+    assert (folder / "bar.txt").read_bytes() == TEXT.encode()
 
 
 def test_binary_ids_are_kept_off_the_terminal(folder: Path) -> None:

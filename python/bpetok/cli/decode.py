@@ -1,19 +1,25 @@
-"""`bpetok decode`: ids -> the bytes they stand for."""
+"""`bpetok decode`: ids -> the bytes they stand for, in blocks, so that files may be larger than the memory."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import nullcontext
+from typing import IO, TYPE_CHECKING, Any
 
-from bpetok.atomic import write_atomic
+from bpetok.atomic import open_atomic
 from bpetok.cli import common
+from bpetok.cli.arguments import file_name
 from bpetok.errors import Error
-from bpetok.pipelines.files import STDIN
+from bpetok.pipelines.files import STDIN, standard_input
+from bpetok.progress import ProgressBar
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 ID_BYTES = 4
+BLOCK_BYTES = 1 << 20
 
 EPILOG = """\
 examples:
@@ -26,24 +32,56 @@ def add_parser(verbs: Any) -> None:
     """Adds this command."""
     parser = common.add_verb(verbs, "decode", "turn ids back into text", run, EPILOG)
     common.add_tokenizer(parser)
-    parser.add_argument("ids", metavar="IDS", help="a file of uint32 little-endian ids; - is stdin")
-    parser.add_argument("-o", "--output", metavar="FILE", help="file to write (default: stdout)")
+    parser.add_argument(
+        "ids", type=file_name, metavar="IDS",
+        help="a file of uint32 little-endian ids; - is stdin",
+    )  # fmt: skip
+    parser.add_argument(
+        "-o", "--output", type=file_name, metavar="FILE", help="file to write (default: stdout)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Decodes and writes."""
     import numpy
 
+    name = arguments.ids
+    common.check_outputs([arguments.tokenizer, name], arguments.output)
     tok = common.tokenizer(arguments)
-    data = common.read_bytes(arguments.ids)
-    if len(data) % ID_BYTES:
-        raise Error(
-            f"{arguments.ids} has {len(data)} bytes, which is not a multiple of {ID_BYTES}: it is "
-            "not a file of uint32 ids, or it was cut short"
-        )
-    text = tok.decode_bytes(numpy.frombuffer(data, dtype="<u4"))
-    if arguments.output is None or arguments.output == STDIN:
-        sys.stdout.buffer.write(text)
-    else:
-        write_atomic(arguments.output, text)
+    with (
+        _source(name) as source,
+        _target(arguments.output) as target,
+        ProgressBar.on_terminal() as bar,
+    ):
+        report = common.drawing(bar, "decode", [name])
+        done = 0
+        for block in _blocks(source, name):
+            with common.reading(
+                name if done == 0 else f"{name}, counted from id {done // ID_BYTES:,}"
+            ):
+                target.write(tok.decode_bytes(numpy.frombuffer(block, dtype="<u4")))
+            done += len(block)
+            if report is not None:
+                report(done)
     return 0
+
+
+def _source(name: str) -> AbstractContextManager[IO[bytes]]:
+    return nullcontext(standard_input()) if name == STDIN else open(name, "rb")
+
+
+def _target(output: str | None) -> AbstractContextManager[IO[bytes]]:
+    return nullcontext(sys.stdout.buffer) if output in (None, STDIN) else open_atomic(output)
+
+
+def _blocks(source: IO[bytes], name: str) -> Iterator[bytes]:
+    """The ids, a block at a time; each block is whole ids."""
+    size = 0
+    while block := source.read(BLOCK_BYTES):
+        size += len(block)
+        if len(block) % ID_BYTES:
+            raise Error(
+                f"{name} has {size} bytes, which is not a multiple of {ID_BYTES}: it is not a file of uint32 "
+                "ids, or it was cut short"
+            )
+        yield block
