@@ -13,6 +13,8 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from bpetok._bpetok import UNICODE_VERSION, Tokenizer
+from bpetok.errors import VocabError
+from bpetok.texts import checked_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -64,13 +66,16 @@ class TokenizerSpec:
             merges: ordered pairs of ids, or `None` to merge by rank.
             pattern: regex or name of a preset.
             special_tokens: text -> id.
+
+        Raises:
+            VocabError: for an id that is negative or does not fit 32 bits; `build` checks the rest.
         """
         pairs = None if merges is None else [token_id for pair in merges for token_id in pair]
         return cls(
             tokens=b"".join(tokens.values()),
-            token_ids=_pack(tokens),
-            token_lengths=_pack(map(len, tokens.values())),
-            merges=None if pairs is None else _pack(pairs),
+            token_ids=_pack(tokens, "id"),
+            token_lengths=_pack(map(len, tokens.values()), "length"),
+            merges=None if pairs is None else _pack(pairs, "id in merges"),
             pattern=pattern,
             special_tokens=dict(special_tokens or {}),
         )
@@ -82,7 +87,9 @@ class TokenizerSpec:
             VocabError: for a repeated token or id, a missing byte, or a merge of unknown ids.
             PatternError: for an invalid regex.
             SpecialTokenError: for specials that clash with tokens or one another.
+            TextError: for a lone surrogate in the pattern.
         """
+        checked_text(self.pattern, "pattern")
         return Tokenizer._from_spec(*(getattr(self, field.name) for field in fields(self)))
 
     def token_map(self) -> dict[int, bytes]:
@@ -110,9 +117,15 @@ class TokenizerSpec:
         return list(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _pack(numbers: Iterable[int]) -> bytes:
+def _pack(numbers: Iterable[int], what: str) -> bytes:
     listed = list(numbers)
-    return struct.pack(f"<{len(listed)}I", *listed)
+    try:
+        return struct.pack(f"<{len(listed)}I", *listed)
+    except struct.error:
+        wrong = next(n for n in listed if not hasattr(n, "__index__") or not 0 <= n < 1 << 32)
+        raise VocabError(
+            f"{what} {wrong!r} is out of range: give whole numbers from 0 on that fit 32 bits"
+        ) from None
 
 
 def _unpack(data: bytes) -> tuple[int, ...]:

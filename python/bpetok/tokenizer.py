@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from operator import index
 
 from bpetok._bpetok import (
@@ -21,7 +22,6 @@ from bpetok.texts import checked_text, text_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
@@ -87,7 +87,7 @@ def train(
             both sides (Latin-1, a character for each byte), id, count.
 
     Raises:
-        TypeError: for a bare `str` or `bytes` (wrap it in a list) or a mix of Paths and texts.
+        TypeError: for a bare `str` or `bytes` (wrap it in a list), a mix of Paths and texts, or an `init` that is none.
         TrainError: for a `vocab_size` below 256 (or the ids of `init`) plus the special tokens, settings
             that contradict the `Counts` or `init`, a checkpoint of other settings or another text, or
             merging that would take more than `max_memory`.
@@ -105,6 +105,10 @@ def train(
     specials = given = text_list(special_tokens)
     checked_text(pattern, "pattern")
     if init is not None:
+        if not isinstance(init, Tokenizer):
+            raise TypeError(
+                f"init must be a Tokenizer, not {init!r} of type {type(init).__name__}: load it first, init=bpetok.load(path)"
+            )
         pattern, digits, specials = _of_init(init, pattern, digits, specials)
     limits: dict[str, Any] = {
         "vocab_size": index(vocab_size),
@@ -146,7 +150,7 @@ def train(
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: str | bytes | os.PathLike[str],
     pattern: str | None = None,
     special_tokens: Mapping[str, int] | Iterable[str] | None = None,
 ) -> Tokenizer:
@@ -183,7 +187,7 @@ def load(
         import warnings
 
         warnings.warn(
-            f"{path} was made with Unicode {tok.unicode_version}, this bpetok uses Unicode "
+            f"{os.fsdecode(path)} was made with Unicode {tok.unicode_version}, this bpetok uses Unicode "
             f"{UNICODE_VERSION}: text with characters assigned in between may get other ids",
             stacklevel=2,
         )

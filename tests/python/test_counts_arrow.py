@@ -128,6 +128,19 @@ def test_other_settings_are_refused(tmp_path: pathlib.Path) -> None:
         counts_arrow.from_arrow(table.replace_schema_metadata(partial))
 
 
+def test_what_is_no_table_is_refused() -> None:
+    batch = arrow.record_batch({"pretoken": [b"a"], "count": [1]})
+    for wrong in (None, batch):
+        with pytest.raises(TypeError, match=rf"pyarrow\.Table, not {type(wrong).__name__}: "):
+            Counts.from_arrow(wrong, pattern="gpt2", special_tokens=())
+
+
+def test_names_may_be_bytes(tmp_path: pathlib.Path) -> None:
+    path = os.fsencode(tmp_path / "counts.parquet")
+    counted(["a b"]).save(path)  # type: ignore[arg-type]
+    assert Counts.load(path).items() == counted(["a b"]).items()  # type: ignore[arg-type]
+
+
 def test_other_tables_are_refused(tmp_path: pathlib.Path) -> None:
     def refused(table: Any, words: str) -> None:
         with pytest.raises(FormatError, match=words):

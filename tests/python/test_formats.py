@@ -256,6 +256,24 @@ def test_paths_as_str_and_path(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
     assert bpetok.load(str(tmp_path / "a.bpetok")) == bpetok.load(tmp_path / "a.bpetok")
 
 
+def test_paths_as_bytes(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path / "tok.bpetok")
+    tok.save(path)  # type: ignore[arg-type]
+    assert bpetok.load(path) == tok
+    (tmp_path / "empty").touch()
+    with pytest.raises(FormatError, match=r"^[^b].*empty is empty"):
+        bpetok.load(os.fsencode(tmp_path / "empty"))
+    with pytest.raises(TypeError, match="PathLike object, not int"):
+        bpetok.load(3)  # type: ignore[arg-type]
+
+
+def test_a_pattern_that_is_no_text_is_refused(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="ranks only"):
+        tok.save(tmp_path / "tok.tiktoken")
+    with pytest.raises(bpetok.TextError, match=r"pattern: .* lone surrogate"):
+        bpetok.load(tmp_path / "tok.tiktoken", "\ud800")
+
+
 def test_system_failures_stay_os_errors(tok: bpetok.Tokenizer, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="absent"):
         bpetok.load(tmp_path / "absent.bpetok")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
 
+import numpy as np
 import pytest
 
 import bpetok
@@ -54,6 +55,21 @@ def test_frozen(tok: bpetok.Tokenizer) -> None:
 def test_impossible_vocabularies(tokens: dict, merges: list | None, says: str) -> None:
     with pytest.raises(bpetok.VocabError, match=says):
         TokenizerSpec.from_parts(tokens, merges, "gpt2").build()
+
+
+@pytest.mark.parametrize("wrong", [-1, 1 << 32, 1.5, "a"])
+def test_ids_that_no_buffer_holds(wrong: object) -> None:
+    with pytest.raises(
+        bpetok.VocabError, match=f"id {wrong!r} is out of range: give whole numbers"
+    ):
+        TokenizerSpec.from_parts({np.int64(7): b"b", wrong: b"a"}, None, "gpt2")  # type: ignore[dict-item]
+    with pytest.raises(bpetok.VocabError, match=f"id in merges {wrong!r}"):
+        TokenizerSpec.from_parts(BYTES, [(1, wrong)], "gpt2")  # type: ignore[list-item]
+
+
+def test_a_pattern_that_is_no_text() -> None:
+    with pytest.raises(bpetok.TextError, match=r"pattern: '\\ud800'"):
+        TokenizerSpec.from_parts(BYTES, None, "\ud800").build()
 
 
 def test_buffers_that_do_not_fit_together(tok: bpetok.Tokenizer) -> None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -293,6 +294,21 @@ def test_weights_are_repetitions(rows: list[tuple[str, int]]) -> None:
     repeated.update([text for text, weight in rows for _ in range(weight)])
     assert weighted.items() == repeated.items()
     assert (weighted.total, weighted.bytes) == (repeated.total, repeated.bytes)
+
+
+def test_limits_may_be_numpy_integers_also_in_a_checkpoint(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"min_frequency": 2, "max_token_bytes": 5}
+    of_numpy: dict[str, Any] = {name: np.int64(value) for name, value in limits.items()}
+    path = tmp_path / "checkpoint"
+    tok = bpetok.train(text_of(20), np.int64(300), **of_numpy, checkpoint=path)  # type: ignore[arg-type]
+    assert tok == bpetok.train(text_of(20), 300, **limits, checkpoint=os.fsencode(path))  # type: ignore[arg-type]
+
+
+def test_init_is_a_tokenizer() -> None:
+    with pytest.raises(
+        TypeError, match=r"init must be a Tokenizer, not 'a\.bpetok' .*bpetok\.load"
+    ):
+        bpetok.train(["a"], 300, init="a.bpetok")  # type: ignore[arg-type]
 
 
 def test_weights_are_checked() -> None:

@@ -10,6 +10,7 @@ import os
 
 from bpetok.errors import Error, FormatError
 from bpetok.formats import bpetok as own
+from bpetok.texts import checked_text
 
 TYPE_CHECKING = False  # `typing` and what reads other formats cost three times as much as a load
 if TYPE_CHECKING:
@@ -70,11 +71,15 @@ FORMATS = (
 )
 
 
-def read(path: str | os.PathLike[str], pattern: str | None, special_tokens: Specials) -> Tokenizer:
+def read(
+    path: str | bytes | os.PathLike[str], pattern: str | None, special_tokens: Specials
+) -> Tokenizer:
     """Reads any known file; see `bpetok.load`."""
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open(name, "rb") as file:
         head = file.read(HEAD_BYTES)
+    if pattern is not None:
+        checked_text(pattern, "pattern")
     if not head:
         raise FormatError(f"{name} is empty: not a tokenizer file")
     for row in FORMATS:
@@ -89,7 +94,7 @@ def read(path: str | os.PathLike[str], pattern: str | None, special_tokens: Spec
     )
 
 
-def save(tok: Tokenizer, path: str | os.PathLike[str], format: str | None = None) -> None:
+def save(tok: Tokenizer, path: str | bytes | os.PathLike[str], format: str | None = None) -> None:
     """Writes `tok` to `path`, whole or not at all; `Tokenizer.save` calls this.
 
     Args:
@@ -103,7 +108,7 @@ def save(tok: Tokenizer, path: str | os.PathLike[str], format: str | None = None
     """
     from bpetok.atomic import write_atomic
 
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     write_atomic(name, format_for(name, format).write(tok, name))
 
 

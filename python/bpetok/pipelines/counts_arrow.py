@@ -128,6 +128,7 @@ def from_arrow(
             made and that has lost its metadata; for one that has them, they must be the same.
 
     Raises:
+        TypeError: for something else than a `pyarrow.Table`.
         FormatError: for missing or unsuitable columns, nulls, negative counts, no pattern, or
             metadata that were tampered with.
         TrainError: for counts of another Unicode version or other settings, and for a sum above 2^64.
@@ -138,7 +139,11 @@ def from_arrow(
     >>> from_arrow(table, pattern="gpt2", special_tokens=()).items()
     [(b'a', 4), (b'b', 2)]
     """
-    require("pyarrow", "arrow", "Counts from an Arrow table")
+    arrow = require("pyarrow", "arrow", "Counts from an Arrow table")
+    if not isinstance(table, arrow.Table):
+        raise TypeError(
+            f"table must be a pyarrow.Table, not {type(table).__name__}: pyarrow.table or Table.from_batches makes one"
+        )
     held = _settings_of(table.schema.metadata)
     settings = _agreed(held, pattern, special_tokens, digits)
     data, offsets, numbers = _to_buffers(table)
@@ -147,7 +152,7 @@ def from_arrow(
     )
 
 
-def save(counts: Counts, path: str | os.PathLike[str]) -> None:
+def save(counts: Counts, path: str | bytes | os.PathLike[str]) -> None:
     """Writes the counts to a Parquet file, whole or not at all.
 
     Raises:
@@ -173,7 +178,7 @@ def save(counts: Counts, path: str | os.PathLike[str]) -> None:
             writer.write_batch(batch, row_group_size=ROW_GROUP_ROWS)
 
 
-def load(path: str | os.PathLike[str]) -> Counts:
+def load(path: str | bytes | os.PathLike[str]) -> Counts:
     """Reads counts that `save` wrote.
 
     Raises:
@@ -182,7 +187,7 @@ def load(path: str | os.PathLike[str]) -> Counts:
         TrainError: for counts of another Unicode version.
         MissingPackageError: without pyarrow.
     """
-    name = os.fspath(path)
+    name = os.fsdecode(path)
     with open_parquet(name) as file:
         metadata = file.schema_arrow.metadata
         table = file.read()

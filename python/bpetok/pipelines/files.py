@@ -25,7 +25,7 @@ COMPRESSED = (".gz", ".zst")
 # Counting these as they stand would give a vocabulary of noise without any complaint.
 ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".xz", ".bz2")
 
-FileName: TypeAlias = "str | os.PathLike[str]"
+FileName: TypeAlias = "str | bytes | os.PathLike[str]"
 
 
 def expand(names: FileName | Iterable[FileName]) -> list[str]:
@@ -41,10 +41,10 @@ def expand(names: FileName | Iterable[FileName]) -> list[str]:
     >>> expand("-")
     ['-']
     """
-    single = isinstance(names, (str, os.PathLike))
+    single = isinstance(names, (str, bytes, os.PathLike))
     listed = [cast("FileName", names)] if single else list(cast("Iterable[FileName]", names))
     found: list[str] = []
-    for name in [os.fspath(name) for name in listed]:
+    for name in [os.fsdecode(name) for name in listed]:
         if name == STDIN or os.path.exists(name):
             found.append(name)
         elif glob.has_magic(name):
