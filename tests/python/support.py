@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tiktoken
+from hypothesis import strategies as st
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HfTokenizer
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 END_OF_TEXT = "<|endoftext|>"
+FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+
+# For hypothesis: text in which much is joined, and any bytes.
+texts = st.text(max_size=60) | st.text("aàb 1\n'世👩\u200d", max_size=60)
+anything = st.binary(max_size=60) | texts.map(str.encode)
 
 # The regexes as the peers write them; bpetok's presets must give the same ids.
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"

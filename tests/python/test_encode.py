@@ -1,4 +1,4 @@
-"""The methods that encode and decode: special tokens, bytes, offsets, cuts, batches, streams."""
+"""The methods that encode: special tokens, bytes, offsets, cuts, batches."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import bpetok
-from bpetok import SpecialTokenError, TextError, TokenIdError
-from support import END_OF_TEXT, VECTORS, read_jsonl
-
-texts = st.text(max_size=60) | st.text("aàb 1\n'世👩\u200d", max_size=60)
-anything = st.binary(max_size=60) | texts.map(str.encode)
-FAMILY = "👩\u200d👩\u200d👧\u200d👦"
+from bpetok import SpecialTokenError, TextError
+from support import END_OF_TEXT, FAMILY, VECTORS, anything, read_jsonl, texts
 
 
 def vector_tokenizers() -> dict[str, bpetok.Tokenizer]:
@@ -153,63 +149,6 @@ def test_a_bare_text_is_no_batch(tok: bpetok.Tokenizer) -> None:
     for text in ("abc", b"abc"):
         with pytest.raises(TypeError, match="list"):
             tok.encode_batch(text)
-
-
-# --- decode ------------------------------------------------------------------------------------
-
-
-def test_decode_replaces_or_refuses_broken_text(tok: bpetok.Tokenizer) -> None:
-    ids = tok.encode_ordinary(b"a\xff")
-    assert tok.decode(ids) == "a\ufffd"
-    assert tok.decode(ids, errors="ignore") == "a"
-    with pytest.raises(UnicodeDecodeError):
-        tok.decode(ids, errors="strict")
-
-
-@pytest.mark.parametrize("errors", ["replace", "ignore", "backslashreplace", "surrogateescape"])
-def test_decode_handles_errors_as_bytes_do(tok: bpetok.Tokenizer, errors: str) -> None:
-    for data in (b"", "né 中 😀".encode(), b"a\xff\xc3", b"\xf0\x9f\x98", b"\xed\xa0\x80 b"):
-        ids = tok.encode_ordinary(data)
-        assert tok.decode(ids, errors=errors) == data.decode("utf-8", errors)
-        assert tok.decode_batch([ids], errors=errors) == [data.decode("utf-8", errors)]
-
-
-def test_an_error_handler_that_there_is_not_is_named(tok: bpetok.Tokenizer) -> None:
-    ids = tok.encode_ordinary(b"a\xff")
-    for call in (
-        lambda errors: tok.decode(ids, errors),
-        lambda errors: tok.decode_batch([ids], errors),
-    ):
-        with pytest.raises(LookupError, match="nope"):
-            call("nope")
-        with pytest.raises(bpetok.Error, match=r're\\0place.*give "replace"'):
-            call("re\0place")
-
-
-@pytest.mark.parametrize("bad", [340, 2**32 - 1])
-def test_unknown_ids_name_the_id(tok: bpetok.Tokenizer, bad: int) -> None:
-    for call in (tok.decode, tok.decode_bytes):
-        with pytest.raises(TokenIdError, match=str(bad)):
-            call([1, bad])
-        with pytest.raises(TokenIdError, match=str(bad)):
-            call(np.array([1, bad], dtype=np.uint32))
-    with pytest.raises(TokenIdError, match=str(bad)):
-        tok.stream().push(bad)
-
-
-@pytest.mark.parametrize("bad", [-1, 2**40, 2**70])
-def test_impossible_ids(tok: bpetok.Tokenizer, bad: int) -> None:
-    with pytest.raises((TokenIdError, OverflowError)):
-        tok.decode([bad])
-
-
-@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.int32, np.uint16])
-def test_decode_takes_lists_and_arrays(tok: bpetok.Tokenizer, dtype: type) -> None:
-    ids = tok.encode("the cat in the hat")
-    assert tok.decode(np.array(ids, dtype=dtype)) == "the cat in the hat"
-    assert tok.decode(tuple(ids)) == "the cat in the hat"
-    assert tok.decode(np.array(ids, dtype=dtype)[::1]) == "the cat in the hat"
-    assert tok.decode([]) == ""
 
 
 # --- offsets and cuts -----------------------------------------------------------------------------
@@ -372,40 +311,6 @@ def test_pad(tok: bpetok.Tokenizer) -> None:
 def test_threads_below_one(tok: bpetok.Tokenizer, threads: int) -> None:
     with pytest.raises(bpetok.Error, match=str(threads)):
         tok.encode_batch(["a"], threads=threads)
-
-
-# --- stream ----------------------------------------------------------------------------------------
-
-
-@settings(max_examples=200, deadline=None)
-@given(anything)
-@example(FAMILY.encode())
-@example(b"a\xe2\x82")
-@example(b"\xf0\x9f\x91\xe2\x82\xac")
-def test_streamed_pieces_join_to_decode(tok: bpetok.Tokenizer, data: bytes) -> None:
-    ids = tok.encode_ordinary(data)
-    stream = tok.stream()
-    pieces = [stream.push(token_id) for token_id in ids]
-    assert "".join([*pieces, stream.finish()]) == tok.decode(ids)
-
-
-def test_never_half_a_character(tok: bpetok.Tokenizer) -> None:
-    bytes_only = bpetok.train(["abc"], 256, special_tokens=())
-    stream = bytes_only.stream()
-    pieces = [stream.push(token_id) for token_id in bytes_only.encode("é👩x")]
-    assert pieces == ["", "é", "", "", "", "👩", "x"]
-    assert stream.finish() == ""
-
-
-def test_finish_gives_what_is_left(tok: bpetok.Tokenizer) -> None:
-    bytes_only = bpetok.train(["abc"], 256, special_tokens=())
-    stream = bytes_only.stream()
-    assert [stream.push(token_id) for token_id in bytes_only.encode(b"a\xe2\x82")] == ["a", "", ""]
-    assert stream.finish() == "\ufffd"
-
-
-def test_special_tokens_stream_as_their_text(tok: bpetok.Tokenizer, special: str) -> None:
-    assert tok.stream().push(tok.special_tokens[special]) == special
 
 
 # --- patterns that backtrack --------------------------------------------------------------------------
