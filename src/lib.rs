@@ -6,32 +6,33 @@
 //! ids --decode--> bytes --stream (UTF-8 safe)--> text
 //! ```
 //!
-//! The modules, in reading order.
+//! The modules, each after those that it uses; `files` and `tokenizer` alone use each other, since a tokenizer's
+//! fingerprint is the digest of its file's body. `tests/python/test_house.py` checks this order.
 
+pub mod ids;
+pub mod error;
+pub mod utf8;
+pub mod memory;
+pub mod ordered;
+pub mod digits;
+pub mod pretokenize;
+pub mod special;
+pub mod vocab;
+pub mod merges;
+pub mod encode;
+pub mod decode;
+pub mod files;
+pub mod tokenizer;
 pub mod batch;
 pub mod blocks;
-pub mod count;
-pub mod decode;
-pub mod digits;
-pub mod encode;
 pub mod encode_files;
-pub mod error;
-pub mod files;
-pub mod ids;
+pub mod spans;
 pub mod masks;
-pub mod memory;
-pub mod merges;
-pub mod ordered;
-pub mod pretokenize;
+pub mod stream;
+pub mod count;
+pub mod train;
 pub mod quant;
 pub mod reference;
-pub mod spans;
-pub mod special;
-pub mod stream;
-pub mod tokenizer;
-pub mod train;
-pub mod utf8;
-pub mod vocab;
 
 #[cfg(feature = "python")]
 mod py;

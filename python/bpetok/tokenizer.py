@@ -105,10 +105,6 @@ def train(
     specials = given = text_list(special_tokens)
     checked_text(pattern, "pattern")
     if init is not None:
-        if not isinstance(init, Tokenizer):
-            raise TypeError(
-                f"init must be a Tokenizer, not {init!r} of type {type(init).__name__}: load it first, init=bpetok.load(path)"
-            )
         pattern, digits, specials = _of_init(init, pattern, digits, specials)
     limits: dict[str, Any] = {
         "vocab_size": index(vocab_size),
@@ -121,9 +117,7 @@ def train(
     else:
         _check_vocab_size(vocab_size, specials, init)
         counts = Counts(pattern, specials, digits)
-        # On no text, which takes no time: counting may take hours, and Rust would refuse bad limits only after it.
-        counts.update((), threads=threads, max_memory=max_memory)
-        train_counts(counts, **limits)
+        _rehearse(counts, limits, threads, max_memory)
     from bpetok.checkpoint import open_log
 
     saved = None if checkpoint is None else open_checkpoint(checkpoint, limits, init, counts)
@@ -210,6 +204,10 @@ def _of_init(
     init: Tokenizer, pattern: str, digits: str, specials: list[str]
 ) -> tuple[str, str, list[str]]:
     """`init` decides pattern and digits; arguments may repeat them, be default, or add specials."""
+    if not isinstance(init, Tokenizer):
+        raise TypeError(
+            f"init must be a Tokenizer, not {init!r} of type {type(init).__name__}: load it first, init=bpetok.load(path)"
+        )
     defaults = train.__kwdefaults__ or {}
     if pattern != defaults["pattern"] and expand_pattern(pattern) != init.pattern:
         raise TrainError(
@@ -237,6 +235,14 @@ def _check_vocab_size(vocab_size: int, specials: list[str], init: Tokenizer | No
             f"vocab_size is {vocab_size}, but {what} and {special_count} special token(s) need "
             f"at least {taken + special_count}: pass a larger vocab_size"
         )
+
+
+def _rehearse(
+    counts: Counts, limits: Mapping[str, Any], threads: int | None, max_memory: str | int | None
+) -> None:
+    """Counts and merges no text, which takes no time: counting may take hours, and Rust refuses bad limits after it."""
+    counts.update((), threads=threads, max_memory=max_memory)
+    train_counts(counts, **limits)
 
 
 def open_checkpoint(

@@ -136,5 +136,5 @@ def _no_cut_message(name: str, limit: int, cut_at_spaces: bool) -> str:
     )
     return (
         f"{name}: more than max_document_bytes={limit:,} bytes without {place}: unpack it and give its "
-        "pathlib.Path to bpetok.train, which maps it into memory, or raise max_document_bytes"
+        "pathlib.Path to bpetok.train, or raise max_document_bytes"
     )
