@@ -46,7 +46,8 @@ def whole(least: int = 0, most: int = LARGEST) -> Callable[[str], int]:
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
         if not least <= number <= most:
-            limits = f"{least:,} or more" if most == LARGEST >= number else f"{least:,} to {most:,}"
+            has_no_end = most == LARGEST and number < least
+            limits = f"{least:,} or more" if has_no_end else f"{least:,} to {most:,}"
             raise argparse.ArgumentTypeError(f"{number} is out of range: give {limits}")
         return number
 
