@@ -10,12 +10,12 @@ use crate::encode::{Encoder, Scratch};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::merges::Merges;
-use crate::pretokenize::{Ends, Pieces, Pretokenizer, classes, regex::RegexCache};
+use crate::pretokenize::{Ends, Pieces, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Specials};
 use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
-/// Threads that may keep their working memory (4 to 50 MiB each, by what they met) with the tokenizer between calls.
+/// Threads that may keep their working memory (some 10 MiB each, more after pretokens of hundreds of KiB) with the tokenizer between calls.
 const KEPT: usize = 64;
 
 /// A tokenizer; it never changes after it is built. What is made when first needed is never waited for: of a process that is
@@ -207,12 +207,6 @@ impl Tokenizer {
     #[must_use]
     pub fn unicode_version(&self) -> &str {
         &self.unicode_version
-    }
-
-    /// Whether that is the version this build splits by.
-    #[must_use]
-    pub fn unicode_matches(&self) -> bool {
-        self.unicode_version == classes::UNICODE_VERSION
     }
 
     /// Highest id plus one, specials included.
