@@ -30,8 +30,8 @@ In reading order, one idea a file:
   `selective_scan`, `mixers`; `block` puts them together, `run` stacks blocks;
 - what you call: `decoder`, `encoder`, `seq2seq` over `model`; what they remember: `state`, `plan`; a look
   inside: `trace`, `tracing`;
-- architectures as tables: `config`, `families`, `shapes`; from disk: `read_config`, `read_rope`, `safetensors`,
-  `weights`, `load`; without one: `untrained`;
+- architectures as tables: `config`, `families`, `shapes`; from disk: `read_config`, `read_rope`,
+  `read_fields`, `safetensors`, `weights`, `load`; without one: `untrained`;
 - how good: `losses`, `tasks`, `bits`; writing on: `sampling`, `generate`, `beam`, `stream`.
 
 The walk from text to ids to logits to text is in docs/nn.md.
