@@ -32,7 +32,7 @@ In reading order, one idea a file:
   inside: `trace`, `tracing`;
 - architectures as tables: `config`, `families`, `shapes`; from disk: `read_config`, `read_rope`,
   `read_fields`, `safetensors`, `weights`, `load`; without one: `untrained`;
-- how good: `losses`, `tasks`, `bits`; writing on: `sampling`, `generate`, `beam`, `stream`.
+- what is handed in: `inputs`; how good: `losses`, `tasks`, `bits`; writing on: `sampling`, `generate`, `beam`, `stream`.
 
 The walk from text to ids to logits to text is in docs/nn.md.
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from bpetok.nn.config import Config
 from bpetok.nn.errors import ConfigError, InputError
+from bpetok.nn.inputs import whole
 from bpetok.nn.quant import BLOCK, BLOCK_BYTES
 from bpetok.nn.quant_model import is_matrix
 from bpetok.nn.read_config import config_from_json
@@ -105,6 +106,8 @@ def state_bytes(
     An encoder-decoder also keeps the keys and values of `memory` source tokens.
     """
     c = as_config(config)
+    for name, value in (("tokens", tokens), ("batch", batch), ("memory", memory)):
+        whole(name, value, 0)
     if dtype not in _ITEMSIZE:
         raise InputError(
             f"dtype {dtype!r} of a state is unknown; use one of {', '.join(_ITEMSIZE)}"
