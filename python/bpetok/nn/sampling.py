@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import number, whole
 from bpetok.nn.softmax import softmax
 
 __all__ = [
@@ -37,13 +38,30 @@ Sampler = Callable[[Array, NDArray[np.int64], np.random.Generator], NDArray[np.i
 
 def greedy(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """The token with the highest score, the smaller id on a tie: `[b, v] -> [b]`."""
+    _highest(logits)
     best: NDArray[np.int64] = logits.argmax(-1)
     return best
 
 
+def _highest(logits: Array) -> Array:
+    """The best score of each row, `[b, v] -> [b, 1]`; where it is no number there is nothing to choose by."""
+    top: Array = logits.max(-1, keepdims=True)
+    if not np.isfinite(top).all():
+        row = int(np.argmin(np.isfinite(top[:, 0])))
+        raise InputError(
+            f"the best score of row {row} is {top[row, 0]}: the model's scores have run out of numbers, "
+            "or a step before the sampler has ruled every id out"
+        )
+    return top
+
+
 def by_temperature(logits: Array, value: float) -> Array:
-    """Flatter above 1, sharper below: `[b, v] -> [b, v]`."""
-    return logits / value
+    """Flatter above 1, sharper below, the best score at 0: `[b, v] -> [b, v]`."""
+    limits = np.finfo(logits.dtype)
+    value = min(max(value, float(limits.tiny)), float(limits.max))  # 1e-300 is 0 as a float32
+    with np.errstate(over="ignore"):  # to -inf: too unlikely for a number
+        scaled: Array = (logits - _highest(logits)) / value
+    return scaled
 
 
 def keep_top_k(logits: Array, k: int) -> Array:
@@ -72,10 +90,18 @@ def keep_min_p(logits: Array, p: float) -> Array:
 
 
 def penalise_repeats(logits: Array, ids: NDArray[np.int64], penalty: float) -> Array:
-    """Make every token that already occurred less likely (arXiv:1909.05858): `[b, v], [b, t] -> [b, v]`."""
-    scores = np.take_along_axis(logits, ids, -1)
+    """Make every token that already occurred less likely (arXiv:1909.05858): `[b, v], [b, t] -> [b, v]`.
+
+    An id that has no score is passed over.
+    """
+    rows, columns = np.nonzero((ids >= 0) & (ids < logits.shape[-1]))
+    found = ids[rows, columns]
+    scores = logits[rows, found].astype(np.float64)
+    with np.errstate(over="ignore"):
+        changed = np.where(scores < 0, scores * penalty, scores / penalty)
+    most = float(np.finfo(logits.dtype).max)
     out = logits.copy()
-    np.put_along_axis(out, ids, np.where(scores < 0, scores * penalty, scores / penalty), -1)
+    out[rows, found] = np.where(np.isinf(scores), scores, np.clip(changed, -most, most))
     return out
 
 
@@ -92,19 +118,18 @@ def sample(
     >>> draw(np.array([[0.1, 2.0, 1.0]]), np.array([[0]]), np.random.default_rng(0)).tolist()
     [1]
     """
-    for name, value, right in (
-        ("temperature", temperature, temperature >= 0),
-        ("top_k", top_k, top_k is None or top_k >= 1),
-        ("top_p", top_p, top_p is None or 0 < top_p <= 1),
-        ("min_p", min_p, min_p is None or 0 <= min_p <= 1),
-        ("repetition_penalty", repetition_penalty, repetition_penalty > 0),
-    ):
-        if not right:
-            raise InputError(f"{name}={value} is out of range")
+    temperature = number("temperature", temperature, 0)
+    if top_k is not None:
+        top_k = whole("top_k", top_k, 1)
+    if top_p is not None:
+        number("top_p", top_p, 0, 1, open_below=True)
+    if min_p is not None:
+        number("min_p", min_p, 0, 1)
+    penalty = number("repetition_penalty", repetition_penalty, 0, open_below=True)
 
     def draw(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        if repetition_penalty != 1.0:
-            logits = penalise_repeats(logits, ids, repetition_penalty)
+        if penalty != 1.0:
+            logits = penalise_repeats(logits, ids, penalty)
         if temperature == 0:
             return greedy(logits, ids, rng)
         logits = by_temperature(logits, temperature)
