@@ -1,7 +1,8 @@
 """Choosing the next token: greedy, or by chance after reshaping the scores.
 
-A sampler is `sampler(logits [b, v], ids [b, t], rng) -> ids [b]`; `ids` is everything so far. The steps that reshape
-scores give logits again, with `-inf` for what is ruled out, and run in the order of `transformers`.
+A sampler is `sampler(logits [b, v], ids [b, t], rng) -> ids [b]`; `ids` is everything so far, with `NONE` (-1) where
+a row has no token: before a prompt that was padded, whatever side the padding was on, and after an end. The steps
+that reshape scores give logits again, with `-inf` for what is ruled out, and run in the order of `transformers`.
 
 >>> import numpy as np
 >>> greedy(np.array([[0.1, 2.0, 1.0]]), np.array([[0]]), np.random.default_rng(0)).tolist()
@@ -21,6 +22,7 @@ from bpetok.nn.inputs import number, whole
 from bpetok.nn.softmax import softmax
 
 __all__ = [
+    "NONE",
     "Sampler",
     "by_temperature",
     "greedy",
@@ -34,6 +36,7 @@ __all__ = [
 
 Array = NDArray[Any]
 Sampler = Callable[[Array, NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
+NONE = -1  # stands among the ids where a row has no token
 
 
 def greedy(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
@@ -92,7 +95,7 @@ def keep_min_p(logits: Array, p: float) -> Array:
 def penalise_repeats(logits: Array, ids: NDArray[np.int64], penalty: float) -> Array:
     """Make every token that already occurred less likely (arXiv:1909.05858): `[b, v], [b, t] -> [b, v]`.
 
-    An id that has no score is passed over.
+    An id that has no score, as `NONE`, is passed over.
     """
     rows, columns = np.nonzero((ids >= 0) & (ids < logits.shape[-1]))
     found = ids[rows, columns]
@@ -163,7 +166,7 @@ def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
 
     def state(row: NDArray[np.int64]) -> Any:
         tail = b""
-        for token in row[::-1]:
+        for token in row[row != NONE][::-1]:
             tail = tok.token_bytes(int(token)) + tail
             if len(tail) >= 4:
                 break

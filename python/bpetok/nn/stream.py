@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from bpetok.nn.errors import InputError
-from bpetok.nn.generate import steps
+from bpetok.nn.generate import end_ids, steps, stop_texts
+from bpetok.nn.inputs import whole
 from bpetok.nn.sampling import Sampler, greedy, utf8_valid
 
 __all__ = ["stream"]
@@ -23,7 +26,7 @@ def stream(
     stop: Sequence[str] = (),
     utf8: bool = True,
     allowed_special: Any = frozenset(),
-    seed: int | None = None,
+    seed: int | np.random.Generator | None = None,
 ) -> Iterator[str]:
     """Yield the continuation of `prompt` in pieces that are whole characters.
 
@@ -32,6 +35,7 @@ def stream(
     `utf8` rules out tokens that could not become valid UTF-8, and a character cut short by `max_new_tokens` is
     dropped. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends.
     """
+    stop, max_new_tokens = stop_texts(stop), whole("max_new_tokens", max_new_tokens, 0)
     ids = tok.encode(prompt, allowed_special=allowed_special)
     if not ids:
         start = (
@@ -40,7 +44,7 @@ def stream(
         if start is None:
             raise InputError("an empty prompt needs a bos or eos id in the config to start from")
         ids = [start]
-    ends = _ends(model, tok) if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)
+    ends = _ends(model, tok) if eos is None else end_ids(eos)
     choose = utf8_valid(tok, sampler) if utf8 else sampler
     limit = getattr(model, "limit", None)
     if limit is not None:

@@ -65,6 +65,7 @@ def test_ragged_ids_are_refused() -> None:
         lambda: pair.encode(ragged),
         lambda: pair.decode(ragged, memory),
         lambda: pair.trace(ragged),
+        lambda: nn.generate(model, ragged, 1),
         lambda: nn.token_nll(np.zeros((2, 2, 9)), ragged),
         lambda: nn.cross_entropy(np.zeros((2, 2, 9)), ragged),
         lambda: nn.text_nll(model, ragged),
@@ -82,6 +83,7 @@ def test_masks_are_ones_and_zeros(mask: Any) -> None:
         lambda: model([[1, 2]], mask=mask),
         lambda: bert.embed([[1, 2]], mask),
         lambda: pair.encode([[1, 2]], mask),
+        lambda: nn.generate(model, [[1, 2]], 1, mask=mask),
         lambda: nn.balance_loss(np.zeros((1, 2, 3)), 1, mask),
     ):
         refused(call, "mask", "1 at real ids and 0 at padding")
@@ -163,6 +165,7 @@ def test_sources_and_memories_that_do_not_fit() -> None:
     refused(lambda: pair.decode([[0]], wide), "[1, 2, 32]")
     none = pair.encode(np.zeros((0, 3), np.int64))
     assert pair.decode(np.zeros((0, 1), np.int64), none)[0].shape == (0, 1, 30)
+    assert nn.generate(pair, None, 3, memory=none).shape == (0, 1)
 
 
 def test_the_last_of_nothing_is_zeros() -> None:
