@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bpetok.nn.beam import beam_search
 from bpetok.nn.errors import InputError
 from bpetok.nn.inputs import as_array, as_mask, as_rows, generator, utf8, whole
-from bpetok.nn.sampling import NONE, Sampler, greedy
+from bpetok.nn.sampling import NONE, Sampler, bytes_of, greedy
 
 __all__ = ["end_ids", "generate", "steps", "stop_strings", "stop_texts"]
 
@@ -154,16 +154,19 @@ def stepper(model: Any, memory: Any) -> Callable[[Ids, Any, Any], tuple[Any, Any
 
 
 def stop_strings(tok: Any, strings: Sequence[str]) -> Stop:
-    """A `stop` for `generate`: true once the new text contains one of `strings`."""
+    """A `stop` for `generate`: true once the new text contains one of `strings`.
+
+    Ids that `tok` has no token for add no text.
+    """
     needles = [utf8(s) for s in stop_texts(strings)]
     longest = max(map(len, needles), default=0)
 
     def stop(new: Ids) -> bool:
         tail = b""
         for token in new[::-1]:
-            tail = tok.token_bytes(int(token)) + tail
+            tail = bytes_of(tok, int(token)) + tail
             # Earlier text was looked at when it was new; only the last token and what it may complete matter.
-            if len(tail) >= longest + len(tok.token_bytes(int(new[-1]))):
+            if len(tail) >= longest + len(bytes_of(tok, int(new[-1]))):
                 break
         return any(needle in tail for needle in needles)
 

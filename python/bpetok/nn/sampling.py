@@ -11,12 +11,13 @@ that reshape scores give logits again, with `-inf` for what is ruled out, and ru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.errors import TokenIdError
 from bpetok.nn.errors import InputError
 from bpetok.nn.inputs import number, whole
 from bpetok.nn.softmax import softmax
@@ -25,10 +26,13 @@ __all__ = [
     "NONE",
     "Sampler",
     "by_temperature",
+    "bytes_of",
     "greedy",
+    "in_vocabulary",
     "keep_min_p",
     "keep_top_k",
     "keep_top_p",
+    "known_ids",
     "penalise_repeats",
     "sample",
     "utf8_valid",
@@ -156,18 +160,59 @@ def _draw(logits: Array, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.where(chosen < last, chosen, last)
 
 
+def known_ids(tok: Any, size: int) -> NDArray[np.bool_]:
+    """Which of the ids below `size` are tokens of `tok`, gaps left out: `-> [size]`."""
+    known = np.zeros(size, bool)
+    lengths = getattr(tok, "token_byte_lengths", None)
+    if lengths is None:  # a tokenizer of another make: it has all ids, or as many as it says
+        known[: getattr(tok, "vocab_size", size)] = True
+    else:
+        known[: len(lengths)] = np.asarray(lengths)[:size] > 0
+    return known
+
+
+def bytes_of(tok: Any, token: int) -> bytes:
+    """A token's bytes; none for an id that `tok` has no token for."""
+    try:
+        return bytes(tok.token_bytes(token))
+    except TokenIdError:
+        return b""
+
+
+def in_vocabulary(tok: Any, sampler: Sampler = greedy, ends: Sequence[int] = ()) -> Sampler:
+    """Let `sampler` choose only ids that `tok` has a token for, and the end ids `ends`.
+
+    A model often has more ids than its tokenizer: its tables are filled up to a round number.
+    """
+
+    def choose(
+        logits: Array, ids: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        size = logits.shape[1]
+        known = known_ids(tok, size)
+        known[[end for end in ends if 0 <= end < size]] = True
+        return sampler(_only(logits, known), ids, rng)
+
+    return choose
+
+
+def _only(logits: Array, allowed: NDArray[np.bool_]) -> Array:
+    """Rule out all ids but some: `[b, v], [v] or [b, v] -> [b, v]`."""
+    return np.where(allowed, logits, logits.dtype.type(-np.inf))
+
+
 def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
     """Let `sampler` choose only tokens after which the text can still become valid UTF-8.
 
     `tok` gives `utf8_mask(state)` and `token_bytes(id)`. The state is read off the last bytes, so rows may be
-    reordered, and a prompt may end inside a character.
+    reordered, and a prompt may end inside a character. Ids that `tok` has no token for are never chosen.
     """
     from bpetok import utf8  # the automaton's states live beside the tokenizer, not in this package
 
     def state(row: NDArray[np.int64]) -> Any:
         tail = b""
         for token in row[row != NONE][::-1]:
-            tail = tok.token_bytes(int(token)) + tail
+            tail = bytes_of(tok, int(token)) + tail
             if len(tail) >= 4:
                 break
         start = max(len(tail) - 4, 0)
@@ -187,6 +232,6 @@ def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
         for i, row in enumerate(ids):
             mask = np.asarray(tok.utf8_mask(state(row)))[: logits.shape[1]]
             allowed[i, : len(mask)] = mask
-        return sampler(np.where(allowed, logits, logits.dtype.type(-np.inf)), ids, rng)
+        return sampler(_only(logits, allowed), ids, rng)
 
     return choose

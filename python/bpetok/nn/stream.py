@@ -10,7 +10,7 @@ import numpy as np
 from bpetok.nn.errors import InputError
 from bpetok.nn.generate import end_ids, steps, stop_texts
 from bpetok.nn.inputs import whole
-from bpetok.nn.sampling import Sampler, greedy, utf8_valid
+from bpetok.nn.sampling import Sampler, greedy, in_vocabulary, known_ids, utf8_valid
 
 __all__ = ["stream"]
 
@@ -33,7 +33,7 @@ def stream(
     `eos` defaults to the config's end ids, less those that are ordinary text to the tokenizer; neither they nor a
     stop string are yielded.
     `utf8` rules out tokens that could not become valid UTF-8, and a character cut short by `max_new_tokens` is
-    dropped. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends.
+    dropped; ids that `tok` has no token for are never chosen either way, unless they end the text. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends.
     """
     stop, max_new_tokens = stop_texts(stop), whole("max_new_tokens", max_new_tokens, 0)
     ids = tok.encode(prompt, allowed_special=allowed_special)
@@ -45,7 +45,7 @@ def stream(
             raise InputError("an empty prompt needs a bos or eos id in the config to start from")
         ids = [start]
     ends = _ends(model, tok) if eos is None else end_ids(eos)
-    choose = utf8_valid(tok, sampler) if utf8 else sampler
+    choose = utf8_valid(tok, sampler) if utf8 else in_vocabulary(tok, sampler, ends)
     limit = getattr(model, "limit", None)
     if limit is not None:
         max_new_tokens = min(max_new_tokens, max(limit + 1 - len(ids), 0))
@@ -72,8 +72,10 @@ def _ends(model: Any, tok: Any) -> tuple[int, ...]:
     special = getattr(tok, "special_tokens", None)
     if special is None:
         return tuple(model.config.eos)
-    known = set(special.values())
-    return tuple(e for e in model.config.eos if e in known or e >= tok.vocab_size)
+    ends = tuple(model.config.eos)
+    ordinary = known_ids(tok, max((*ends, 0)) + 1)
+    ordinary[[i for i in special.values() if i < len(ordinary)]] = False
+    return tuple(e for e in ends if e < 0 or not ordinary[e])
 
 
 def _may_grow(text: str, stop: Sequence[str], longest: int) -> int:

@@ -101,6 +101,42 @@ def test_ended_rows_have_no_more_text(gapped: Any) -> None:
     assert out[0, 2:].tolist() == [0] * 8
 
 
+def test_ids_without_a_token_are_never_chosen(gapped: Any) -> None:
+    known = sampling.known_ids(gapped, 400)
+    assert np.flatnonzero(known).tolist() == [*range(256), 300]
+    assert sampling.known_ids(gapped, 200).all()
+    assert sampling.known_ids(object(), 5).all()
+    draw = nn.sample(temperature=5.0)
+    for seed in range(5):
+        written = list(nn.stream(Noise(400), gapped, "hi", 40, draw, utf8=False, seed=seed))
+        assert len("".join(written)) > 0
+    out = nn.generate(Noise(400), [[1]], 300, sampling.in_vocabulary(gapped, draw), seed=1)
+    assert known[out].all()
+    assert len(np.unique(out)) > 100
+    out = nn.generate(Noise(400), [[1]], 300, sampling.in_vocabulary(gapped, draw, [350]), seed=1)
+    assert set(np.unique(out)) - set(np.flatnonzero(known)) == {350}
+
+
+def test_end_ids_without_a_token_still_end(gapped: Any) -> None:
+    def always(token: int) -> Any:
+        return lambda logits, ids, rng: np.where(
+            np.isfinite(logits[:, token]), token, logits.argmax(1)
+        )
+
+    for token in (270, 350):  # in the gap and above all
+        stream = nn.stream(Noise(400, eos=(token,)), gapped, "x", 30, always(token), utf8=False)
+        assert list(stream) == []
+    assert list(nn.stream(Noise(400), gapped, "", 1, utf8=False))  # it starts from 399, no token
+
+
+def test_stop_strings_pass_over_ids_without_a_token(gapped: Any) -> None:
+    stop = nn.stop_strings(gapped, ["ab"])
+    a, b = gapped.encode("ab")
+    assert stop(np.array([a, b]))
+    assert stop(np.array([a, 270, 999, b]))
+    assert not stop(np.array([999]))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("value", [1e-300, 1e-40, 1e-7])
 def test_tiny_temperatures_are_greedy(dtype: str, value: float) -> None:
