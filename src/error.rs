@@ -123,7 +123,8 @@ impl Error {
     }
 
     /// The same with positions that are `start` bytes further on.
-    fn moved(mut self, start: usize) -> Self {
+    #[must_use]
+    pub fn moved(mut self, start: usize) -> Self {
         if let Self::SpecialInText { position, .. } | Self::PatternSteps { position, .. } = &mut self {
             *position += start;
         }

@@ -1,6 +1,8 @@
 //! The path on one screen: text -> special tokens -> pretokens -> ids, and back.
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
+
+use once_cell::race::OnceBox;
 
 use crate::decode::Decoder;
 use crate::digits::{self, Digits};
@@ -8,23 +10,24 @@ use crate::encode::{Encoder, Scratch};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::merges::Merges;
-use crate::pretokenize::{Ends, Pieces, Pretokenizer, classes, regex::RegexCache};
+use crate::pretokenize::{Ends, Pieces, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Specials};
 use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
-/// Threads that may keep their working memory (4 to 50 MiB each, by what they met) with the tokenizer between calls.
+/// Threads that may keep their working memory (some 10 MiB each, more after pretokens of hundreds of KiB) with the tokenizer between calls.
 const KEPT: usize = 64;
 
-/// A tokenizer; it never changes after it is built.
+/// A tokenizer; it never changes after it is built. What is made when first needed is never waited for: of a process that is
+/// forked meanwhile, the child would wait for a thread that it does not have.
 pub struct Tokenizer {
     encoder: Encoder,
     pretokenizer: Pretokenizer,
     specials: Specials,
     merges: Option<Merges>,
     unicode_version: String,
-    decoder: OnceLock<Decoder>,
-    fingerprint: OnceLock<String>,
+    decoder: OnceBox<Decoder>,
+    fingerprint: OnceBox<String>,
     /// Working memories not in use. Only ever tried, never waited for: a fork may copy it locked.
     idle: Mutex<Vec<Box<Work>>>,
 }
@@ -86,8 +89,8 @@ impl Tokenizer {
             specials,
             merges,
             unicode_version: parts.unicode_version.to_owned(),
-            decoder: OnceLock::new(),
-            fingerprint: OnceLock::new(),
+            decoder: OnceBox::new(),
+            fingerprint: OnceBox::new(),
             idle: Mutex::new(Vec::new()),
         })
     }
@@ -99,11 +102,12 @@ impl Tokenizer {
     pub fn encode_into(&self, work: &mut Work, text: Text<'_>, allowed: &Choice, ids: &mut Vec<TokenId>) -> Result<()> {
         let mut at = 0;
         while let Some(special) = self.specials.find(text.bytes(), at, allowed) {
-            self.encode_ordinary_into(work, text.slice(at..special.start), ids)?;
+            let ordinary = text.slice(at..special.start);
+            self.encode_ordinary_into(work, ordinary, ids).map_err(|error| error.moved(at))?;
             ids.push(self.specials.tokens()[special.index].1);
             at = special.end;
         }
-        self.encode_ordinary_into(work, text.slice(at..text.bytes().len()), ids)
+        self.encode_ordinary_into(work, text.slice(at..text.bytes().len()), ids).map_err(|error| error.moved(at))
     }
 
     /// The same without special tokens.
@@ -160,7 +164,7 @@ impl Tokenizer {
     /// ids -> bytes.
     #[must_use]
     pub fn decoder(&self) -> &Decoder {
-        self.decoder.get_or_init(|| Decoder::new(self.encoder.vocabulary(), &self.specials))
+        self.decoder.get_or_init(|| Box::new(Decoder::new(self.encoder.vocabulary(), &self.specials)))
     }
 
     /// The encoder.
@@ -205,12 +209,6 @@ impl Tokenizer {
         &self.unicode_version
     }
 
-    /// Whether that is the version this build splits by.
-    #[must_use]
-    pub fn unicode_matches(&self) -> bool {
-        self.unicode_version == classes::UNICODE_VERSION
-    }
-
     /// Highest id plus one, specials included.
     #[must_use]
     pub fn vocab_size(&self) -> usize {
@@ -221,7 +219,7 @@ impl Tokenizer {
     /// SHA-256 over all that decides ids: tokens, merges, pattern, specials, digits, Unicode version.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        self.fingerprint.get_or_init(|| crate::files::fingerprint(self))
+        self.fingerprint.get_or_init(|| Box::new(crate::files::fingerprint(self)))
     }
 
     /// The parts again, to write them or to build a changed tokenizer.

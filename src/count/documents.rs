@@ -99,10 +99,11 @@ impl Counts {
     pub(super) fn count_text(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {
         let mut at = 0;
         while let Some(special) = self.specials.find(text.bytes(), at, &Choice::All) {
-            self.count_ordinary(text.slice(at..special.start), weight, tally)?;
+            let ordinary = text.slice(at..special.start);
+            self.count_ordinary(ordinary, weight, tally).map_err(|error| error.moved(at))?;
             at = special.end;
         }
-        self.count_ordinary(text.slice(at..text.bytes().len()), weight, tally)
+        self.count_ordinary(text.slice(at..text.bytes().len()), weight, tally).map_err(|error| error.moved(at))
     }
 
     fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {

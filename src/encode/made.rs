@@ -1,18 +1,19 @@
 //! A table that is made when first needed, by one thread: the others go on without it meanwhile.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use once_cell::race::OnceBox;
 
 /// The table, always the same once it is there.
 pub struct Made<T> {
-    made: OnceLock<T>,
+    made: OnceBox<T>,
     /// Whether a thread is at it, or has been.
     is_begun: AtomicBool,
 }
 
 impl<T> Default for Made<T> {
     fn default() -> Self {
-        Self { made: OnceLock::new(), is_begun: AtomicBool::new(false) }
+        Self { made: OnceBox::new(), is_begun: AtomicBool::new(false) }
     }
 }
 
@@ -29,6 +30,6 @@ impl<T> Made<T> {
         if self.is_begun.swap(true, Relaxed) {
             return self.made.get();
         }
-        Some(self.made.get_or_init(make))
+        Some(self.made.get_or_init(|| Box::new(make())))
     }
 }

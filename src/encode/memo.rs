@@ -53,6 +53,8 @@ const BLOCK: u64 = 1 << BLOCK_BITS;
 const BLOCKS: u64 = 1 << (PLACE_BITS - BLOCK_BITS);
 /// Blocks that a thread asks for, one behind another, while others have them.
 const PATIENCE: usize = 4;
+/// Records that a thread then does without: each block that was asked for has used up a number.
+const REST: u32 = 1000;
 
 /// What is known of a block: the number it has among all that were ever given out, times two, plus 1 while a thread writes it.
 const IS_TAKEN: u64 = 1;
@@ -203,13 +205,15 @@ pub struct Pen {
     /// Place of the next record, and of the first word behind the block.
     next: Place,
     end: Place,
+    /// Turns that are still left out.
+    rest: u32,
 }
 
 impl Pen {
     /// One that has no block yet.
     #[must_use]
     pub fn new(memo: Arc<Memo>) -> Self {
-        Self { memo, next: 0, end: 0 }
+        Self { memo, next: 0, end: 0, rest: 0 }
     }
 
     /// What it writes to.
@@ -246,6 +250,10 @@ impl Pen {
     /// Gives the block back and takes another; `false` if none can be had.
     #[cold]
     fn turn(&mut self) -> bool {
+        if self.rest > 0 {
+            self.rest -= 1;
+            return false;
+        }
         self.give_back();
         let memo = &*self.memo;
         for _ in 0..PATIENCE {
@@ -265,6 +273,7 @@ impl Pen {
                 return true;
             }
         }
+        self.rest = REST;
         false
     }
 

@@ -41,8 +41,12 @@ pub fn below(
 
 fn short_below(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], limit: TokenId, ids: &mut Vec<TokenId>) {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi1") && is_x86_feature_detected!("lzcnt") {
-        // SAFETY: the features that the function needs were detected on the line above.
+    if is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("lzcnt")
+    {
+        // SAFETY: the features that the function needs were detected on the lines above.
         return unsafe { short_avx2(table, vocabulary, piece, limit, ids) };
     }
     short_any(table, vocabulary, piece, limit, ids);
@@ -119,6 +123,9 @@ pub struct LongMerge {
     nodes: Vec<(u32, u32)>,
     /// Ids whose list is not empty.
     waiting: BinaryHeap<Reverse<TokenId>>,
+    /// The rest of a list, one of whose joins made a pair with a lower id. Trainers make no such vocabulary, but files may hold
+    /// one; then each place comes here once, where putting the rest back each time would take time by the square of the length.
+    late: BinaryHeap<Reverse<(TokenId, u32)>>,
     /// By place: where the part that starts there ends, where the part before starts, and the id that joining
     /// it with the part behind it would give.
     ends: Vec<u32>,
@@ -142,7 +149,7 @@ impl LongMerge {
         ids: &mut Vec<TokenId>,
     ) {
         self.prepare(table, vocabulary, piece);
-        while let Some(Reverse(id)) = self.waiting.pop() {
+        while let Some(id) = self.next_id() {
             self.take_places(id);
             if id >= limit {
                 continue;
@@ -156,11 +163,8 @@ impl LongMerge {
                     continue;
                 }
                 if self.join(table, vocabulary, piece, at) < id {
-                    // Joining made a better pair: it comes first, and the rest of this id waits again.
-                    for i in (done..self.places.len()).rev() {
-                        self.note(id, self.places[i]);
-                    }
-                    break;
+                    // Joining made a better pair: it comes first.
+                    self.late.extend(self.places.drain(done..).map(|place| Reverse((id, place))));
                 }
             }
         }
@@ -214,6 +218,18 @@ impl LongMerge {
         *first = node;
     }
 
+    /// The lowest id that has places, which is not waiting any more.
+    fn next_id(&mut self) -> Option<TokenId> {
+        let waiting = self.waiting.peek().map(|&Reverse(id)| id);
+        let late = self.late.peek().map(|&Reverse((id, _))| id);
+        let lowest = waiting.into_iter().chain(late).min()?;
+        if waiting == Some(lowest) {
+            self.waiting.pop();
+        }
+        Some(lowest)
+    }
+
+    /// Takes the places of an id in order: those of its list, or if some are late, the first of them all.
     fn take_places(&mut self, id: TokenId) {
         self.places.clear();
         let mut node = std::mem::replace(&mut self.first[id as usize], NONE);
@@ -221,6 +237,10 @@ impl LongMerge {
             let (place, next) = self.nodes[node as usize];
             self.places.push(place);
             node = next;
+        }
+        if self.late.peek().is_some_and(|late| late.0.0 == id) {
+            self.late.extend(self.places.drain(..).map(|place| Reverse((id, place))));
+            self.places.extend(self.late.pop().map(|late| late.0.1));
         }
         if !self.places.is_sorted() {
             self.places.sort_unstable();

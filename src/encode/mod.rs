@@ -20,7 +20,9 @@ pub mod merge;
 pub mod sure;
 pub mod table;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
 
 use cache::{Cache, counted};
 use crowd::{Crowd, Tables};
@@ -55,7 +57,7 @@ pub struct Encoder {
     boundaries: LazyBoundaries,
     /// Made when they pay; `None` for a vocabulary with too high ids.
     joins: Made<Option<Joins>>,
-    memo: OnceLock<Arc<Memo>>,
+    memo: OnceBox<Arc<Memo>>,
 }
 
 /// What one thread needs to encode.
@@ -104,7 +106,7 @@ impl Encoder {
     /// What a thread needs to encode; all of them share one memory of what was merged before.
     #[must_use]
     pub fn scratch(&self) -> Scratch {
-        let pen = Pen::new(Arc::clone(self.memo.get_or_init(Arc::default)));
+        let pen = Pen::new(Arc::clone(self.memo.get_or_init(Box::default)));
         let (cache, long, lookups, gaps, crowd) = Default::default();
         Scratch { cache, pen, long, lookups, gaps, crowd, read: 0, new: 0, to_come: 0 }
     }

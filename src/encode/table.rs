@@ -4,7 +4,8 @@
 //! cache line (cl100k: 2 MiB). Longer tokens are found by hash and compared with the vocabulary's bytes.
 
 use std::ops::Range;
-use std::sync::OnceLock;
+
+use once_cell::race::OnceBox;
 
 use super::key::{Key, hash_at};
 use super::sure::Sure;
@@ -33,7 +34,7 @@ pub struct TokenTable {
     /// this small filter (128 KiB for cl100k) answers nine in ten of those without touching the table.
     filter: Vec<u64>,
     filter_shift: u32,
-    sure: OnceLock<Sure>,
+    sure: OnceBox<Sure>,
     /// `pairs[first << 8 | second]`: the id of a token of two bytes, `TokenId::MAX` for none.
     pairs: Vec<TokenId>,
 }
@@ -58,7 +59,7 @@ impl TokenTable {
             longest: 0,
             filter: vec![0; 1 << (filter_bits - 6)],
             filter_shift: 64 - filter_bits,
-            sure: OnceLock::new(),
+            sure: OnceBox::new(),
             pairs: vec![TokenId::MAX; 1 << 16],
         };
         let (mut tokens, mut hashed) = (vocabulary.places(), Vec::with_capacity(AHEAD));
@@ -127,7 +128,7 @@ impl TokenTable {
     /// The pairs of bytes that a piece may start with; made when first needed.
     #[inline]
     pub fn sure(&self, vocabulary: &Vocabulary) -> &Sure {
-        self.sure.get_or_init(|| Sure::new(vocabulary))
+        self.sure.get_or_init(|| Box::new(Sure::new(vocabulary)))
     }
 
     /// The id of a token of two bytes, or `TokenId::MAX`.

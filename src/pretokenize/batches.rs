@@ -91,7 +91,8 @@ impl Pretokenizer {
         let mut at = 0;
         while at < text.len() {
             batch.make_room()?;
-            at = self.scan(cache, text, at, batch.ends)?;
+            let first = batch.ends.counted_from();
+            at = self.scan(cache, text, at, batch.ends).map_err(|error| error.moved(first))?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Unicode classes as one compact two-stage table, one byte a code point. Built on first use (about 1 ms) from the
 //! tables of the regex engine, so the scanner and the reference can never know different Unicode versions.
 
-use std::sync::OnceLock;
+use once_cell::race::OnceBox;
 
 use regex_syntax::hir::{Class, HirKind};
 
@@ -37,8 +37,8 @@ pub struct ClassTable {
 impl ClassTable {
     /// The table, built once.
     pub fn get() -> &'static Self {
-        static TABLE: OnceLock<ClassTable> = OnceLock::new();
-        TABLE.get_or_init(Self::build)
+        static TABLE: OnceBox<ClassTable> = OnceBox::new();
+        TABLE.get_or_init(|| Box::new(Self::build()))
     }
 
     /// The class bits of a code point; 0 beyond Unicode.

@@ -7,9 +7,8 @@
 mod search;
 mod walk;
 
-use std::sync::OnceLock;
-
 use fancy_regex::{Expr, LookAround};
+use once_cell::race::OnceBox;
 use regex_automata::{Input, meta};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind};
 
@@ -38,7 +37,7 @@ struct Linear {
     /// `None` where there can be no such automaton: word boundaries of Unicode.
     automaton: Option<Automaton>,
     /// For patterns without an automaton or with too many states: slower, made when it is first needed.
-    general: OnceLock<Option<meta::Regex>>,
+    general: OnceBox<Option<meta::Regex>>,
 }
 
 /// Working memory of a search, owned by one thread.
@@ -82,6 +81,11 @@ impl Regex {
     /// # Errors
     /// The step limit.
     pub fn scan(&self, cache: &mut RegexCache, text: &str, start: usize, ends: &mut Ends) -> Result<usize> {
+        if start == 0
+            && let Some(states) = &mut cache.states
+        {
+            states.begin_text();
+        }
         let mut at = start;
         while at < text.len() && ends.room() > 2 {
             let found = match &self.engine {
@@ -108,9 +112,9 @@ impl Linear {
     fn new(alternatives: Vec<(String, bool)>) -> std::result::Result<Self, String> {
         let (alternatives, gives_back): (Vec<String>, Vec<bool>) = alternatives.into_iter().unzip();
         let automaton = Automaton::new(&alternatives, &gives_back).ok();
-        let mut linear = Self { alternatives, gives_back, automaton, general: OnceLock::new() };
+        let mut linear = Self { alternatives, gives_back, automaton, general: OnceBox::new() };
         if linear.automaton.is_none() {
-            linear.general = OnceLock::from(Some(linear.build_general()?));
+            linear.general = OnceBox::with_value(Box::new(Some(linear.build_general()?)));
         }
         Ok(linear)
     }
@@ -155,7 +159,7 @@ impl Linear {
 
     fn by_general(&self, cache: &mut RegexCache, text: &str, mut at: usize) -> Option<(usize, usize, usize)> {
         // It compiled for the automaton, from the same syntax and under the same limit.
-        let general = self.general.get_or_init(|| self.build_general().ok()).as_ref()?;
+        let general = self.general.get_or_init(|| Box::new(self.build_general().ok())).as_ref()?;
         let cache = cache.general.get_or_insert_with(|| general.create_cache());
         while at <= text.len() {
             let found = general.search_with(cache, &Input::new(text).range(at..))?;
@@ -331,7 +335,7 @@ fn never_gives_back(part: &str, rest: &str) -> bool {
     let parse = |text: &str| regex_syntax::Parser::new().parse(text).ok();
     let (Some(part), Some(rest)) = (parse(part), parse(rest)) else { return false };
     let HirKind::Repetition(run) = part.kind() else { return false };
-    let HirKind::Class(Class::Unicode(members)) = run.sub.kind() else { return false };
+    let Some(members) = one_character(&run.sub) else { return false };
     if !run.greedy {
         return false;
     }
@@ -339,8 +343,21 @@ fn never_gives_back(part: &str, rest: &str) -> bool {
     if may_be_empty && rest.properties().look_set().is_empty() {
         return true;
     }
-    firsts.intersect(members);
+    firsts.intersect(&members);
     !may_be_empty && firsts.ranges().is_empty()
+}
+
+/// What a match can be, where that is a single character.
+fn one_character(hir: &Hir) -> Option<ClassUnicode> {
+    match hir.kind() {
+        HirKind::Class(Class::Unicode(class)) => Some(class.clone()),
+        HirKind::Literal(literal) => {
+            let mut characters = std::str::from_utf8(&literal.0).ok()?.chars();
+            let (first, None) = (characters.next()?, characters.next()) else { return None };
+            Some(ClassUnicode::new([ClassUnicodeRange::new(first, first)]))
+        }
+        _ => None,
+    }
 }
 
 /// Which characters a match can begin with, and whether it can be empty. The end of the text counts as a

@@ -147,32 +147,9 @@ pub fn window_starts(rules: &Rules, masks: &Masks, letters: &Letters, limit: usi
     }
     starts |= alone | digit_starts(rules.digits, digit, space);
 
-    let eaten = match rules.tail {
-        Tail::None => 0,
-        Tail::Newlines => run_from(newline, newline & after(other)),
-        Tail::NewlinesSlashes => {
-            let tail = newline | (masks.slash & known);
-            let eaten = run_from(tail, newline & after(other));
-            // A slash behind an eaten newline changes what the rest of the run is: rare, left to the slow way.
-            safe &= below_lowest(eaten & !newline);
-            eaten & newline
-        }
-    };
-    let white = white & !eaten;
-    starts |= white & !after(white);
-    let gap = if rules.lines {
-        let gap = white & !newline;
-        let after_line = gap & after(newline & white);
-        // Blanks after one newline and before another end in the middle of a longer pretoken: rare as well.
-        if (gap.wrapping_add(after_line) & !gap & newline) != 0 {
-            safe &= below_lowest(after_line);
-        }
-        starts |= after_line;
-        gap
-    } else {
-        white
-    };
-    starts |= gap & !(white >> 1);
+    let (among_white, decided) = white_starts(rules, white, newline, other, masks.slash & known);
+    starts |= among_white;
+    safe &= decided;
 
     if rules.contractions == Contractions::WithWord {
         // An apostrophe at the edge may still turn out to belong to the word before it.
@@ -183,6 +160,39 @@ pub fn window_starts(rules: &Rules, masks: &Masks, letters: &Letters, limit: usi
         starts = contraction_starts(*rules, quotes, starts, letter, text);
     }
     starts & safe & !1
+}
+
+/// Starts among white space, behind what punctuation takes of it; and the positions up to which all starts are decided.
+#[inline(always)]
+fn white_starts(rules: &Rules, white: u64, newline: u64, other: u64, slash: u64) -> (u64, u64) {
+    let after = |bits: u64| bits << 1;
+    let mut decided = u64::MAX;
+    let eaten = match rules.tail {
+        Tail::None => 0,
+        Tail::Newlines => run_from(newline, newline & after(other)),
+        Tail::NewlinesSlashes => {
+            let tail = newline | slash;
+            let eaten = run_from(tail, newline & after(other));
+            // A slash behind an eaten newline changes what the rest of the run is: rare, left to the slow way.
+            decided &= below_lowest(eaten & !newline);
+            eaten & newline
+        }
+    };
+    let white = white & !eaten;
+    let mut starts = white & !after(white);
+    let gap = if rules.lines {
+        let gap = white & !newline;
+        let after_line = gap & after(newline & white);
+        // Blanks after one newline and before another end in the middle of a longer pretoken: rare as well.
+        if (gap.wrapping_add(after_line) & !gap & newline) != 0 {
+            decided &= below_lowest(after_line);
+        }
+        starts |= after_line;
+        gap
+    } else {
+        white
+    };
+    (starts | gap & !(white >> 1), decided)
 }
 
 /// Starts among digits: a run is cut after every `longest` digits.

@@ -1,4 +1,5 @@
 //! `bpetok.nn.quant`'s functions: arrays in, arrays out. Shapes are checked by the caller in Python.
+//! While they run, other threads go on: whoever writes to an array meanwhile gets numbers of before and after.
 
 #![allow(clippy::needless_pass_by_value, reason = "arguments of a Python function are extracted by value")]
 

@@ -103,6 +103,14 @@ def test_errors_say_what_is_missing(model: Path, tokenizer: Path, tmp_path: Path
     assert "--seed -1" in complaint("generate", str(model), "hello", "--seed", "-1")
 
 
+def test_ids_that_only_the_model_has_are_not_written(tokenizer: Path) -> None:
+    ask = ("generate", "llama", "hi", "-n", "60", "--temperature", "5", "--seed", "3")
+    for more in ((), ("--no-utf8",)):
+        said = run(*ask, *more, "--tokenizer", str(tokenizer)).stdout.decode()
+        assert said.startswith("hi")
+        assert len(said) > 20
+
+
 def test_encoders_do_not_write(tokenizer: Path) -> None:
     folder = GOLDEN / "bert_tiny"
     said = complaint("generate", str(folder), "hello", "--tokenizer", str(tokenizer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -69,6 +70,38 @@ _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status))
 """
     assert python(script).stdout == "0\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("call", ["tok.decode([1, 2, 3])", "tok.encode_batch([text], threads=1)"])
+def test_a_fork_while_a_table_is_made_does_not_hang(
+    published: dict[str, bpetok.Tokenizer], call: str
+) -> None:
+    script = f"""
+import os, pickle, signal, sys, threading, time, warnings
+warnings.simplefilter("ignore")
+blob = sys.stdin.buffer.read()
+text = " ".join("qzx%dvkj" % number for number in range(3000))
+for trial in range(20):
+    tok = pickle.loads(blob)
+    thread = threading.Thread(target=lambda: {call})
+    thread.start()
+    time.sleep(0.0002 * (trial % 10))
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        {call}
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    thread.join()
+    if status:
+        sys.exit(f"trial {{trial}}: the child ended with status {{status}}")
+"""
+    blob = pickle.dumps(published["cl100k_base"])
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=blob, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")

@@ -140,6 +140,15 @@ fn giant_pretokens() {
     assert_eq!(ids[0], 256 + 5);
 }
 
+/// Nearly each join makes a pair with a lower id. Putting back all that wait for their turn, each time, would take hours.
+#[test]
+fn joins_that_make_better_pairs() {
+    let (vocabulary, table) = built(&[b"abc".to_vec(), b"abd".to_vec(), b"ab".to_vec()]);
+    let mut ids = Vec::new();
+    LongMerge::default().run(&table, &vocabulary, &b"abcabdababd".repeat(40_000), &mut ids);
+    assert!(ids == [256, 257, 258, 257].repeat(40_000));
+}
+
 #[test]
 fn a_token_that_merging_never_forms_is_found_whole_and_only_then() {
     // "abc" needs "ab" or "bc", and neither is a token.

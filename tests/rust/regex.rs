@@ -88,10 +88,18 @@ fn text_between_matches_is_kept() {
 
 #[test]
 fn linear_where_it_can_be() {
-    for pattern in [r"\w+|\s+", r"\s+(?!\S)|\s+", r"\p{N}{1,3}+| ?\p{L}++", r"(?:a|b)+|\s++$", r"(\w+)|\s+(?!\S)|."] {
+    for pattern in [
+        r"\w+|\s+",
+        r"\s+(?!\S)|\s+",
+        r"\p{N}{1,3}+| ?\p{L}++",
+        r"(?:a|b)+|\s++$",
+        r"(\w+)|\s+(?!\S)|.",
+        r"a++b|.",
+        r"(?>é+)b|.",
+    ] {
         assert!(Regex::new(pattern).unwrap().is_linear(), "{pattern}");
     }
-    for pattern in [r"a(?=b)", r"(a)\1", r"a++ab", r"(?<!a)b", r"(?>a|ab)c"] {
+    for pattern in [r"a(?=b)", r"(a)\1", r"a++ab", r"(?<!a)b", r"(?>a|ab)c", r"(?:ab)++a|."] {
         assert!(!Regex::new(pattern).unwrap().is_linear(), "{pattern}");
     }
 }
@@ -118,20 +126,43 @@ fn looking_far_ahead_is_linear_too() {
     }
 }
 
-/// What was learnt of one text must not be used for another.
+/// What was learnt of one text must not be used for another, whether it is searched match by match or by the table that
+/// is made when much text has come.
 #[test]
 fn texts_are_strangers() {
-    let regex = Regex::new(r"a*b|a").unwrap();
-    let mut cache = RegexCache::default();
-    for end in ["", "b", "", "b"] {
-        let text = "a".repeat(1000) + end;
-        let (mut ends, mut at, mut count) = (Ends::default(), 0, 0);
-        while at < text.len() {
-            ends.clear();
-            at = regex.scan(&mut cache, &text, at, &mut ends).unwrap();
-            count += ends.as_slice().len();
+    for (pattern, begin, middle, end) in [
+        ("a*b|a", "", "a", "b"),
+        ("a+b|a|[^a]+", "x ", "a", "b"),
+        (r"<[^>]*>|\w+|\s+|.", "ab ", "<", ">"),
+        (r"\s*b|\s|\w", "a", " ", "b"),
+    ] {
+        let pretokenizer = Pretokenizer::by_regex(pattern).unwrap();
+        let mut cache = RegexCache::default();
+        for round in 0..12 {
+            let text = begin.to_owned() + &middle.repeat(1000 + round) + if round % 2 == 0 { "" } else { end };
+            let found = split_with(&mut cache, &pretokenizer, &text);
+            assert!(found == split(&pretokenizer, &text), "{pattern}, round {round}: {}", found.len());
         }
-        assert_eq!(count, if end.is_empty() { 1000 } else { 1 });
+        assert!(split(&pretokenizer, &(begin.to_owned() + &middle.repeat(1000))).len() >= 1000, "{pattern}");
+    }
+}
+
+/// A search that ran out of states has learnt nothing of what it came by.
+#[test]
+fn nothing_is_learnt_where_states_run_out() {
+    let pretokenizer = Pretokenizer::by_regex(r"(?:a|b)*a(?:a|b){17}c|[^x]").unwrap();
+    let mut random = 1u32;
+    let mut text = |length: usize| -> String {
+        let mut letter = || {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if random >> 31 == 0 { 'a' } else { 'b' }
+        };
+        (0..length).map(|_| letter()).collect()
+    };
+    let mut cache = RegexCache::default();
+    for length in [20_000, 6_000, 20_000, 6_000, 6_000] {
+        let text = text(length) + "c" + &text(300);
+        assert!(split_with(&mut cache, &pretokenizer, &text) == split(&pretokenizer, &text), "{length}");
     }
 }
 

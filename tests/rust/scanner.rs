@@ -1,6 +1,7 @@
 //! The scanner against the regex engine, on every preset and every level of vector instructions.
 
 use bpetok::pretokenize::block::{self, BLOCK};
+use bpetok::pretokenize::classes::{ClassTable, LETTER, UNICODE_VERSION};
 use bpetok::pretokenize::patterns::PRESETS;
 use bpetok::pretokenize::regex::RegexCache;
 use bpetok::pretokenize::scanner::Scanner;
@@ -190,4 +191,14 @@ fn blocks_agree_on_every_byte() {
             assert_eq!(level(&block, masks.high), block::portable_high(&block, masks.high));
         }
     }
+}
+
+/// The class tables come from the regex engine: an update of it must not change the version unnoticed.
+#[test]
+fn the_version_of_unicode_is_that_of_the_tables() {
+    let class = |code_point| ClassTable::get().class(code_point);
+    assert_eq!(UNICODE_VERSION, "16.0.0");
+    // Todhri letters came with 16.0, Beria Erfe with 17.0.
+    assert!(class(0x105C0) & LETTER != 0);
+    assert!(class(0x16EA0) == 0);
 }

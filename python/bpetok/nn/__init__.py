@@ -30,9 +30,9 @@ In reading order, one idea a file:
   `selective_scan`, `mixers`; `block` puts them together, `run` stacks blocks;
 - what you call: `decoder`, `encoder`, `seq2seq` over `model`; what they remember: `state`, `plan`; a look
   inside: `trace`, `tracing`;
-- architectures as tables: `config`, `families`, `shapes`; from disk: `read_config`, `read_rope`, `safetensors`,
-  `weights`, `load`; without one: `untrained`;
-- how good: `losses`, `tasks`, `bits`; writing on: `sampling`, `generate`, `beam`, `stream`.
+- architectures as tables: `config`, `families`, `shapes`; from disk: `read_config`, `read_rope`,
+  `read_fields`, `safetensors`, `weights`, `load`; without one: `untrained`;
+- what is handed in: `inputs`; how good: `losses`, `tasks`, `bits`; writing on: `sampling`, `generate`, `beam`, `stream`.
 
 The walk from text to ids to logits to text is in docs/nn.md.
 
@@ -42,6 +42,7 @@ l layers, e experts, n state size, c channels, k kernel.
 
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from bpetok.nn.bits import bits_per_byte, text_nll
 from bpetok.nn.config import Config, Rope, Ssm
@@ -125,8 +126,19 @@ _ON_DEMAND = frozenset(
 )
 
 
-def __getattr__(name: str) -> ModuleType:
-    """Bring in the side rooms when they are first named: `nn.counters`, `nn.pictures`, `nn.quant`, ..."""
-    if name in _ON_DEMAND:
-        return import_module(f"bpetok.nn.{name}")
-    raise AttributeError(f"module 'bpetok.nn' has no attribute {name!r}")
+if TYPE_CHECKING:  # a type checker sees these as they are, and rejects other names
+    from bpetok.nn import counters as counters
+    from bpetok.nn import memory_picture as memory_picture
+    from bpetok.nn import operations as operations
+    from bpetok.nn import pictures as pictures
+    from bpetok.nn import quant as quant
+    from bpetok.nn import quant_files as quant_files
+    from bpetok.nn import quant_model as quant_model
+    from bpetok.nn import tasks as tasks
+else:
+
+    def __getattr__(name: str) -> ModuleType:
+        """Bring in the side rooms when they are first named: `nn.counters`, `nn.pictures`, `nn.quant`, ..."""
+        if name in _ON_DEMAND:
+            return import_module(f"bpetok.nn.{name}")
+        raise AttributeError(f"module 'bpetok.nn' has no attribute {name!r}")

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import as_array, check_ids, utf8, whole
 from bpetok.nn.losses import nll
 
 __all__ = ["bits_per_byte", "text_nll"]
@@ -42,9 +43,9 @@ def bits_per_byte(
 
     `tok` gives `encode_ordinary(text)`, or else `encode(text)` without special tokens of its own making.
     `context` is how many ids the model sees at most (default: the config's `max_positions`, or the whole text),
-    `stride` how far that window moves (default: half of it). Every id is scored once.
+    `stride` how far that window moves, at most its length (default: half of it). Every id is scored once.
     """
-    size = len(text.encode() if isinstance(text, str) else text)
+    size = len(utf8(text) if isinstance(text, str) else text)
     if size == 0:
         raise InputError("the text is empty: it has no bytes to share the bits among")
     encode = getattr(tok, "encode_ordinary", None) or tok.encode
@@ -58,12 +59,18 @@ def text_nll(
     """Nats of each id but the first, given those before it in its window: `[t] -> [t - 1]`."""
     if not callable(model):
         raise InputError(f"{model!r} does not predict a next id; bits per byte need a decoder")
-    ids = np.asarray(ids, np.int64).reshape(-1)
-    limit = model.config.max_positions or len(ids)
-    context = max(min(limit if context is None else context, len(ids)), 1)
+    ids = check_ids(as_array(ids).reshape(-1), model.config.vocab_size)[0]
+    size = model.config.max_positions or None if context is None else whole("context", context, 2)
+    if stride is not None:
+        stride = whole("stride", stride, 1)
+        if size is not None and stride > size:
+            raise InputError(
+                f"stride={stride} must be at most context={size}: windows further apart would leave ids out"
+            )
+    context = max(min(size or len(ids), len(ids)), 1)
+    if context < 2 and len(ids) > 1:
+        raise InputError(f"context={context}: an id needs one before it, so it must be at least 2")
     stride = max(context // 2, 1) if stride is None else stride
-    if stride < 1 or (context < 2 and len(ids) > 1):
-        raise InputError(f"context={context} must be at least 2 and stride={stride} at least 1")
     out, done, start = (
         [np.zeros(0, model.dtype)],
         1,

@@ -104,7 +104,7 @@ def _residual(x: Array, p: Params, c: Config, name: str, f: Callable[[Array], Ar
 
 def _heads(x: Array, heads: int) -> Array:
     """`[b, t, h d] -> [b, t, h, d]`."""
-    return x.reshape(*x.shape[:2], heads, -1)
+    return x.reshape(*x.shape[:2], heads, x.shape[2] // heads)
 
 
 def _scale(c: Config, layer: int) -> float:

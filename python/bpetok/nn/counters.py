@@ -23,9 +23,11 @@ from typing import Any
 
 from bpetok.nn.config import Config
 from bpetok.nn.errors import ConfigError, InputError
+from bpetok.nn.inputs import whole
 from bpetok.nn.quant import BLOCK, BLOCK_BYTES
 from bpetok.nn.quant_model import is_matrix
 from bpetok.nn.read_config import config_from_json
+from bpetok.nn.read_fields import OBJECT, SIZE, check
 from bpetok.nn.shapes import head_shapes, layer_shapes, stack_shapes
 
 __all__ = [
@@ -104,6 +106,8 @@ def state_bytes(
     An encoder-decoder also keeps the keys and values of `memory` source tokens.
     """
     c = as_config(config)
+    for name, value in (("tokens", tokens), ("batch", batch), ("memory", memory)):
+        whole(name, value, 0)
     if dtype not in _ITEMSIZE:
         raise InputError(
             f"dtype {dtype!r} of a state is unknown; use one of {', '.join(_ITEMSIZE)}"
@@ -169,11 +173,7 @@ def _heads(c: Config, raw: Json) -> dict[str, tuple[int, ...]]:
         )
     if named.endswith("ForSequenceClassification") and c.causal and not c.cross:
         wanted = ("classifier.w",)  # a decoder's classifier has no bias
-    labels = (
-        1
-        if named.endswith("DoubleHeadsModel")
-        else int(raw.get("num_labels", len(raw.get("id2label", "01"))))
-    )
+    labels = 1 if named.endswith("DoubleHeadsModel") else _labels(raw)
     shapes = head_shapes(c)
     # A tied head is the embedding table, and an encoder-decoder's logit bias is not trained.
     return {
@@ -181,6 +181,19 @@ def _heads(c: Config, raw: Json) -> dict[str, tuple[int, ...]]:
         for name in wanted
         if name in shapes
     }
+
+
+def _labels(raw: Json) -> int:
+    """How many labels a classifier has; two without a word about it, as in `transformers`."""
+    count = raw.get("num_labels")
+    if count is not None:
+        check("num_labels", count, SIZE)
+        return int(count)
+    names = raw.get("id2label")
+    if names is None:
+        return 2
+    check("id2label", names, OBJECT)
+    return len(names)
 
 
 def _part(name: str, mixer: str) -> str:

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.nn.embedding import check_ids
 from bpetok.nn.errors import InputError
 from bpetok.nn.heads import label_scores, sentence, token_scores
+from bpetok.nn.inputs import as_array, as_mask, as_rows, check_ids
 from bpetok.nn.model import Model, run_causal
-from bpetok.nn.run import Packed, as_mask, pack
+from bpetok.nn.run import Packed, pack
 from bpetok.nn.state import State
 from bpetok.nn.trace import SILENT, Recorder
 from bpetok.nn.tracing import finish_trace
@@ -45,11 +45,11 @@ class Decoder(Model):
         """Score the token after each id: `[b, t] -> [b, t, v]` and the state after the last.
 
         `mask [b, t]` marks the real ids among the new ones; padding, on either side, leaves no mark on the state
-        and gets zeros. `last` scores only each row's last real id, `[b, 1, v]`.
+        and gets zeros. `last` scores only each row's last real id, `[b, 1, v]`; a row that has none gets zeros.
         """
         hidden, packed, state = self._hidden(ids, state, mask, SILENT)
         if last:
-            return self.scores(packed.last(hidden)[:, None] if hidden.shape[1] else hidden), state
+            return packed.score_last(hidden, self.scores), state
         return packed.unpack(self.scores(hidden)), state
 
     def _hidden(
@@ -73,17 +73,19 @@ class Decoder(Model):
 
         Without a mask, ids equal to the config's `pad` are taken for padding, as `transformers` does.
         """
-        ids = (
-            check_ids(ids, self.config.vocab_size)
-            if mask is None
-            else np.atleast_2d(np.asarray(ids))
-        )
+        ids = check_ids(ids, self.config.vocab_size) if mask is None else as_rows(ids)
+        real = as_mask(mask, ids)
+        if not ids.shape[1] or (real is not None and not real.any(1).all()):
+            raise InputError(
+                f"ids have shape {list(ids.shape)}, and a row without a real id: there is none to read its label at"
+            )
         hidden, _ = self.hidden(ids, None, mask)
         if at is None:
             pad = self.config.pad
-            real = as_mask(mask, ids) if mask is not None else ids != (-1 if pad is None else pad)
-            assert real is not None
+            real = ids != (-1 if pad is None else pad) if real is None else real
             at = np.where(real, np.arange(ids.shape[1]), 0).max(1)
+        else:
+            at = _places(at, *ids.shape)
         return label_scores(hidden[np.arange(len(hidden)), at], self.config, self.heads)
 
     def embed(
@@ -99,7 +101,7 @@ class Decoder(Model):
             raise InputError(
                 f"a {self.config.family} has no token types: leave token_types at None"
             )
-        real = as_mask(mask, np.atleast_2d(np.asarray(ids)))
+        real = as_mask(mask, as_rows(ids))
         return sentence(self.hidden(ids, None, mask)[0], real, pooling, normalize)
 
     def trace(self, ids: Any, mask: Any = None) -> dict[str, Array]:
@@ -109,3 +111,15 @@ class Decoder(Model):
         if self.config.tied or "head.w" in self.heads:
             book["logits"] = packed.unpack(self.scores(hidden))
         return finish_trace(book, self.config, packed)
+
+
+def _places(at: Any, rows: int, length: int) -> Array:
+    """Where each row is read: `[b]`, or one place for all."""
+    places = as_array(at, "at")
+    if places.shape not in ((), (rows,)) or not np.issubdtype(places.dtype, np.integer):
+        raise InputError(
+            f"at is {places.dtype} of shape {list(places.shape)}; it must be an index for each of {rows} rows"
+        )
+    if ((places < -length) | (places >= length)).any():
+        raise InputError(f"at={at!r} has an index outside 0..{length - 1}")
+    return places

@@ -16,27 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from bpetok.nn.errors import InputError
-
-__all__ = ["check_ids", "embed", "linear", "one_hot", "unembed"]
+__all__ = ["embed", "linear", "one_hot", "unembed"]
 
 Array = NDArray[Any]
-
-
-def check_ids(ids: Any, vocab_size: int, what: str = "id") -> NDArray[np.int64]:
-    """Give ids as int64 of shape `[b, t]`, or say which one is no token: `[b, t] or [t] -> [b, t]`."""
-    array = np.asarray(ids)
-    if array.size and not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"{what}s must be integers, not {array.dtype}")
-    array = np.atleast_2d(array.astype(np.int64))
-    if array.ndim != 2:
-        raise InputError(f"{what}s must have shape [batch, time], not {list(array.shape)}")
-    if array.size and not (array.min() >= 0 and array.max() < vocab_size):
-        bad = array[(array < 0) | (array >= vocab_size)][0]
-        raise InputError(
-            f"{what} {bad} is outside 0..{vocab_size - 1}, the model's {vocab_size} rows"
-        )
-    return array
 
 
 def one_hot(ids: Array, size: int, dtype: DTypeLike = np.float64) -> Array:

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.nn.embedding import check_ids, linear
+from bpetok.nn.embedding import linear
 from bpetok.nn.errors import InputError
 from bpetok.nn.heads import label_scores, mlm_scores, need, pooled, sentence
+from bpetok.nn.inputs import as_rows, check_ids, masked_ids
 from bpetok.nn.model import Model, encode_stack
-from bpetok.nn.run import as_mask
 from bpetok.nn.trace import SILENT, Recorder
 from bpetok.nn.tracing import finish_trace
 
@@ -43,9 +43,8 @@ class Encoder(Model):
     def _encode(
         self, ids: Any, mask: Any, token_types: Any, note: Recorder
     ) -> tuple[Array, NDArray[np.bool_] | None]:
-        raw = np.atleast_2d(np.asarray(ids))
-        real = as_mask(mask, raw)
-        checked = check_ids(raw if real is None else np.where(real, raw, 0), self.config.vocab_size)
+        raw = as_rows(ids)
+        checked, real = masked_ids(raw, mask, self.config.vocab_size)
         if real is not None and ((raw >= 0) & (raw < self.config.vocab_size)).all():
             checked = raw.astype(np.int64)  # padding is encoded too, as what it says
         types = (

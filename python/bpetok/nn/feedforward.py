@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bpetok.nn.activations import ACTIVATIONS, in_blocks
 from bpetok.nn.config import Config
 from bpetok.nn.embedding import linear
+from bpetok.nn.inputs import as_array, as_mask
 from bpetok.nn.softmax import softmax
 from bpetok.nn.trace import Recorder
 
@@ -105,7 +106,10 @@ def balance_loss(router_logits: Array, top_k: int, mask: Array | None = None) ->
     experts = router_logits.shape[-1]
     layers: Array = router_logits.reshape(len(router_logits), -1, experts)
     if mask is not None:
-        layers = layers[:, np.asarray(mask).astype(bool).reshape(-1)]
+        flat = as_array(mask, "the mask's entries").reshape(1, -1)
+        real = as_mask(flat, layers[:1, :, 0])
+        assert real is not None
+        layers = layers[:, real[0]]
     logits = layers.reshape(-1, experts)
     choice, _ = route(logits, top_k, False)
     share = np.bincount(choice.reshape(-1), minlength=experts) / len(logits)

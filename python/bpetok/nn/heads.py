@@ -42,6 +42,10 @@ def token_scores(hidden: Array, c: Config, heads: Params, table: Array) -> Array
 
 def pooled(hidden: Array, heads: Params) -> Array:
     """BERT's summary of a text, tanh of a map of its first token: `[b, t, d] -> [b, d]`."""
+    if not hidden.shape[1]:
+        raise InputError(
+            f"hidden states have shape {list(hidden.shape)}: a text without ids has no first token to sum it up"
+        )
     return np.tanh(linear(hidden[:, 0], need(heads, "pool.w", "pooler"), heads["pool.b"]))
 
 
@@ -63,21 +67,26 @@ def sentence(hidden: Array, mask: NDArray[np.bool_] | None, pooling: str, normal
     """One vector per text from its real tokens: `[b, t, d], [b, t] -> [b, d]`.
 
     `mean`, `max`, `cls` (the first) or `last`; `normalize` scales to length 1 (as sentence-transformers does).
+    A text without real tokens gets zeros.
     """
+    if pooling not in ("mean", "max", "cls", "last"):
+        raise InputError(f"pooling={pooling!r} is not one of mean, max, cls, last")
     real = np.ones(hidden.shape[:2], bool) if mask is None else mask
+    rows = np.arange(len(hidden))
     vector: Array
-    if pooling == "mean":
+    if not hidden.shape[1]:
+        vector = np.zeros((len(hidden), hidden.shape[2]), hidden.dtype)
+    elif pooling == "mean":
         weight = real.astype(hidden.dtype)
         vector = np.einsum("btd,bt->bd", hidden, weight)
         vector /= np.maximum(weight.sum(1, keepdims=True), 1e-9)
     elif pooling == "max":
         vector = np.where(real[..., None], hidden, hidden.dtype.type(-np.inf)).max(1)
     elif pooling == "cls":
-        vector = hidden[:, 0].copy()
-    elif pooling == "last":
-        vector = hidden[np.arange(len(hidden)), real.shape[1] - 1 - real[:, ::-1].argmax(1)]
+        vector = hidden[rows, real.argmax(1)]
     else:
-        raise InputError(f"pooling={pooling!r} is not one of mean, max, cls, last")
+        vector = hidden[rows, real.shape[1] - 1 - real[:, ::-1].argmax(1)]
+    vector[~real.any(1)] = 0
     if normalize:
         vector /= np.maximum(np.sqrt((vector * vector).sum(1, keepdims=True)), 1e-12)
     return vector

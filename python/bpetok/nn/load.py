@@ -19,7 +19,7 @@ from bpetok.nn.encoder import Encoder
 from bpetok.nn.errors import ConfigError
 from bpetok.nn.families import FAMILIES
 from bpetok.nn.read_config import config_from_json
-from bpetok.nn.safetensors import read_folder
+from bpetok.nn.safetensors import is_plain, read_folder
 from bpetok.nn.seq2seq import EncoderDecoder
 from bpetok.nn.untrained import random_weights
 from bpetok.nn.weights import Weights, collect
@@ -44,9 +44,9 @@ def _home(folder: str | os.PathLike[str]) -> Path:
         return folder
     try:
         inner = json.loads(modules.read_text("utf-8"))[0]["path"]
-        if Path(inner).name != inner:
-            raise ValueError(f"path {inner!r} is no plain folder name")
-    except (ValueError, TypeError, LookupError) as error:
+        if inner != "" and not is_plain(inner):
+            raise ValueError(f"path {inner!r:.80} is no plain folder name")
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise ConfigError(f"{modules}: its first module names no folder ({error})") from error
     return folder / str(inner)
 
@@ -57,7 +57,7 @@ def _read_json(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
     path = path / "config.json" if path.is_dir() else path
     try:
         raw = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON ({error})") from error
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: a config must be a JSON object")

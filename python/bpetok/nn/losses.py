@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import as_array, as_rows
 from bpetok.nn.softmax import log_softmax
 
 __all__ = [
@@ -37,9 +38,11 @@ IGNORE = -100
 
 def nll(logits: Array, labels: Any) -> Array:
     """Minus the log probability of each label, 0 where it is ignored: `[..., v], [...] -> [...]`."""
-    labels = np.asarray(labels)
+    labels = as_array(labels, "labels")
     if labels.shape != logits.shape[:-1]:
         raise InputError(f"labels have shape {list(labels.shape)}, the scores {list(logits.shape)}")
+    if labels.size and labels.dtype.kind not in "biu":
+        raise InputError(f"labels must be integers, not {labels.dtype}")
     counted = labels != IGNORE
     if (labels[counted] < 0).any() or (labels[counted] >= logits.shape[-1]).any():
         raise InputError(f"labels must be {IGNORE} (ignored) or in 0..{logits.shape[-1] - 1}")
@@ -54,7 +57,7 @@ def cross_entropy(logits: Array, labels: Any, smoothing: float = 0.0) -> float:
 
     With `smoothing` s the target is `1 - s` on the label and `s / v` on every token (arXiv:1512.00567, section 7).
     """
-    labels = np.asarray(labels)
+    labels = as_array(labels, "labels")
     counted = labels != IGNORE
     if not counted.any():
         return math.nan
@@ -69,12 +72,12 @@ def token_nll(logits: Array, labels: Any) -> Array:
 
     Teacher forcing: the scores after token i are held against token i + 1 of `labels` (usually the ids themselves).
     """
-    return nll(logits[:, :-1], np.asarray(labels)[:, 1:])
+    return nll(logits[:, :-1], as_rows(labels, "labels")[:, 1:])
 
 
 def next_token_loss(logits: Array, labels: Any) -> float:
     """Mean of `token_nll` over the labels that count: `[b, t, v], [b, t] -> number`."""
-    return cross_entropy(logits[:, :-1], np.asarray(labels)[:, 1:])
+    return cross_entropy(logits[:, :-1], as_rows(labels, "labels")[:, 1:])
 
 
 def sequence_loss(logits: Array, labels: Any, smoothing: float = 0.0) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from bpetok.nn.svg import MUTED, Drawing
 __all__ = ["memory"]
 
 LINES = ("#3479b8", "#c9540f", "#2d8a57", "#8a4bb0", "#b5912a", "#4d5b76")
+LEFT, TOP, WIDTH, HEIGHT = 78, 74, 560, 330  # the field between the axes
 
 
 def memory(
@@ -44,33 +46,56 @@ def memory(
     values = [v for line in lines.values() for v in line if v > 0]
     if not values:
         raise InputError("no config keeps a state; encoders read a text whole")
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values) * 1.01))
+    axes = _Axes(
+        math.log10(tokens),
+        math.floor(math.log10(min(values))),
+        math.ceil(math.log10(max(values) * 1.01)),
+    )
     side = 30 + max(7.0 * len(name) for name in lines)
-    left, top, w, h = 78, 74, 560, 330
-    d = Drawing(left + w + max(side, 90), top + h + 62, title)
-    d.text(left, 30, title, 16, font_weight="600")
-    d.text(left, 50, f"{dtype}, {batch} text{'s' if batch > 1 else ''} at a time", 12, MUTED)
-    last = math.log10(tokens)
+    d = Drawing(LEFT + WIDTH + max(side, 90), TOP + HEIGHT + 62, title)
+    d.text(LEFT, 30, title, 16, font_weight="600")
+    d.text(LEFT, 50, f"{dtype}, {batch} text{'s' if batch > 1 else ''} at a time", 12, MUTED)
+    axes.draw(d)
+    _lines(d, axes, counts.tolist(), lines)
+    return d
 
-    def at(count: float, size: float) -> tuple[float, float]:
-        x = left + w * (math.log10(count) - 1) / (last - 1)
-        return x, top + h * (high - math.log10(size)) / (high - low)
 
-    for power in range(1, math.floor(last) + 1):
-        x, _ = at(10**power, 10**low)
-        d.line(x, top, x, top + h)
-        d.text(x, top + h + 18, f"{10**power:,}", 11, MUTED, "middle")
-    for power in range(low, high + 1):
-        _, y = at(10, 10**power)
-        d.line(left, y, left + w, y)
-        d.text(left - 8, y + 4, _size(10**power), 11, MUTED, "end")
-    d.line(left, top + h, left + w, top + h, "#98a2b3")
-    d.text(left + w / 2, top + h + 42, "tokens read", 12, MUTED, "middle")
+@dataclass(frozen=True)
+class _Axes:
+    """Powers of ten: tokens from 10 to `10 ** last` across, bytes from `10 ** low` to `10 ** high` up."""
+
+    last: float
+    low: int
+    high: int
+
+    def at(self, count: float, size: float) -> tuple[float, float]:
+        """Where a number of tokens and a number of bytes meet."""
+        x = LEFT + WIDTH * (math.log10(count) - 1) / (self.last - 1)
+        return x, TOP + HEIGHT * (self.high - math.log10(size)) / (self.high - self.low)
+
+    def draw(self, d: Drawing) -> None:
+        """A line and its number for each power of ten."""
+        for power in range(1, math.floor(self.last) + 1):
+            x, _ = self.at(10**power, 10**self.low)
+            d.line(x, TOP, x, TOP + HEIGHT)
+            d.text(x, TOP + HEIGHT + 18, f"{10**power:,}", 11, MUTED, "middle")
+        for power in range(self.low, self.high + 1):
+            _, y = self.at(10, 10**power)
+            d.line(LEFT, y, LEFT + WIDTH, y)
+            d.text(LEFT - 8, y + 4, _size(10**power), 11, MUTED, "end")
+        d.line(LEFT, TOP + HEIGHT, LEFT + WIDTH, TOP + HEIGHT, "#98a2b3")
+        d.text(LEFT + WIDTH / 2, TOP + HEIGHT + 42, "tokens read", 12, MUTED, "middle")
+
+
+def _lines(
+    d: Drawing, axes: _Axes, counts: Sequence[int], lines: Mapping[str, Sequence[int]]
+) -> None:
+    """A line for each config, and its name and last size where it ends."""
     ends: list[tuple[float, str, str, int]] = []
     drawn: list[list[tuple[float, float]]] = []
     for i, (name, line) in enumerate(lines.items()):
         stroke = LINES[i % len(LINES)]
-        points = [at(float(n), v) for n, v in zip(counts.tolist(), line, strict=True) if v > 0]
+        points = [axes.at(float(n), v) for n, v in zip(counts, line, strict=True) if v > 0]
         if points:
             # Where a line lies on an earlier one it is dashed, so that both are seen.
             shared = max((_same(points, other) for other in drawn), default=0)
@@ -83,9 +108,8 @@ def memory(
     for y, (_, name, stroke, size) in zip(
         _apart([e[0] for e in sorted(ends)], 31), sorted(ends), strict=True
     ):
-        d.text(left + w + 10, y, name, 12, stroke, font_weight="600")
-        d.text(left + w + 10, y + 14, _size(size), 11, MUTED)
-    return d
+        d.text(LEFT + WIDTH + 10, y, name, 12, stroke, font_weight="600")
+        d.text(LEFT + WIDTH + 10, y + 14, _size(size), 11, MUTED)
 
 
 def _same(points: Sequence[Any], other: Sequence[Any]) -> int:

@@ -23,6 +23,7 @@ import numpy as np
 from bpetok.nn.config import Config
 from bpetok.nn.counters import as_config
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import whole
 from bpetok.nn.shapes import layer_shapes
 
 __all__ = ["Flops", "flops"]
@@ -58,8 +59,7 @@ def flops(
     """
     c = as_config(config)
     for what, value in (("new", new), ("context", context), ("memory", memory)):
-        if value < 0:
-            raise InputError(f"{what}={value} tokens: must be at least 0")
+        whole(what, value, 0)
     if memory and c.encoder is None:
         raise InputError(f"memory={memory}: {c.family} has no encoder; leave it at 0")
     if context and not c.causal:

@@ -24,6 +24,7 @@ __all__ = ["attention", "probabilities", "token_labels"]
 
 Array = NDArray[Any]
 LABEL = 10.0  # size of a token's label beside a map
+TEXT, MARGIN = 15.0, 24  # size of a coloured text, and the room around it
 LONGEST = 12  # characters of a label; what is cut off is marked
 
 
@@ -145,30 +146,21 @@ def probabilities(
         raise InputError(
             f"log-probability {values.max():.4g} is above 0; give logarithms, not probabilities or losses"
         )
-    size, margin, row = 15.0, 24, 27
-    places, x, y = [], float(margin), 92.0
     # The boxes show where a token starts; spaces need no mark unless they are all there is.
     shown = [label if label.strip("␣") == "" else label.replace("␣", " ") for label in labels]
-    for label in shown:
-        w = max(width_of(label, size), 5.0) + 3
-        if x + w > width - margin and x > margin:
-            x, y = float(margin), y + row
-        places.append((x, y, w))
-        x += w
-        if label.endswith("⏎"):
-            x, y = float(margin), y + row
+    places, y = _flow(shown, width)
     d = Drawing(width, y + 36, title)
-    d.text(margin, 30, title, 16, font_weight="600")
+    d.text(MARGIN, 30, title, 16, font_weight="600")
     known = values[~np.isnan(values)]
     mean = (
         f"{-known.mean() / math.log(2):.2f} bits a token on average"
         if known.size
         else "no token has a number"
     )
-    d.text(width - margin, 30, mean, 12, MUTED, "end")
+    d.text(width - MARGIN, 30, mean, 12, MUTED, "end")
     _legend(
         d,
-        margin,
+        MARGIN,
         44,
         REDS,
         [(v / most, f"{v:g}") for v in (0, most / 4, most / 2, 3 * most / 4)] + [(1, f"{most:g}+")],
@@ -185,8 +177,22 @@ def probabilities(
             else f"{label}: probability {math.exp(value):.3g}, {bits:.2f} bits"
         )
         d.rect(x, y - 17, w - 1, 23, fill, tip=tip, rx=3)
-        d.label(x + 1, y, label, size, ink, pointer_events="none")
+        d.label(x + 1, y, label, TEXT, ink, pointer_events="none")
     return d
+
+
+def _flow(labels: Sequence[str], width: int) -> tuple[list[tuple[float, float, float]], float]:
+    """Where each label's box stands in lines of a width: x, baseline and its own width; and the last baseline."""
+    places, x, y, row = [], float(MARGIN), 92.0, 27
+    for label in labels:
+        w = max(width_of(label, TEXT), 5.0) + 3
+        if x + w > width - MARGIN and x > MARGIN:
+            x, y = float(MARGIN), y + row
+        places.append((x, y, w))
+        x += w
+        if label.endswith("⏎"):
+            x, y = float(MARGIN), y + row
+    return places, y
 
 
 def _legend(

@@ -15,6 +15,7 @@ Files of such models are in `quant_files.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,10 +92,18 @@ def quantize_model(
     """A model with the same interface whose large matrices are blocks.
 
     `overrides` gives some weights another format by the end of their name: `{"embed": "q8_0"}` or, in full,
-    `{"layers.0.ffn.up.w": "q8_0"}`.
+    `{"layers.0.ffn.up.w": "q8_0"}`. One that names no matrix is an InputError.
     """
-    for each in (format, *(overrides or {}).values()):
+    overrides = overrides or {}
+    for each in (format, *overrides.values()):
         block_bytes(each)
+    matrices = [f".{n}" for n, w in named_weights(model) if is_matrix(n, w.shape)]
+    for end in overrides:
+        if not any(name.endswith(f".{end}") for name in matrices):
+            raise InputError(
+                f"overrides names {end!r}, the end of no matrix of this model that can become blocks; "
+                f"there are {', '.join(sorted({_kind(name) for name in matrices})) or 'none'}"
+            )
     made: dict[int, Any] = {}  # a table that two stacks share stays shared
 
     def change(name: str, weight: Any) -> Any:
@@ -102,13 +111,22 @@ def quantize_model(
             return weight
         if id(weight) not in made:
             wanted = next(
-                (f for end, f in (overrides or {}).items() if f".{name}".endswith(f".{end}")),
+                (f for end, f in overrides.items() if f".{name}".endswith(f".{end}")),
                 format,
             )
             made[id(weight)] = _quantize(weight, wanted, threads)
         return made[id(weight)]
 
     return model.map_weights(change)
+
+
+def _kind(name: str) -> str:
+    """What the same matrix of every layer and stack is called.
+
+    >>> _kind(".encoder.layers.3.ffn.up.w"), _kind(".heads.head.w")
+    ('ffn.up.w', 'head.w')
+    """
+    return re.sub(r"^\.(encoder\.)?(layers\.\d+\.|heads\.)?", "", name)
 
 
 def _quantize(

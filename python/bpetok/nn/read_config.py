@@ -22,6 +22,7 @@ from bpetok.nn.config import Config, Ssm
 from bpetok.nn.errors import ConfigError
 from bpetok.nn.families import FAMILIES, Family, Reads
 from bpetok.nn.families.inert import INERT, ONLY
+from bpetok.nn.read_fields import check_field
 from bpetok.nn.read_rope import ROPE_FIELDS, rope_from_json
 
 __all__ = ["config_from_json"]
@@ -31,6 +32,8 @@ _MAY_BE_NULL = frozenset({"window", "kv_heads", "bos", "eos", "pad", "decoder_st
 
 def config_from_json(raw: Mapping[str, Any]) -> Config:
     """Turn the parsed `config.json` of any family in the table into a `Config`."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"a config must be a JSON object, not a {type(raw).__name__}")
     name = raw.get("model_type")
     family = FAMILIES.get(str(name))
     if family is None:
@@ -82,6 +85,7 @@ def _check_fields(name: str, family: Family, json: Mapping[str, Any]) -> None:
                 f"config field {field}={value!r} is unknown for {name} and may change the result; "
                 "delete it from config.json if it does not"
             )
+    check_field("architectures", "architectures", json.get("architectures"))
     for cls in json.get("architectures") or ():
         if family.architectures and cls not in family.architectures:
             raise ConfigError(
@@ -95,9 +99,9 @@ def _build(name: str, family: Family, json: Mapping[str, Any], reads: Reads) -> 
     got |= family.fixed
     inner = {key[4:]: got.pop(key) for key in list(got) if key.startswith("ssm.")}
     theta = got.pop("rope.theta", None)
-    width, layers = int(got["width"]), int(got["layers"])
+    width, layers = got["width"], got["layers"]
     if "attention_period" in got or "mixer" not in got:
-        heads = int(got["heads"])
+        heads = got["heads"]
         if got.get("head_dim") is None:
             if width % heads:
                 raise ConfigError(
@@ -117,20 +121,22 @@ def _build(name: str, family: Family, json: Mapping[str, Any], reads: Reads) -> 
     if inner:
         got["ssm"] = _ssm(name, inner, width, family, reads)
     if theta is not None:
-        got["rope"] = rope_from_json(json, float(theta), int(got["max_positions"]))
+        got["rope"] = rope_from_json(json, float(theta), got["max_positions"])
     eos = got["eos"]
     got["eos"] = () if eos is None else tuple(eos) if isinstance(eos, list) else (eos,)
     return Config(family=name, **got)
 
 
 def _value(json: Mapping[str, Any], key: str, field: str, default: Any) -> Any:
-    """One field or its default; null is a value of its own for some fields, and no number for the others."""
+    """One field or its default, of the right kind; null is a value of its own for some fields, none for the others."""
     value = json.get(field, default)
     if value is None and default is not None and key not in _MAY_BE_NULL:
         raise ConfigError(
             f"config field {field}=None: give a value, or leave it out for {default!r}"
         )
-    return default if value is None and key == "rope.theta" else value
+    value = default if value is None and key == "rope.theta" else value
+    check_field(key, field, value)
+    return value
 
 
 def _layer_pattern(got: dict[str, Any], layers: int) -> dict[str, Any]:
@@ -163,7 +169,7 @@ def _layer_pattern(got: dict[str, Any], layers: int) -> dict[str, Any]:
 def _activation(name: str, value: Any, family: Family, field: str) -> str:
     """Give the activation its one spelling, or refuse it by field and name."""
     table = family.activations or {known: known for known in ACTIVATIONS}
-    if value not in table:
+    if not isinstance(value, str) or value not in table:
         raise ConfigError(
             f"config field {field}={value!r} is not supported for {name}; known: {', '.join(table)}"
         )
@@ -182,11 +188,19 @@ def _ssm(name: str, inner: dict[str, Any], width: int, family: Family, reads: Re
         inner["time_step_rank"] = math.ceil(width / 16)
     inner["activation"] = _activation(name, inner["activation"], family, reads["ssm.activation"][0])
     if "time_step_limit" in inner:
-        low, high = inner["time_step_limit"]
-        inner["time_step_limit"] = (_number(low), _number(high))
+        field = reads["ssm.time_step_limit"][0]
+        inner["time_step_limit"] = _limits(field, inner["time_step_limit"])
     return Ssm(inner=expected, **inner)
 
 
-def _number(value: Any) -> float:
-    """Read a float that JSON may spell `Infinity`, `"inf"` or `{"__float__": "Infinity"}`."""
-    return float(value["__float__"] if isinstance(value, dict) else value)
+def _limits(field: str, value: Any) -> tuple[float, float]:
+    """Two numbers, which JSON may spell `Infinity`, `"inf"` or `{"__float__": "Infinity"}`."""
+    try:
+        low, high = (float(v["__float__"] if isinstance(v, dict) else v) for v in value)
+    except (ValueError, TypeError, KeyError, OverflowError):
+        low = high = math.nan
+    if not 0 <= low <= high:
+        raise ConfigError(
+            f"config field {field}={value!r:.80} must be two numbers of at least 0, the smaller one first"
+        )
+    return low, high

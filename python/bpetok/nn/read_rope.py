@@ -17,18 +17,28 @@ from typing import Any
 
 from bpetok.nn.config import Rope
 from bpetok.nn.errors import ConfigError
+from bpetok.nn.read_fields import ABOVE_0, ABOVE_1, FROM_0, OBJECT, SIZE, YES_OR_NO, Kind, check
 
 __all__ = ["ROPE_FIELDS", "rope_from_json"]
 
+_ORIGINAL = "original_max_position_embeddings"
 ROPE_FIELDS = frozenset(
     {
         "rope_theta",
         "rope_scaling",
         "rope_parameters",
-        "original_max_position_embeddings",
+        _ORIGINAL,
         "partial_rotary_factor",
     }
 )
+_KINDS: dict[str, Kind] = {
+    "rope_theta": ABOVE_1,
+    _ORIGINAL: SIZE,
+    **dict.fromkeys(("factor", "low_freq_factor", "high_freq_factor"), ABOVE_0),
+    **dict.fromkeys(("attention_factor", "beta_fast", "beta_slow"), ABOVE_0),
+    **dict.fromkeys(("mscale", "mscale_all_dim"), FROM_0),
+    "truncate": YES_OR_NO,
+}
 _NEEDS: dict[str, tuple[str, ...]] = {
     "default": (),
     "linear": ("factor",),
@@ -38,10 +48,10 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 _MAY: dict[str, frozenset[str]] = {
     "default": frozenset(),
     "linear": frozenset(),
-    "llama3": frozenset({"original_max_position_embeddings"}),
+    "llama3": frozenset({_ORIGINAL}),
     "yarn": frozenset(
         [
-            "original_max_position_embeddings",
+            _ORIGINAL,
             "attention_factor",
             "beta_fast",
             "beta_slow",
@@ -55,34 +65,29 @@ _MAY: dict[str, frozenset[str]] = {
 
 def rope_from_json(json: Mapping[str, Any], theta: float, max_positions: int) -> Rope:
     """Read either dialect; `theta` is the value of `rope_theta` or the family's default."""
-    if json.get("rope_parameters") and json.get("rope_scaling"):
-        both = [
-            rope_from_json({**json, other: None}, theta, max_positions)
-            for other in ("rope_scaling", "rope_parameters")
-        ]
-        if both[0] != both[1]:
-            raise ConfigError(
-                "config fields rope_parameters and rope_scaling are the same in two dialects and differ; keep one"
-            )
-    parts = dict(json.get("rope_parameters") or json.get("rope_scaling") or {})
-    where = "rope_parameters" if json.get("rope_parameters") else "rope_scaling"
+    where, parts = _dialect(json, theta, max_positions)
     kind = parts.pop("rope_type", None) or parts.get("type") or "default"
     parts.pop("type", None)
-    if kind not in _NEEDS:
+    if not isinstance(kind, str) or kind not in _NEEDS:
         raise ConfigError(
             f"config field {where}.rope_type={kind!r} is not supported; known: {', '.join(_NEEDS)}"
         )
-    theta = float(parts.pop("rope_theta", None) or theta)
-    partial = parts.pop("partial_rotary_factor", None) or json.get("partial_rotary_factor") or 1.0
+    for field, value in parts.items():
+        if value is not None and field in _KINDS:
+            check(f"{where}.{field}", value, _KINDS[field])
+    theta = float(_first(parts.pop("rope_theta", None), theta))
+    partial = _first(
+        parts.pop("partial_rotary_factor", None), json.get("partial_rotary_factor"), 1.0
+    )
     if partial != 1.0:
         raise ConfigError(
             f"config field partial_rotary_factor={partial!r} is not supported: it must be 1.0"
         )
     missing = [field for field in _NEEDS[kind] if parts.get(field) is None]
+    if (beside := json.get(_ORIGINAL)) is not None:
+        check(_ORIGINAL, beside, SIZE)
     # YaRN without a factor: DeepSeek's configs mean the ratio of the two context lengths.
-    original = json.get("original_max_position_embeddings") or parts.get(
-        "original_max_position_embeddings"
-    )
+    original = _first(beside, parts.get(_ORIGINAL))
     if missing == ["factor"] and kind == "yarn" and original:
         parts["factor"], missing = max_positions / original, []
     if missing:
@@ -94,15 +99,44 @@ def rope_from_json(json: Mapping[str, Any], theta: float, max_positions: int) ->
             raise ConfigError(
                 f"config field {where}.{field}={value!r} is not understood for rope_type {kind!r}"
             )
+    if kind == "llama3" and not parts["low_freq_factor"] < parts["high_freq_factor"]:
+        raise ConfigError(
+            f"config field {where}.low_freq_factor={parts['low_freq_factor']!r} must be below "
+            f"high_freq_factor={parts['high_freq_factor']!r}"
+        )
     common: dict[str, Any] = {
         "theta": theta,
         "kind": kind,
-        "original_max_positions": int(original or max_positions),
+        "original_max_positions": _first(original, max_positions),
     }
     common |= {field: float(parts[field]) for field in _NEEDS[kind]}
     if kind == "yarn":
         common |= _yarn(parts)
     return Rope(**common)
+
+
+def _dialect(
+    json: Mapping[str, Any], theta: float, max_positions: int
+) -> tuple[str, dict[str, Any]]:
+    """The name of the field that says how positions are stretched, and what it says; two must say the same."""
+    for field in ("rope_parameters", "rope_scaling"):
+        check(field, _first(json.get(field), {}), OBJECT)
+    if json.get("rope_parameters") and json.get("rope_scaling"):
+        both = [
+            rope_from_json({**json, other: None}, theta, max_positions)
+            for other in ("rope_scaling", "rope_parameters")
+        ]
+        if both[0] != both[1]:
+            raise ConfigError(
+                "config fields rope_parameters and rope_scaling are the same in two dialects and differ; keep one"
+            )
+    where = "rope_parameters" if json.get("rope_parameters") else "rope_scaling"
+    return where, dict(json.get(where) or {})
+
+
+def _first(*values: Any) -> Any:
+    """The first that is given; 0 is."""
+    return next((value for value in values if value is not None), None)
 
 
 def _yarn(parts: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +151,7 @@ def _yarn(parts: Mapping[str, Any]) -> dict[str, Any]:
         given = temperature(top) / temperature(bottom) if top and bottom else temperature(1.0)
     return {
         "attention_factor": float(given),
-        "beta_fast": float(parts.get("beta_fast") or 32),
-        "beta_slow": float(parts.get("beta_slow") or 1),
+        "beta_fast": float(_first(parts.get("beta_fast"), 32)),
+        "beta_slow": float(_first(parts.get("beta_slow"), 1)),
         "truncate": bool(parts.get("truncate", True)),
     }

@@ -13,6 +13,7 @@ tokens before it, whatever side the padding was on, and nothing inside has to kn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 
 from bpetok.nn.block import Here, block
 from bpetok.nn.config import Config
-from bpetok.nn.embedding import check_ids, embed
+from bpetok.nn.embedding import embed
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import masked_ids
 from bpetok.nn.mixers import empty_memory
 from bpetok.nn.norms import norm
 from bpetok.nn.positions import rope_table, sinusoids
@@ -31,7 +33,7 @@ from bpetok.nn.state import KeyValues, Recurrent, State
 from bpetok.nn.trace import Recorder
 from bpetok.nn.weights import Stack
 
-__all__ = ["Net", "Packed", "as_mask", "pack"]
+__all__ = ["Net", "Packed", "pack"]
 
 Array = NDArray[Any]
 
@@ -59,30 +61,18 @@ class Packed:
         out[rows, self.order[rows, packed]] = x[rows, packed]
         return out
 
-    def last(self, x: Array) -> Array:
-        """The vector at each row's last real id, zeros if it has none: `[b, t', d] -> [b, d]`."""
-        rows: Array = x[np.arange(len(x)), np.maximum(self.counts - 1, 0)]
-        rows[self.counts == 0] = 0
-        return rows
-
-
-def as_mask(mask: Any, ids: Array) -> NDArray[np.bool_] | None:
-    """A mask as booleans of the ids' shape; None stays None."""
-    if mask is None:
-        return None
-    array = np.atleast_2d(np.asarray(mask)).astype(bool)
-    if array.shape != ids.shape:
-        raise InputError(
-            f"mask has shape {list(array.shape)}, the new ids {list(ids.shape)}: it must cover exactly them"
-        )
-    return array
+    def score_last(self, x: Array, scores: Callable[[Array], Array]) -> Array:
+        """Scores at each row's last real id, zeros for a row that has none: `[b, t', d] -> [b, 1, v]`."""
+        if not x.shape[1]:  # no row has any: there is nothing to read, but a shape to keep
+            x = np.zeros((len(x), 1, x.shape[2]), x.dtype)
+        out = scores(x[np.arange(len(x)), np.maximum(self.counts - 1, 0)][:, None])
+        out[self.counts == 0] = 0
+        return out
 
 
 def pack(ids: Any, mask: Any, vocab_size: int) -> Packed:
     """Check ids and mask and take the padding out; what stands at padding need not be a token."""
-    raw = np.atleast_2d(np.asarray(ids))
-    real = as_mask(mask, raw)
-    return Packed(check_ids(raw if real is None else np.where(real, raw, 0), vocab_size), real)
+    return Packed(*masked_ids(ids, mask, vocab_size))
 
 
 class Net:

@@ -17,7 +17,10 @@ import json
 import math
 import mmap
 import os
+import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,7 @@ from numpy.typing import DTypeLike, NDArray
 from bpetok.atomic import open_atomic
 from bpetok.nn.errors import WeightsError
 
-__all__ = ["Tensors", "read_folder", "read_safetensors", "widen", "write_safetensors"]
+__all__ = ["Tensors", "is_plain", "read_folder", "read_safetensors", "widen", "write_safetensors"]
 
 Array = NDArray[Any]
 _DTYPES = {
@@ -35,6 +38,7 @@ _DTYPES = {
     "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "BOOL": "?",
 }  # fmt: skip
 _LONGEST_HEADER = 100_000_000  # the reference library's own limit
+_MOST_AXES = 32  # of an array in NumPy 1
 
 
 class Tensors(Mapping[str, Array]):
@@ -75,33 +79,87 @@ def read_safetensors(path: str | os.PathLike[str]) -> Tensors:
     length = int.from_bytes(buffer[:8], "little")
     if length > min(size - 8, _LONGEST_HEADER):
         raise WeightsError(f"{path}: the header claims {length} bytes, the file has {size}")
-    try:
-        header = json.loads(buffer[8 : 8 + length])
-        header.pop("__metadata__", None)
-        entries = {
-            k: (v["dtype"], tuple(v["shape"]), *v["data_offsets"]) for k, v in header.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(
-            f"{path}: the header is not that of a safetensors file ({error})"
-        ) from error
+    header = _header(buffer[8 : 8 + length], path)
     places = {}
-    for name, (dtype, shape, start, end) in entries.items():
-        if dtype not in _DTYPES:
-            raise WeightsError(
-                f"{path}: tensor {name} has dtype {dtype!r}; known: {', '.join(_DTYPES)}"
-            )
-        if not all(isinstance(n, int) and n >= 0 for n in (*shape, start, end)):
-            raise WeightsError(
-                f"{path}: tensor {name} has a shape or place that is no size: {shape}, {start}, {end}"
-            )
+    for name, entry in header.items():
+        dtype, shape, start, end = _entry(entry, f"{path}: tensor {name}")
         needed = math.prod(shape) * np.dtype(_DTYPES[dtype]).itemsize
         if end - start != needed or 8 + length + end > size:
             raise WeightsError(
                 f"{path}: tensor {name} needs {needed} bytes; bytes {start}..{end} of {size} do not fit"
             )
         places[name] = (buffer, dtype, shape, 8 + length + start)
+    _check_apart(header, path)
     return Tensors(places)
+
+
+def _header(text: bytes, path: Path) -> dict[str, Any]:
+    """The entries of a header by tensor name."""
+    try:
+        header = json.loads(text, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(
+            f"{path}: the header is not that of a safetensors file ({error})"
+        ) from error
+    if not isinstance(header, dict):
+        raise WeightsError(
+            f"{path}: the header is not that of a safetensors file (a {type(header).__name__}, no object)"
+        )
+    header.pop("__metadata__", None)
+    return header
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose names are all different; `json` would keep the last of two and say nothing."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(k for k, _ in pairs).items() if count > 1)
+        raise ValueError(f"{twice!r} stands in it twice")
+    return found
+
+
+def _entry(entry: Any, what: str) -> tuple[str, tuple[int, ...], int, int]:
+    """One tensor's dtype, shape, and first and last byte, each known to be one."""
+    if not isinstance(entry, dict) or not {"dtype", "shape", "data_offsets"} <= entry.keys():
+        raise WeightsError(
+            f"{what} is {entry!r:.80} in the header; it needs dtype, shape and data_offsets"
+        )
+    dtype, shape, place = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in _DTYPES:
+        raise WeightsError(f"{what} has dtype {dtype!r:.80}; known: {', '.join(_DTYPES)}")
+    if not (_sizes(shape) and _sizes(place) and len(place) == 2):
+        raise WeightsError(
+            f"{what} has a shape or place that is no size: {shape!r:.80}, {place!r:.80}"
+        )
+    if len(shape) > _MOST_AXES:
+        raise WeightsError(f"{what} has {len(shape)} axes; at most {_MOST_AXES} can be read")
+    # NumPy multiplies all lengths but the zeros, so that an empty tensor can be too large as well.
+    if math.prod(n or 1 for n in shape) * np.dtype(_DTYPES[dtype]).itemsize > sys.maxsize:
+        raise WeightsError(f"{what} has shape {shape}, more than {sys.maxsize} bytes")
+    return dtype, tuple(shape), place[0], place[1]
+
+
+def _sizes(value: Any) -> bool:
+    """Whether it is a list of whole numbers from 0; JSON's true and false are none."""
+    return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+
+
+def _check_apart(header: Mapping[str, Any], path: Path) -> None:
+    """Refuse tensors that share bytes, as the reference library does; empty ones have none to share."""
+    places = sorted((*e["data_offsets"], name) for name, e in header.items())
+    filled = [place for place in places if place[0] < place[1]]
+    for (_, end, first), (start, _, second) in pairwise(filled):
+        if start < end:
+            raise WeightsError(
+                f"{path}: tensors {first} and {second} overlap: one ends at byte {end}, the other begins at {start}"
+            )
+
+
+def is_plain(name: Any) -> bool:
+    """Whether a file name that a file gives is that of a neighbour: no path, no folder, none that `open` refuses."""
+    return (
+        isinstance(name, str) and name not in ("", "..") and Path(name).name == name
+    ) and "\0" not in name
 
 
 def read_folder(folder: str | os.PathLike[str]) -> Tensors:
@@ -110,22 +168,31 @@ def read_folder(folder: str | os.PathLike[str]) -> Tensors:
     index, whole = folder / "model.safetensors.index.json", folder / "model.safetensors"
     if whole.exists() or not index.exists():
         return read_safetensors(whole)
-    try:
-        owner = dict(json.loads(index.read_text("utf-8"))["weight_map"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{index}: no weight_map in it ({error})") from error
+    owner = _owners(index)
     places = {}
     for shard in sorted(set(owner.values())):
-        if Path(shard).name != shard:
-            raise WeightsError(
-                f"{index}: shard {shard!r} must be a plain file name in the same folder"
-            )
         tensors = read_safetensors(folder / shard)
         for name in (n for n, s in owner.items() if s == shard):
             if name not in tensors:
                 raise WeightsError(f"{index}: tensor {name} is not in {shard}")
             places[name] = tensors._places[name]
     return Tensors(places)
+
+
+def _owners(index: Path) -> dict[str, str]:
+    """Which shard holds which tensor, as an index says."""
+    try:
+        owner = json.loads(index.read_text("utf-8"), object_pairs_hook=_once)["weight_map"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise WeightsError(f"{index}: no weight_map in it ({error})") from error
+    if not isinstance(owner, dict):
+        raise WeightsError(f"{index}: weight_map must be an object, tensor names to file names")
+    for name, shard in owner.items():
+        if not is_plain(shard):
+            raise WeightsError(
+                f"{index}: shard {shard!r:.80} of tensor {name} must be a plain file name in the same folder"
+            )
+    return owner
 
 
 def write_safetensors(

@@ -1,7 +1,8 @@
 """Choosing the next token: greedy, or by chance after reshaping the scores.
 
-A sampler is `sampler(logits [b, v], ids [b, t], rng) -> ids [b]`; `ids` is everything so far. The steps that reshape
-scores give logits again, with `-inf` for what is ruled out, and run in the order of `transformers`.
+A sampler is `sampler(logits [b, v], ids [b, t], rng) -> ids [b]`; `ids` is everything so far, with `NONE` (-1) where
+a row has no token: before a prompt that was padded, whatever side the padding was on, and after an end. The steps
+that reshape scores give logits again, with `-inf` for what is ruled out, and run in the order of `transformers`.
 
 >>> import numpy as np
 >>> greedy(np.array([[0.1, 2.0, 1.0]]), np.array([[0]]), np.random.default_rng(0)).tolist()
@@ -10,22 +11,28 @@ scores give logits again, with `-inf` for what is ruled out, and run in the orde
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.errors import TokenIdError
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import number, whole
 from bpetok.nn.softmax import softmax
 
 __all__ = [
+    "NONE",
     "Sampler",
     "by_temperature",
+    "bytes_of",
     "greedy",
+    "in_vocabulary",
     "keep_min_p",
     "keep_top_k",
     "keep_top_p",
+    "known_ids",
     "penalise_repeats",
     "sample",
     "utf8_valid",
@@ -33,17 +40,35 @@ __all__ = [
 
 Array = NDArray[Any]
 Sampler = Callable[[Array, NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
+NONE = -1  # stands among the ids where a row has no token
 
 
 def greedy(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """The token with the highest score, the smaller id on a tie: `[b, v] -> [b]`."""
+    _highest(logits)
     best: NDArray[np.int64] = logits.argmax(-1)
     return best
 
 
+def _highest(logits: Array) -> Array:
+    """The best score of each row, `[b, v] -> [b, 1]`; where it is no number there is nothing to choose by."""
+    top: Array = logits.max(-1, keepdims=True)
+    if not np.isfinite(top).all():
+        row = int(np.argmin(np.isfinite(top[:, 0])))
+        raise InputError(
+            f"the best score of row {row} is {top[row, 0]}: the model's scores have run out of numbers, "
+            "or a step before the sampler has ruled every id out"
+        )
+    return top
+
+
 def by_temperature(logits: Array, value: float) -> Array:
-    """Flatter above 1, sharper below: `[b, v] -> [b, v]`."""
-    return logits / value
+    """Flatter above 1, sharper below, the best score at 0: `[b, v] -> [b, v]`."""
+    limits = np.finfo(logits.dtype)
+    value = min(max(value, float(limits.tiny)), float(limits.max))  # 1e-300 is 0 as a float32
+    with np.errstate(over="ignore"):  # to -inf: too unlikely for a number
+        scaled: Array = (logits - _highest(logits)) / value
+    return scaled
 
 
 def keep_top_k(logits: Array, k: int) -> Array:
@@ -72,10 +97,18 @@ def keep_min_p(logits: Array, p: float) -> Array:
 
 
 def penalise_repeats(logits: Array, ids: NDArray[np.int64], penalty: float) -> Array:
-    """Make every token that already occurred less likely (arXiv:1909.05858): `[b, v], [b, t] -> [b, v]`."""
-    scores = np.take_along_axis(logits, ids, -1)
+    """Make every token that already occurred less likely (arXiv:1909.05858): `[b, v], [b, t] -> [b, v]`.
+
+    An id that has no score, as `NONE`, is passed over.
+    """
+    rows, columns = np.nonzero((ids >= 0) & (ids < logits.shape[-1]))
+    found = ids[rows, columns]
+    scores = logits[rows, found].astype(np.float64)
+    with np.errstate(over="ignore"):
+        changed = np.where(scores < 0, scores * penalty, scores / penalty)
+    most = float(np.finfo(logits.dtype).max)
     out = logits.copy()
-    np.put_along_axis(out, ids, np.where(scores < 0, scores * penalty, scores / penalty), -1)
+    out[rows, found] = np.where(np.isinf(scores), scores, np.clip(changed, -most, most))
     return out
 
 
@@ -92,19 +125,18 @@ def sample(
     >>> draw(np.array([[0.1, 2.0, 1.0]]), np.array([[0]]), np.random.default_rng(0)).tolist()
     [1]
     """
-    for name, value, right in (
-        ("temperature", temperature, temperature >= 0),
-        ("top_k", top_k, top_k is None or top_k >= 1),
-        ("top_p", top_p, top_p is None or 0 < top_p <= 1),
-        ("min_p", min_p, min_p is None or 0 <= min_p <= 1),
-        ("repetition_penalty", repetition_penalty, repetition_penalty > 0),
-    ):
-        if not right:
-            raise InputError(f"{name}={value} is out of range")
+    temperature = number("temperature", temperature, 0)
+    if top_k is not None:
+        top_k = whole("top_k", top_k, 1)
+    if top_p is not None:
+        number("top_p", top_p, 0, 1, open_below=True)
+    if min_p is not None:
+        number("min_p", min_p, 0, 1)
+    penalty = number("repetition_penalty", repetition_penalty, 0, open_below=True)
 
     def draw(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        if repetition_penalty != 1.0:
-            logits = penalise_repeats(logits, ids, repetition_penalty)
+        if penalty != 1.0:
+            logits = penalise_repeats(logits, ids, penalty)
         if temperature == 0:
             return greedy(logits, ids, rng)
         logits = by_temperature(logits, temperature)
@@ -128,18 +160,59 @@ def _draw(logits: Array, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.where(chosen < last, chosen, last)
 
 
+def known_ids(tok: Any, size: int) -> NDArray[np.bool_]:
+    """Which of the ids below `size` are tokens of `tok`, gaps left out: `-> [size]`."""
+    known = np.zeros(size, bool)
+    lengths = getattr(tok, "token_byte_lengths", None)
+    if lengths is None:  # a tokenizer of another make: it has all ids, or as many as it says
+        known[: getattr(tok, "vocab_size", size)] = True
+    else:
+        known[: len(lengths)] = np.asarray(lengths)[:size] > 0
+    return known
+
+
+def bytes_of(tok: Any, token: int) -> bytes:
+    """A token's bytes; none for an id that `tok` has no token for."""
+    try:
+        return bytes(tok.token_bytes(token))
+    except TokenIdError:
+        return b""
+
+
+def in_vocabulary(tok: Any, sampler: Sampler = greedy, ends: Sequence[int] = ()) -> Sampler:
+    """Let `sampler` choose only ids that `tok` has a token for, and the end ids `ends`.
+
+    A model often has more ids than its tokenizer: its tables are filled up to a round number.
+    """
+
+    def choose(
+        logits: Array, ids: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        size = logits.shape[1]
+        known = known_ids(tok, size)
+        known[[end for end in ends if 0 <= end < size]] = True
+        return sampler(_only(logits, known), ids, rng)
+
+    return choose
+
+
+def _only(logits: Array, allowed: NDArray[np.bool_]) -> Array:
+    """Rule out all ids but some: `[b, v], [v] or [b, v] -> [b, v]`."""
+    return np.where(allowed, logits, logits.dtype.type(-np.inf))
+
+
 def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
     """Let `sampler` choose only tokens after which the text can still become valid UTF-8.
 
     `tok` gives `utf8_mask(state)` and `token_bytes(id)`. The state is read off the last bytes, so rows may be
-    reordered, and a prompt may end inside a character.
+    reordered, and a prompt may end inside a character. Ids that `tok` has no token for are never chosen.
     """
     from bpetok import utf8  # the automaton's states live beside the tokenizer, not in this package
 
     def state(row: NDArray[np.int64]) -> Any:
         tail = b""
-        for token in row[::-1]:
-            tail = tok.token_bytes(int(token)) + tail
+        for token in row[row != NONE][::-1]:
+            tail = bytes_of(tok, int(token)) + tail
             if len(tail) >= 4:
                 break
         start = max(len(tail) - 4, 0)
@@ -159,6 +232,6 @@ def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
         for i, row in enumerate(ids):
             mask = np.asarray(tok.utf8_mask(state(row)))[: logits.shape[1]]
             allowed[i, : len(mask)] = mask
-        return sampler(np.where(allowed, logits, logits.dtype.type(-np.inf)), ids, rng)
+        return sampler(_only(logits, allowed), ids, rng)
 
     return choose

@@ -14,11 +14,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from bpetok.nn.attention import HIDDEN, LAST
 from bpetok.nn.block import memory_keys
-from bpetok.nn.embedding import check_ids
 from bpetok.nn.errors import ConfigError, InputError
 from bpetok.nn.heads import label_scores, pooled, token_scores
+from bpetok.nn.inputs import as_array, as_rows, check_ids, masked_ids
 from bpetok.nn.model import Model, encode_stack, run_causal
-from bpetok.nn.run import Net, Packed, as_mask, pack
+from bpetok.nn.run import Net, Packed, pack
 from bpetok.nn.state import KeyValues, State
 from bpetok.nn.trace import SILENT, Recorder
 from bpetok.nn.tracing import finish_trace
@@ -81,7 +81,7 @@ def shift_right(labels: Any, start: int, pad: int) -> NDArray[np.int64]:
     >>> shift_right([[5, 6, -100]], start=0, pad=1).tolist()
     [[0, 5, 6]]
     """
-    labels = np.atleast_2d(np.asarray(labels)).astype(np.int64)
+    labels = as_rows(labels, "labels").astype(np.int64)
     out = np.concatenate([np.full((len(labels), 1), start), labels[:, :-1]], axis=1)
     return np.where(out == -100, pad, out)
 
@@ -101,11 +101,11 @@ class EncoderDecoder(Model):
         return self._encode(ids, mask, SILENT)
 
     def _encode(self, ids: Any, mask: Any, note: Recorder) -> Memory:
-        raw = np.atleast_2d(np.asarray(ids))
-        real = as_mask(mask, raw)
-        checked = check_ids(
-            raw if real is None else np.where(real, raw, 0), self.encoder.config.vocab_size
-        )
+        checked, real = masked_ids(ids, mask, self.encoder.config.vocab_size)
+        if not checked.shape[1]:
+            raise InputError(
+                f"the source has shape {list(checked.shape)}: a text needs at least one id, an end id for instance"
+            )
         return self._memory(encode_stack(self.encoder, checked, real, note), real)
 
     def _memory(self, hidden: Array, real: NDArray[np.bool_] | None) -> Memory:
@@ -125,14 +125,26 @@ class EncoderDecoder(Model):
         """Score the next target token after each id: `[b, t], [b, m, d] -> [b, t, v]` and the state."""
         hidden, packed, new = self._decode(ids, memory, state, mask, SILENT)
         if last:
-            return self.scores(packed.last(hidden)[:, None] if hidden.shape[1] else hidden), new
+            return packed.score_last(hidden, self.scores), new
         return packed.unpack(self.scores(hidden)), new
 
     def _decode(
         self, ids: Any, memory: Memory | Array, state: State | None, mask: Any, note: Recorder
     ) -> tuple[Array, Packed, State]:
-        if not isinstance(memory, Memory):
-            memory = self._memory(np.asarray(memory, self.dtype), None)
+        given = memory if isinstance(memory, Memory) else as_array(memory, "memory")
+        width, layers = self.config.width, self.config.layers
+        if len(given.shape) != 3 or given.shape[2] != width or not given.shape[1]:
+            raise InputError(
+                f"the memory has shape {list(given.shape)}; it must be [batch, ids of the source, {width}]"
+            )
+        if not isinstance(given, Memory):
+            memory = self._memory(np.asarray(given, self.dtype), None)
+        elif len(given.keys) != layers:
+            raise InputError(
+                f"the memory has keys for {len(given.keys)} layers, the model has {layers}: it is another model's"
+            )
+        else:
+            memory = given
         packed = pack(ids, mask, self.config.vocab_size)
         if len(memory) != len(packed.ids):
             raise InputError(
@@ -154,6 +166,10 @@ class EncoderDecoder(Model):
     def classify(self, ids: Any, mask: Any = None) -> Array:
         """Scores of the labels from the decoder's vector at the last end-of-text id: `[b, t] -> [b, labels]`."""
         c, ids = self.config, check_ids(ids, self.config.vocab_size)
+        if not ids.shape[1]:
+            raise InputError(
+                f"ids have shape {list(ids.shape)}: there is no end-of-text id to read labels at"
+            )
         if c.decoder_start is None or c.pad is None or not c.eos:
             raise ConfigError(
                 "classification needs decoder_start_token_id, pad_token_id and eos_token_id in the config"
@@ -176,9 +192,7 @@ class EncoderDecoder(Model):
         Without `target_ids` the decoder reads its start id alone.
         """
         if target_ids is None:
-            target_ids = np.full(
-                (len(np.atleast_2d(np.asarray(ids))), 1), self.config.decoder_start or 0
-            )
+            target_ids = np.full((len(as_rows(ids)), 1), self.config.decoder_start or 0)
         source: dict[str, Array] = {}
         book: dict[str, Array] = {}
         memory = self._encode(ids, mask, Recorder(source))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from bpetok.nn.errors import InputError
-from bpetok.nn.generate import steps
-from bpetok.nn.sampling import Sampler, greedy, utf8_valid
+from bpetok.nn.generate import end_ids, steps, stop_texts
+from bpetok.nn.inputs import whole
+from bpetok.nn.sampling import Sampler, greedy, in_vocabulary, known_ids, utf8_valid
 
 __all__ = ["stream"]
 
@@ -23,15 +26,16 @@ def stream(
     stop: Sequence[str] = (),
     utf8: bool = True,
     allowed_special: Any = frozenset(),
-    seed: int | None = None,
+    seed: int | np.random.Generator | None = None,
 ) -> Iterator[str]:
     """Yield the continuation of `prompt` in pieces that are whole characters.
 
     `eos` defaults to the config's end ids, less those that are ordinary text to the tokenizer; neither they nor a
     stop string are yielded.
     `utf8` rules out tokens that could not become valid UTF-8, and a character cut short by `max_new_tokens` is
-    dropped. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends.
+    dropped; ids that `tok` has no token for are never chosen either way, unless they end the text. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends.
     """
+    stop, max_new_tokens = stop_texts(stop), whole("max_new_tokens", max_new_tokens, 0)
     ids = tok.encode(prompt, allowed_special=allowed_special)
     if not ids:
         start = (
@@ -40,8 +44,8 @@ def stream(
         if start is None:
             raise InputError("an empty prompt needs a bos or eos id in the config to start from")
         ids = [start]
-    ends = _ends(model, tok) if eos is None else (eos,) if isinstance(eos, int) else tuple(eos)
-    choose = utf8_valid(tok, sampler) if utf8 else sampler
+    ends = _ends(model, tok) if eos is None else end_ids(eos)
+    choose = utf8_valid(tok, sampler) if utf8 else in_vocabulary(tok, sampler, ends)
     limit = getattr(model, "limit", None)
     if limit is not None:
         max_new_tokens = min(max_new_tokens, max(limit + 1 - len(ids), 0))
@@ -68,8 +72,10 @@ def _ends(model: Any, tok: Any) -> tuple[int, ...]:
     special = getattr(tok, "special_tokens", None)
     if special is None:
         return tuple(model.config.eos)
-    known = set(special.values())
-    return tuple(e for e in model.config.eos if e in known or e >= tok.vocab_size)
+    ends = tuple(model.config.eos)
+    ordinary = known_ids(tok, max((*ends, 0)) + 1)
+    ordinary[[i for i in special.values() if i < len(ordinary)]] = False
+    return tuple(e for e in ends if e < 0 or not ordinary[e])
 
 
 def _may_grow(text: str, stop: Sequence[str], longest: int) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import as_rows
 from bpetok.nn.losses import IGNORE
 
 __all__ = [
@@ -46,7 +47,7 @@ def mask_tokens(
     >>> labels.tolist()
     [[5, 6, 7, 8]]
     """
-    ids = np.atleast_2d(np.asarray(ids)).astype(np.int64)
+    ids = as_rows(ids).astype(np.int64)
     chosen = (rng.random(ids.shape) < rate) & ~np.isin(ids, np.asarray(special, np.int64))
     fate = rng.random(ids.shape)
     masked = np.where(chosen & (fate < 0.8), mask_id, ids)

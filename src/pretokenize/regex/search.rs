@@ -53,6 +53,14 @@ pub struct States {
     search_until: usize,
 }
 
+impl States {
+    /// Forgets what is known of a text: another begins.
+    pub fn begin_text(&mut self) {
+        self.dead_ends.clear();
+        self.search_until = 0;
+    }
+}
+
 /// The states of one text need more than [`STATES`].
 pub struct TooMany;
 
@@ -103,9 +111,6 @@ impl Automaton {
 
     /// Adds ends of pretokens from `start` on, where one begins, while they are plain to see; returns the last.
     pub fn walk(&self, states: &mut States, text: &str, start: usize, ends: &mut Ends) -> Result<usize, TooMany> {
-        if start == 0 {
-            states.search_until = 0;
-        }
         if !self.may_walk || start < states.search_until {
             return Ok(start);
         }
@@ -130,9 +135,6 @@ impl Automaton {
 
     /// The first match that is not empty at or after `at`: alternative, start, end.
     pub fn find(&self, states: &mut States, text: &str, mut at: usize) -> Looked {
-        if at == 0 {
-            states.dead_ends.clear();
-        }
         while at < text.len() {
             match self.find_at(states, text.as_bytes(), at)? {
                 Some((alternative, end)) if end > at => return Ok(Some((alternative, at, end))),
@@ -152,6 +154,8 @@ impl Automaton {
         let mut state = dfa.start_state(cache, &begin).map_err(|_| TooMany)?;
         let mut found = None;
         let mut at = start;
+        // What a search that ran out of states came by is not known to be a dead end.
+        trail.clear();
         'text: loop {
             let stop = ((at / STRIDE + 1) * STRIDE).min(text.len());
             while at < stop {

@@ -325,7 +325,7 @@ def test_bits_per_byte_is_the_loss_over_the_bytes(family: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("context", "stride"), [(10, 5), (10, 1), (10, 10), (7, 30), (2, None), (None, None)]
+    ("context", "stride"), [(10, 5), (10, 1), (10, 10), (7, 7), (2, None), (None, None)]
 )
 def test_windows_score_every_id_once(context: int | None, stride: int | None) -> None:
     model, ids = tiny("gpt2"), np.random.default_rng(0).integers(0, 50, 43)
@@ -339,9 +339,17 @@ def test_windows_score_every_id_once(context: int | None, stride: int | None) ->
         want += nn.token_nll(logits, ids[None, start:end])[0, done - 1 - start :].tolist()
         done, start = end, min(start + step, end - 1)
     assert distance(got, want) < 1e-12
-    for bad in ((1, 1), (5, 0)):
-        with pytest.raises(nn.InputError, match="at least"):
+    for bad, words in (
+        ((1, 1), "at least 2"),
+        ((5, 0), "at least 1"),
+        ((7, 30), "at most context=7"),
+    ):
+        with pytest.raises(nn.InputError, match=words):
             nn.text_nll(model, ids, *bad)
+    with pytest.raises(nn.InputError, match="at most context=64"):  # the model's positions
+        nn.text_nll(model, ids, None, 65)
+    assert nn.text_nll(model, ids[:5], 20, 10).shape == (4,)  # a text shorter than its window
+    assert nn.text_nll(tiny("mamba"), ids, None, 99).shape == (42,)  # a window without an end
 
 
 def test_masking_for_mlm() -> None:

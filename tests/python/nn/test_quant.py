@@ -8,7 +8,7 @@ import os
 import numpy as np
 import pytest
 
-from bpetok.nn import load, random_model
+from bpetok.nn import Config, load, random_model
 from bpetok.nn.errors import ConfigError, Error, InputError, WeightsError
 from bpetok.nn.quant import BLOCK_BYTES, FEW, QuantizedMatrix, linear, matvec, quantize
 from bpetok.nn.quant_files import collect_quantized, save
@@ -200,6 +200,16 @@ def test_what_cannot_be_is_refused_with_value_limit_and_cure() -> None:
         linear(np.ones((1, 32), np.float16), q)
     with pytest.raises(InputError, match="one vector"):
         matvec(q, np.ones((1, 32), np.float32))
+
+
+@pytest.mark.parametrize("end", ["nope", "mbed", "final_norm.w", "layers.9.mix.qkv.w"])
+def test_overrides_that_name_no_matrix_are_refused(end: str) -> None:
+    model = random_model(config_from_json(MODELS["llama"]))
+    with pytest.raises(InputError, match=f"'{end}'.*mix.qkv.w"):
+        quantize_model(model, overrides={"embed": "q8_0", end: "q8_0"})
+    narrow = random_model(Config("linear_ssm", vocab_size=3, width=2, layers=0, tied=True))
+    with pytest.raises(InputError, match="there are none"):
+        quantize_model(narrow, overrides={"embed": "q8_0"})
 
 
 @pytest.mark.parametrize("family", MODELS)
