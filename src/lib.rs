@@ -28,6 +28,7 @@ pub mod reference;
 pub mod spans;
 pub mod special;
 pub mod stream;
+pub mod threads;
 pub mod tokenizer;
 pub mod train;
 pub mod utf8;
