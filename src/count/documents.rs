@@ -67,8 +67,9 @@ impl Counts {
         let tally = || Tally::new(&self.budget, &runs);
         let (_, tallies) = in_parallel_with(&shares, threads, tally, count, &mut || on_bytes(before))?;
         let tables = tallies.into_iter().map(|tally| tally.table).collect();
-        self.take_in(tables, runs, total)?;
-        on_bytes(self.bytes)
+        // The last word before anything is added: whoever says stop finds the counts as they were.
+        on_bytes(before.saturating_add(total))?;
+        self.take_in(tables, runs, total)
     }
 
     /// Adds the tables and runs of several threads.

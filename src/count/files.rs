@@ -123,8 +123,9 @@ impl Counts {
         let (runs, done, before) = (Mutex::new(Vec::new()), AtomicU64::new(0), self.bytes);
         let mut ask = || on_bytes(before.saturating_add(done.load(Relaxed)));
         let tables = self.count_all(&mut reader, threads, &runs, &done, &mut ask)?;
-        self.take_in(tables, runs, done.into_inner())?;
-        on_bytes(self.bytes)
+        // The last word before anything is added: whoever says stop finds the counts as they were.
+        ask()?;
+        self.take_in(tables, runs, done.into_inner())
     }
 
     /// Counts what is read, with as many threads as there are blocks for, and gives back a table of each.

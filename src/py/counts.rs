@@ -87,8 +87,9 @@ impl Counts {
     /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
     ///
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
-    /// fails half-way, the files and documents before stay counted, and of the file at hand nothing; count into fresh Counts
-    /// and merge them to have all or nothing.
+    /// fails half-way, or `progress` raises, or Ctrl-C, the files before stay counted, and of the file at hand nothing; the same
+    /// goes for documents, which are counted some MiB at a time. Count into fresh Counts and merge them to have all or nothing,
+    /// and throw away those that a full disk or a count above 2**64 - 1 kept from being added up: they may hold a part.
     /// `weights` has one int of 0 or more for each document: a weight of 3 counts as the document given 3 times.
     ///
     /// `max_memory` ("2GiB", or a number of bytes; 128MiB or more) bounds the memory of the process: what does not fit goes to

@@ -166,3 +166,27 @@ fn waiting_for_a_pipe_ends_when_told() {
         assert_eq!(narrow.0, wide);
     }
 }
+
+#[test]
+fn whoever_says_stop_finds_the_counts_as_they_were() {
+    let text = "The cat in the hat. ".repeat(3_000_000 / 20);
+    for threads in [1, 2, 8] {
+        let count = |counts: &mut Counts, from_file: bool, told: &mut dyn FnMut(u64) -> Result<()>| {
+            if from_file {
+                counts.add_reader(text.as_bytes(), threads, told)
+            } else {
+                counts.add_documents(&[Text::Valid(&text)], threads, told)
+            }
+        };
+        for from_file in [true, false] {
+            let mut kept = counts("cl100k");
+            kept.add_documents(&[Text::Valid("before")], 1, &mut |_| Ok(())).unwrap();
+            let (before, all) = (kept.table().sorted(), text.len() as u64 + 6);
+            // At the last report all is counted, and nothing is added yet.
+            let mut is_last = |done| if done < all { Ok(()) } else { Err(Error::Interrupted) };
+            let stopped = count(&mut kept, from_file, &mut is_last);
+            assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+            assert_eq!((kept.table().sorted(), kept.bytes()), (before, 6));
+        }
+    }
+}
