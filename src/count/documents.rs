@@ -13,17 +13,19 @@ use crate::special::Choice;
 use crate::threads::{Ask, Steps};
 use crate::utf8::Text;
 
-/// The counts of one thread, and the runs of those that were too many.
+/// The counts of one thread, the runs of those that were too many, and what it needs to find pretokens.
 pub(super) struct Tally<'a> {
     pub table: CountTable,
     budget: &'a Budget,
     runs: &'a Mutex<Vec<Run>>,
+    regex: RegexCache,
+    ends: Ends,
 }
 
 impl<'a> Tally<'a> {
     /// Nothing is counted yet.
     pub fn new(budget: &'a Budget, runs: &'a Mutex<Vec<Run>>) -> Self {
-        Self { table: CountTable::default(), budget, runs }
+        Self { table: CountTable::default(), budget, runs, regex: RegexCache::default(), ends: Ends::default() }
     }
 }
 
@@ -106,9 +108,8 @@ impl Counts {
     }
 
     fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>, steps: &mut Steps<'_>) -> Result<()> {
-        let Tally { table, budget, runs } = tally;
-        let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
-        self.pretokenizer.batches(&mut regex, &mut ends, text, |pieces| {
+        let Tally { table, budget, runs, regex, ends } = tally;
+        self.pretokenizer.batches(regex, ends, text, |pieces| {
             let bytes = pieces.bytes();
             steps.take(bytes)?;
             if let Some(run) = budget.make_room(table, pieces.ends.len(), bytes)? {

@@ -190,3 +190,17 @@ fn whoever_says_stop_finds_the_counts_as_they_were() {
         }
     }
 }
+
+#[test]
+fn many_short_documents_count_as_each_alone() {
+    let texts: Vec<String> = (0..2000).map(|n| format!("cat {n}, it's {} hat\n\n  {n}!", n * 7)).collect();
+    let documents: Vec<Text<'_>> = texts.iter().map(|text| Text::Valid(text)).collect();
+    for pattern in [CUSTOM, r"\p{N}{1,2}|\p{L}+|\s+(?!\S)|\s+|.", "gpt2"] {
+        let (mut together, mut alone) = (counts(pattern), counts(pattern));
+        together.add_documents(&documents, 2, &mut |_| Ok(())).unwrap();
+        for document in &documents {
+            alone.add_documents(&[*document], 1, &mut |_| Ok(())).unwrap();
+        }
+        assert_eq!(together.table().sorted(), alone.table().sorted(), "{pattern}");
+    }
+}
