@@ -8,6 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::blocks::{BlockSource, Blocks};
 use super::convert;
 use super::counting::{read_weights, uneven, weights_without_documents};
+use super::numbers;
 use super::source::{Source, as_path, read_source};
 use crate::count::{self, budget::Budget, table::CountTable};
 use crate::digits::Digits;
@@ -102,7 +103,7 @@ impl Counts {
         py: Python<'_>,
         source: &Bound<'_, PyAny>,
         weights: Option<&Bound<'_, PyAny>>,
-        threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
         progress: Option<Py<PyAny>>,
         max_memory: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
@@ -139,7 +140,11 @@ impl Counts {
 
     /// Drops pretokens that occur less often than `min_count`. Gives back how many were dropped, and how often they occurred
     /// together: `(pretokens, occurrences)`.
-    fn prune(&self, py: Python<'_>, min_count: u64) -> PyResult<(u64, u128)> {
+    fn prune(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = numbers::min_count)] min_count: u64,
+    ) -> PyResult<(u64, u128)> {
         Ok(py.detach(|| self.change(|inner| inner.prune(min_count)))??)
     }
 
@@ -247,7 +252,7 @@ impl Counts {
 
     /// The counts in blocks of about so many bytes of text, sorted, for Arrow: see `Blocks`.
     #[pyo3(name = "_blocks")]
-    fn blocks(&self, py: Python<'_>, bytes: usize) -> PyResult<Blocks> {
+    fn blocks(&self, py: Python<'_>, #[pyo3(from_py_with = numbers::bytes)] bytes: usize) -> PyResult<Blocks> {
         let source = py.detach(|| {
             let counts = self.settled()?;
             if counts.runs().is_empty() {

@@ -11,6 +11,7 @@ use crate::batch::Options;
 use crate::encode_files::{BLOCK, Input};
 use crate::error::{Error, Result};
 use crate::py::convert::{self, Pause, choices};
+use crate::py::numbers;
 
 /// Standard output without Rust's buffer, which would go on waiting for room in a pipe whatever signal comes.
 fn stdout() -> Result<Box<dyn Write>> {
@@ -42,8 +43,8 @@ impl Tokenizer {
         output: Option<PathBuf>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        threads: Option<i64>,
-        block_bytes: usize,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::block_bytes)] block_bytes: usize,
         report: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u64, u64)> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
