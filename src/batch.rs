@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -13,6 +13,7 @@ use crate::ordered::Ordered;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::patterns::rules_for;
 use crate::special::{Choice, Specials};
+use crate::threads::{Ask, Steps, start, wait};
 use crate::tokenizer::{Tokenizer, Work};
 use crate::utf8::Text;
 
@@ -20,6 +21,8 @@ use crate::utf8::Text;
 pub const SHARE: usize = 256 << 10;
 /// How far behind a share's end a place to cut is looked for before the share just grows.
 const SEARCH: usize = 64 << 10;
+/// Most threads for each processor: more only take memory, some megabytes each.
+const CROWD: usize = 8;
 
 /// Ids of many documents.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -49,15 +52,16 @@ pub struct Options<'a> {
     pub threads: usize,
 }
 
-/// Number of threads for a request: `None` is all that there are.
+/// Number of threads for a request: `None` is one for each processor, and no request gets more than 8 for each.
 ///
 /// # Errors
 /// Zero.
 pub fn threads(wanted: Option<usize>) -> Result<usize> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     match wanted {
         Some(0) => Err(Error::Argument("threads is 0; give 1 or more, or None for all".to_owned())),
-        Some(count) => Ok(count),
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        Some(count) => Ok(count.min(CROWD * processors)),
+        None => Ok(processors),
     }
 }
 
@@ -125,22 +129,23 @@ pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[Tex
     shares
 }
 
-/// Runs `job` on every item with `threads` threads; `results[i]` is that of `items[i]`. The calling thread works too,
-/// and asks `pause` before each whether to go on.
+/// Runs `job` on every item with `threads` threads, or as many as there are; `results[i]` is that of `items[i]`. The calling
+/// thread works too, and asks before each whether to go on.
 ///
 /// # Errors
-/// The error of the earliest item that failed, or that of `pause`.
+/// The error of the earliest item that failed, or that of `ask`.
 pub fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     threads: usize,
     job: impl Fn(&T) -> Result<R> + Sync,
-    pause: &mut dyn FnMut() -> Result<()>,
+    ask: Ask<'_>,
 ) -> Result<Vec<R>> {
-    let (results, _) = in_parallel_with(items, threads, || (), |(), item| job(item), pause)?;
+    let (results, _) = in_parallel_with(items, threads, || (), |(), item, _| job(item), ask)?;
     Ok(results)
 }
 
-/// The same where each thread has a state of its own, made by `init`: `job` gets it, and the states come back too.
+/// The same where each thread has a state of its own, made by `init`: `job` gets it, and the states come back too. A long job
+/// asks now and then.
 ///
 /// # Errors
 /// As [`in_parallel`].
@@ -148,31 +153,40 @@ pub fn in_parallel_with<T: Sync, S: Send, R: Send>(
     items: &[T],
     threads: usize,
     init: impl Fn() -> S + Sync,
-    job: impl Fn(&mut S, &T) -> Result<R> + Sync,
-    pause: &mut dyn FnMut() -> Result<()>,
+    job: impl Fn(&mut S, &T, Ask<'_>) -> Result<R> + Sync,
+    ask: Ask<'_>,
 ) -> Result<(Vec<R>, Vec<S>)> {
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    // Where an item fails, those before it are seen through, for they may fail too; whoever asks to stop need not wait for them.
+    let (next, failed, stopped) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
     let finished: Mutex<Vec<(usize, Result<R>)>> = Mutex::new(Vec::with_capacity(items.len()));
-    let work = |pause: &mut dyn FnMut() -> Result<()>| -> Result<S> {
+    let work = |ask: Ask<'_>| -> Result<S> {
         let mut state = init();
-        while !stop.load(Relaxed) {
-            if let Err(error) = pause() {
-                stop.store(true, Relaxed);
-                return Err(error);
-            }
+        while !failed.load(Relaxed) {
+            ask()?;
             let index = next.fetch_add(1, Relaxed);
             let Some(item) = items.get(index) else { break };
-            let result = job(&mut state, item);
+            let result = job(&mut state, item, ask);
             if result.is_err() {
-                stop.store(true, Relaxed);
+                failed.store(true, Relaxed);
             }
             finished.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
         }
         Ok(state)
     };
+    let mut ask = || ask().inspect_err(|_| stopped.store(true, Relaxed));
+    let told = || if stopped.load(Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
     let states = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(items.len())).map(|_| scope.spawn(|| work(&mut || Ok(())))).collect();
-        let mine = work(pause);
+        let (at_work, ends) = mpsc::channel::<()>();
+        let other = |_| {
+            let (work, mut told, at_work) = (&work, told, at_work.clone());
+            start(scope, move || {
+                let _at_work = at_work;
+                work(&mut told)
+            })
+        };
+        let others: Vec<_> = (1..threads.min(items.len())).map_while(other).collect();
+        drop(at_work);
+        let mine = work(&mut ask).and_then(|state| wait(&ends, &mut ask).map(|()| state));
         // A thread that panicked is gone on with here, so that nothing is lost silently.
         let theirs = others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         std::iter::once(mine).chain(theirs).collect::<Result<Vec<S>>>()
@@ -184,35 +198,31 @@ pub fn in_parallel_with<T: Sync, S: Send, R: Send>(
 }
 
 impl Tokenizer {
-    /// Encodes documents. `pause` is asked between shares whether to go on.
+    /// Encodes documents, and asks now and then whether to go on.
     ///
     /// # Errors
-    /// The first document that cannot be encoded, or the error of `pause`.
-    pub fn encode_batch(
-        &self,
-        documents: &[Text<'_>],
-        options: &Options<'_>,
-        pause: &mut dyn FnMut() -> Result<()>,
-    ) -> Result<Batch> {
+    /// The first document that cannot be encoded, or the error of `ask`.
+    pub fn encode_batch(&self, documents: &[Text<'_>], options: &Options<'_>, ask: Ask<'_>) -> Result<Batch> {
         let shares = shares(self.pretokenizer(), self.specials(), documents);
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
         if options.threads == 1 || shares.len() <= 1 {
-            return self.encode_in_order(documents, &shares, options, pause);
+            return self.encode_in_order(documents, &shares, options, ask);
         }
         let mut ids = large_vec(bytes / 2 + 16);
         let numbered: Vec<_> = shares.iter().enumerate().collect();
         let (ends, works) = Ordered::fill(&mut ids, |ordered| {
-            let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>)| {
+            let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>), ask: Ask<'_>| {
                 let (mut ids, mut ends) = (ordered.take(), Vec::with_capacity(share.len()));
+                let mut steps = Steps::new(ask);
                 work.expect(to_come(bytes, number, shares.len()));
                 for part in share {
-                    self.encode_part(work, documents, part, options, &mut ids)?;
+                    self.encode_part((work, &mut steps), documents, part, options, &mut ids)?;
                     ends.push(ids.len());
                 }
                 ordered.put(number, ids);
                 Ok(ends)
             };
-            in_parallel_with(&numbered, options.threads, || self.take_work(), encode, pause)
+            in_parallel_with(&numbered, options.threads, || self.take_work(), encode, ask)
         })?;
         for work in works {
             self.keep_work(work);
@@ -225,18 +235,19 @@ impl Tokenizer {
         documents: &[Text<'_>],
         shares: &[Vec<Part>],
         options: &Options<'_>,
-        pause: &mut dyn FnMut() -> Result<()>,
+        ask: Ask<'_>,
     ) -> Result<Batch> {
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
         let mut batch = Batch { ids: large_vec(bytes / 2 + 16), offsets: vec![0; documents.len() + 1] };
         self.with_work(|work| {
             for (number, share) in shares.iter().enumerate() {
                 work.expect(to_come(bytes, number, shares.len()));
+                let mut steps = Steps::new(ask);
                 for part in share {
-                    self.encode_part(work, documents, part, options, &mut batch.ids)?;
+                    self.encode_part((work, &mut steps), documents, part, options, &mut batch.ids)?;
                     batch.offsets[part.document + 1] = batch.ids.len().cast_signed() as i64;
                 }
-                pause()?;
+                ask()?;
             }
             // Room in small memory is taken memory; in large, pages that were never written are none.
             if batch.ids.capacity() < SHARE {
@@ -248,7 +259,7 @@ impl Tokenizer {
 
     fn encode_part(
         &self,
-        work: &mut Work,
+        (work, steps): (&mut Work, &mut Steps<'_>),
         documents: &[Text<'_>],
         part: &Part,
         options: &Options<'_>,
@@ -257,7 +268,7 @@ impl Tokenizer {
         let text = documents[part.document].slice(part.range.clone());
         self.specials()
             .refuse(text.bytes(), options.forbidden)
-            .and_then(|()| self.encode_into(work, text, options.allowed, ids))
+            .and_then(|()| self.encode_in_steps(work, steps, text, options.allowed, ids))
             .map_err(|error| error.in_document(part.document, part.range.start, documents.len()))
     }
 }

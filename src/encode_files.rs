@@ -1,20 +1,21 @@
 //! Files -> a file of ids, with reading, encoding and writing overlapped and memory bounded.
 //!
 //! The calling thread reads blocks and writes ids in the order of the text; all threads encode, the calling one when
-//! it has nothing to read or write. At most [`AHEAD`] blocks a thread are on their way at once. `blocks` cuts the text,
-//! so the ids are those of the whole text, whatever the size of a block and the number of threads.
+//! it has nothing to read or write. A thread starts when there is a block for it, and at most [`AHEAD`] blocks a thread
+//! are on their way at once. `blocks` cuts the text, so the ids are those of the whole text, whatever the size of a block
+//! and the number of threads.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::batch::Options;
 use crate::blocks::{Blocks, Failure};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+use crate::threads::{Ask, PATIENCE, Steps, start};
 use crate::tokenizer::{Tokenizer, Work};
 use crate::utf8::Text;
 
@@ -23,8 +24,6 @@ use crate::utf8::Text;
 pub const BLOCK: usize = 512 << 10;
 /// Blocks on their way for each thread: one that it encodes and one for it to go on with.
 const AHEAD: usize = 2;
-/// How often the calling thread asks whether to go on while the others work.
-const PATIENCE: Duration = Duration::from_millis(50);
 
 /// One text to encode.
 pub enum Input<'a> {
@@ -67,21 +66,21 @@ struct Line {
     is_closed: bool,
 }
 
-/// The line, and the word that something on it changed.
-#[derive(Default)]
-struct Shared {
+/// The line, the word that something on it changed, and how to encode what stands there.
+struct Shared<'a> {
     line: Mutex<Line>,
     changed: Condvar,
+    options: &'a Options<'a>,
 }
 
-impl Shared {
+impl Shared<'_> {
     fn lock(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Ends all threads however one of them leaves, a panic included.
-struct Closing<'a>(&'a Shared);
+struct Closing<'a>(&'a Shared<'a>);
 
 impl Drop for Closing<'_> {
     fn drop(&mut self) {
@@ -102,12 +101,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Fills `block` with the next text; `false` after the last file.
-    fn next(
-        &mut self,
-        tokenizer: &Tokenizer,
-        block: &mut Block,
-        pause: &mut dyn FnMut() -> Result<()>,
-    ) -> Result<bool> {
+    fn next(&mut self, tokenizer: &Tokenizer, block: &mut Block, pause: Ask<'_>) -> Result<bool> {
         let rules = (tokenizer.pretokenizer(), tokenizer.specials());
         loop {
             if let Some(blocks) = &mut self.now {
@@ -138,6 +132,33 @@ impl Reading<'_> {
     }
 }
 
+/// Where ids go, and what errors call it.
+struct Output<'a> {
+    file: &'a mut dyn Write,
+    name: &'a Path,
+}
+
+impl Output<'_> {
+    /// Writes all of `bytes`. A signal ends the waiting for room in a pipe, with what was written so far or without.
+    fn write(&mut self, mut bytes: &[u8], pause: Ask<'_>) -> Result<()> {
+        while !bytes.is_empty() {
+            // A signal that came before would not end the waiting.
+            pause()?;
+            match self.file.write(bytes) {
+                Ok(0) => return Err(self.error(ErrorKind::WriteZero.into())),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.error(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn error(&self, source: std::io::Error) -> Error {
+        Error::Io { path: self.name.to_owned(), source }
+    }
+}
+
 impl Tokenizer {
     /// Writes the ids of `inputs`, each a text of its own, to `output` as 4 bytes little-endian. `pause` is told how
     /// many bytes of text are written and asked whether to go on. `block` is the size of a block, see [`BLOCK`].
@@ -148,23 +169,20 @@ impl Tokenizer {
     pub fn encode_files(
         &self,
         inputs: Vec<Input<'_>>,
-        (output, output_name): (&mut dyn Write, &Path),
+        (file, name): (&mut dyn Write, &Path),
         options: &Options<'_>,
         block: usize,
         pause: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Totals> {
-        let shared = Shared::default();
+        let shared = &Shared { line: Mutex::default(), changed: Condvar::new(), options };
         let mut reading = Reading { names: Vec::new(), left: inputs.into_iter(), now: None, size: block };
+        let mut output = Output { file, name };
         std::thread::scope(|scope| {
-            let _closing = Closing(&shared);
-            for _ in 1..options.threads {
-                scope.spawn(|| self.with_work(|work| self.encode_what_waits(work, &shared, options)));
-            }
-            let mut write = |bytes: &[u8]| {
-                output.write_all(bytes).map_err(|source| Error::Io { path: output_name.to_owned(), source })
-            };
-            let totals = self.with_work(|work| self.run(work, &shared, &mut reading, &mut write, options, pause))?;
-            output.flush().map_err(|source| Error::Io { path: output_name.to_owned(), source })?;
+            let _closing = Closing(shared);
+            let encode = || self.with_work(|work| self.encode_what_waits(work, shared));
+            let mut start = || start(scope, encode).is_some();
+            let totals = self.with_work(|work| self.run(work, shared, &mut reading, &mut output, &mut start, pause))?;
+            output.file.flush().map_err(|source| output.error(source))?;
             Ok(totals)
         })
     }
@@ -173,40 +191,49 @@ impl Tokenizer {
     fn run(
         &self,
         work: &mut Work,
-        shared: &Shared,
+        shared: &Shared<'_>,
         reading: &mut Reading<'_>,
-        write: &mut dyn FnMut(&[u8]) -> Result<()>,
-        options: &Options<'_>,
+        output: &mut Output<'_>,
+        start: &mut dyn FnMut() -> bool,
         pause: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<Totals> {
         let mut totals = Totals::default();
         let mut spare: Vec<Block> = Vec::new();
         let (mut read, mut written, mut is_over) = (0, 0, false);
+        let (mut running, mut threads) = (1, shared.options.threads);
         loop {
             let mut line = shared.lock();
             if let Some((block, result)) = line.encoded.remove(&written) {
                 drop(line);
                 result.map_err(|error| error.in_file(&reading.names[block.file], block.start))?;
-                write(&block.bytes)?;
+                output.write(&block.bytes, &mut || pause(totals.bytes))?;
                 written += 1;
                 totals.bytes += block.text.len() as u64;
                 totals.tokens += block.ids.len() as u64;
                 pause(totals.bytes)?;
                 spare.push(block);
-            } else if !is_over && read - written < AHEAD * options.threads {
+            } else if !is_over && read - written < AHEAD * running {
                 drop(line);
                 let mut block = spare.pop().unwrap_or_default();
+                // A signal that came before would not end the reading.
+                pause(totals.bytes)?;
                 if reading.next(self, &mut block, &mut || pause(totals.bytes))? {
                     shared.lock().waiting.push_back((read, block));
                     shared.changed.notify_all();
                     read += 1;
+                    // One block is for this thread.
+                    if read > 1 && running < threads {
+                        if start() { running += 1 } else { threads = running }
+                    }
                 } else {
                     is_over = true;
                 }
             } else if let Some((number, mut block)) = line.waiting.pop_front() {
                 drop(line);
-                let result = self.encode_block(work, &mut block, options);
-                shared.lock().encoded.insert(number, (block, result));
+                match self.encode_block(work, &mut block, shared.options, &mut || pause(totals.bytes)) {
+                    Err(Error::Interrupted) => return Err(Error::Interrupted),
+                    result => _ = shared.lock().encoded.insert(number, (block, result)),
+                }
             } else if read == written {
                 return Ok(totals);
             } else if line.is_closed {
@@ -220,8 +247,9 @@ impl Tokenizer {
     }
 
     /// What the other threads do.
-    fn encode_what_waits(&self, work: &mut Work, shared: &Shared, options: &Options<'_>) {
+    fn encode_what_waits(&self, work: &mut Work, shared: &Shared<'_>) {
         let _closing = Closing(shared);
+        let mut told = || if shared.lock().is_closed { Err(Error::Interrupted) } else { Ok(()) };
         let mut line = shared.lock();
         while !line.is_closed {
             let Some((number, mut block)) = line.waiting.pop_front() else {
@@ -229,18 +257,18 @@ impl Tokenizer {
                 continue;
             };
             drop(line);
-            let result = self.encode_block(work, &mut block, options);
+            let result = self.encode_block(work, &mut block, shared.options, &mut told);
             line = shared.lock();
             line.encoded.insert(number, (block, result));
             shared.changed.notify_all();
         }
     }
 
-    fn encode_block(&self, work: &mut Work, block: &mut Block, options: &Options<'_>) -> Result<()> {
+    fn encode_block(&self, work: &mut Work, block: &mut Block, options: &Options<'_>, ask: Ask<'_>) -> Result<()> {
         let Block { text, ids, bytes, .. } = block;
         ids.clear();
         self.specials().refuse(text, options.forbidden)?;
-        self.encode_into(work, Text::Raw(text), options.allowed, ids)?;
+        self.encode_in_steps(work, &mut Steps::new(ask), Text::Raw(text), options.allowed, ids)?;
         bytes.resize(4 * ids.len(), 0);
         for (bytes, id) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(ids.iter()) {
             *bytes = id.to_le_bytes();

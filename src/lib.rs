@@ -14,6 +14,7 @@ pub mod error;
 pub mod utf8;
 pub mod memory;
 pub mod ordered;
+pub mod threads;
 pub mod digits;
 pub mod pretokenize;
 pub mod special;

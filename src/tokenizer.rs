@@ -12,6 +12,7 @@ use crate::ids::{Pair, TokenId};
 use crate::merges::Merges;
 use crate::pretokenize::{Ends, Pieces, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Specials};
+use crate::threads::Steps;
 use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
@@ -100,14 +101,7 @@ impl Tokenizer {
     /// # Errors
     /// The step limit of a pattern, or a pretoken beyond the size limit.
     pub fn encode_into(&self, work: &mut Work, text: Text<'_>, allowed: &Choice, ids: &mut Vec<TokenId>) -> Result<()> {
-        let mut at = 0;
-        while let Some(special) = self.specials.find(text.bytes(), at, allowed) {
-            let ordinary = text.slice(at..special.start);
-            self.encode_ordinary_into(work, ordinary, ids).map_err(|error| error.moved(at))?;
-            ids.push(self.specials.tokens()[special.index].1);
-            at = special.end;
-        }
-        self.encode_ordinary_into(work, text.slice(at..text.bytes().len()), ids).map_err(|error| error.moved(at))
+        self.encode_in_steps(work, &mut Steps::default(), text, allowed, ids)
     }
 
     /// The same without special tokens.
@@ -115,8 +109,43 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode_into`].
     pub fn encode_ordinary_into(&self, work: &mut Work, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
+        self.encode_stretch(work, &mut Steps::default(), text, ids)
+    }
+
+    /// [`Tokenizer::encode_into`] for texts of any length: asks now and then whether to go on.
+    ///
+    /// # Errors
+    /// As there, and that of `steps`.
+    pub fn encode_in_steps(
+        &self,
+        work: &mut Work,
+        steps: &mut Steps<'_>,
+        text: Text<'_>,
+        allowed: &Choice,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<()> {
+        let mut at = 0;
+        while let Some(special) = self.specials.find(text.bytes(), at, allowed) {
+            let ordinary = text.slice(at..special.start);
+            self.encode_stretch(work, steps, ordinary, ids).map_err(|error| error.moved(at))?;
+            ids.push(self.specials.tokens()[special.index].1);
+            at = special.end;
+        }
+        self.encode_stretch(work, steps, text.slice(at..text.bytes().len()), ids).map_err(|error| error.moved(at))
+    }
+
+    fn encode_stretch(
+        &self,
+        work: &mut Work,
+        steps: &mut Steps<'_>,
+        text: Text<'_>,
+        ids: &mut Vec<TokenId>,
+    ) -> Result<()> {
         let Work { scratch, regex, ends } = work;
-        self.pretokenizer.batches(regex, ends, text, |pieces| self.encoder.encode(scratch, pieces, ids))
+        self.pretokenizer.batches(regex, ends, text, |pieces| {
+            steps.take(pieces.bytes())?;
+            self.encoder.encode(scratch, pieces, ids)
+        })
     }
 
     /// Calls `visit` with every pretoken of `text`, special tokens being ordinary text.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 
 from bpetok.errors import Error, TrainError
@@ -25,6 +26,8 @@ def parse_size(value: str | int, name: str = "max_memory", error: type[Error] = 
     >>> parse_size("2GiB"), parse_size("1.5 MB"), parse_size(4096)
     (2147483648, 1500000, 4096)
     """
+    if hasattr(value, "__index__") and not isinstance(value, bool):
+        value = operator.index(value)  # NumPy's integers are no `int`
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise TypeError(
             f'{name} must be a str such as "2GiB" or a number of bytes, not {type(value).__name__}'

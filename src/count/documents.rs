@@ -5,28 +5,27 @@ use std::sync::{Mutex, PoisonError};
 use super::spill::Run;
 use super::table::CountTable;
 use super::{Counts, OnBytes};
-use crate::batch::{self, in_parallel};
+use crate::batch::{self, in_parallel_with};
 use crate::count::budget::Budget;
 use crate::error::Result;
-use crate::pretokenize::{Ends, Pieces, regex::RegexCache};
+use crate::pretokenize::{Ends, regex::RegexCache};
 use crate::special::Choice;
+use crate::threads::{Ask, Steps};
 use crate::utf8::Text;
 
-/// The counts of one thread, and the runs of those that were too many.
+/// The counts of one thread, the runs of those that were too many, and what it needs to find pretokens.
 pub(super) struct Tally<'a> {
     pub table: CountTable,
-    pub budget: &'a Budget,
-    pub runs: &'a Mutex<Vec<Run>>,
+    budget: &'a Budget,
+    runs: &'a Mutex<Vec<Run>>,
+    regex: RegexCache,
+    ends: Ends,
 }
 
-impl Tally<'_> {
-    /// Makes sure that so many pretokens, of `bytes` together, can be added within the budget.
-    #[inline]
-    fn make_room(&mut self, pretokens: usize, bytes: usize) -> Result<()> {
-        if let Some(run) = self.budget.make_room(&mut self.table, pretokens, bytes)? {
-            self.runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
-        }
-        Ok(())
+impl<'a> Tally<'a> {
+    /// Nothing is counted yet.
+    pub fn new(budget: &'a Budget, runs: &'a Mutex<Vec<Run>>) -> Self {
+        Self { table: CountTable::default(), budget, runs, regex: RegexCache::default(), ends: Ends::default() }
     }
 }
 
@@ -53,35 +52,32 @@ impl Counts {
     ) -> Result<()> {
         let weight = |document: usize| weights.get(document).copied().unwrap_or(1);
         let shares = batch::shares(&self.pretokenizer, &self.specials, documents);
-        // One table for each thread, not for each share: most of a share's pretokens are in all of them.
-        let groups: Vec<&[Vec<batch::Part>]> = shares.chunks(shares.len().div_ceil(threads).max(1)).collect();
         let runs = Mutex::new(Vec::new());
-        let count = |group: &&[Vec<batch::Part>]| {
-            let mut tally = Tally { table: CountTable::default(), budget: &self.budget, runs: &runs };
-            for part in group.iter().flatten() {
+        let count = |tally: &mut Tally<'_>, share: &Vec<batch::Part>, ask: Ask<'_>| {
+            let mut steps = Steps::new(ask);
+            for part in share {
                 let text = documents[part.document].slice(part.range.clone());
-                self.count_text(text, weight(part.document), &mut tally)
+                self.count_text(text, weight(part.document), tally, &mut steps)
                     .map_err(|e| e.in_document(part.document, part.range.start, documents.len()))?;
             }
-            Ok(tally.table)
+            Ok(())
         };
         let before = self.bytes;
         let bytes = |(i, text): (usize, &Text<'_>)| (text.bytes().len() as u64).saturating_mul(weight(i));
         let total = documents.iter().enumerate().map(bytes).fold(0, u64::saturating_add);
-        let tables = in_parallel(&groups, threads, count, &mut || on_bytes(before))?;
-        self.take_in(tables, runs, total, threads)?;
-        on_bytes(self.bytes)
+        // One table for each thread, not for each share: most of a share's pretokens are in all of them.
+        let tally = || Tally::new(&self.budget, &runs);
+        let (_, tallies) = in_parallel_with(&shares, threads, tally, count, &mut || on_bytes(before))?;
+        let tables = tallies.into_iter().map(|tally| tally.table).collect();
+        // The last word before anything is added: whoever says stop finds the counts as they were.
+        on_bytes(before.saturating_add(total))?;
+        self.take_in(tables, runs, total)
     }
 
     /// Adds the tables and runs of several threads.
-    pub(super) fn take_in(
-        &mut self,
-        tables: Vec<CountTable>,
-        runs: Mutex<Vec<Run>>,
-        bytes: u64,
-        threads: usize,
-    ) -> Result<()> {
+    pub(super) fn take_in(&mut self, tables: Vec<CountTable>, runs: Mutex<Vec<Run>>, bytes: u64) -> Result<()> {
         self.summary = std::sync::OnceLock::new();
+        let threads = tables.len();
         for table in tables {
             if self.table.is_empty() {
                 self.table = table;
@@ -96,21 +92,32 @@ impl Counts {
         Ok(())
     }
 
-    pub(super) fn count_text(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {
+    pub(super) fn count_text(
+        &self,
+        text: Text<'_>,
+        weight: u64,
+        tally: &mut Tally<'_>,
+        steps: &mut Steps<'_>,
+    ) -> Result<()> {
         let mut at = 0;
         while let Some(special) = self.specials.find(text.bytes(), at, &Choice::All) {
             let ordinary = text.slice(at..special.start);
-            self.count_ordinary(ordinary, weight, tally).map_err(|error| error.moved(at))?;
+            self.count_ordinary(ordinary, weight, tally, steps).map_err(|error| error.moved(at))?;
             at = special.end;
         }
-        self.count_ordinary(text.slice(at..text.bytes().len()), weight, tally).map_err(|error| error.moved(at))
+        let rest = text.slice(at..text.bytes().len());
+        self.count_ordinary(rest, weight, tally, steps).map_err(|error| error.moved(at))
     }
 
-    fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>) -> Result<()> {
-        let (mut regex, mut ends) = (RegexCache::default(), Ends::default());
-        self.pretokenizer.batches(&mut regex, &mut ends, text, |Pieces { text, start, ends }| {
-            tally.make_room(ends.len(), ends.last().map_or(0, |end| end - start))?;
-            tally.table.add_all_of(text.bytes(), start, ends, weight)
+    fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>, steps: &mut Steps<'_>) -> Result<()> {
+        let Tally { table, budget, runs, regex, ends } = tally;
+        self.pretokenizer.batches(regex, ends, text, |pieces| {
+            let bytes = pieces.bytes();
+            steps.take(bytes)?;
+            if let Some(run) = budget.make_room(table, pieces.ends.len(), bytes)? {
+                runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+            }
+            table.add_all_of(pieces.text.bytes(), pieces.start, pieces.ends, weight)
         })
     }
 }

@@ -1,20 +1,27 @@
 //! Files into counts, a block at a time: memory does not grow with a file whose text can be cut.
 //!
-//! Threads take turns at reading, which is quick beside counting, and each counts the block that it has read.
+//! The calling thread reads, for a signal ends its waiting for a pipe and no other's. All threads count, the calling one too
+//! when the others have enough. A thread starts when there is a block for it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 
 use super::documents::Tally;
+use super::spill::Run;
 use super::table::CountTable;
 use super::{Counts, OnBytes};
 use crate::batch;
 use crate::error::{Error, Result};
 use crate::special::Choice;
+use crate::threads::{Ask, Steps, start, wait};
 use crate::utf8::Text;
+
+/// Blocks on their way for each other thread: one that it counts and one for it to go on with.
+const AHEAD: usize = 2;
 
 /// A text that is being read.
 struct Reader<R> {
@@ -22,6 +29,74 @@ struct Reader<R> {
     /// Read, and behind the last cut.
     rest: Vec<u8>,
     is_end: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads until `block`, of which `filled` bytes are text, has `wanted` bytes of it or all is read; gives back how many it has.
+    fn fill(&mut self, block: &mut Vec<u8>, mut filled: usize, wanted: usize, ask: Ask<'_>) -> Result<usize> {
+        block.resize(wanted.max(filled), 0);
+        while filled < wanted && !self.is_end {
+            // A signal that came before would not end the reading.
+            ask()?;
+            match self.source.read(&mut block[filled..wanted]) {
+                Ok(0) => self.is_end = true,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(source) => return Err(Error::Io { path: PathBuf::new(), source }),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+/// What the threads share.
+struct Shared<'a> {
+    counts: &'a Counts,
+    /// Blocks to count.
+    waiting: Mutex<Receiver<Vec<u8>>>,
+    runs: &'a Mutex<Vec<Run>>,
+    /// Bytes counted.
+    done: &'a AtomicU64,
+    stop: AtomicBool,
+}
+
+impl<'a> Shared<'a> {
+    fn tally(&self) -> Tally<'a> {
+        Tally::new(&self.counts.budget, self.runs)
+    }
+
+    fn count(&self, block: &[u8], tally: &mut Tally<'_>, ask: Ask<'_>) -> Result<()> {
+        self.counts.count_text(Text::Raw(block), 1, tally, &mut Steps::new(ask))?;
+        self.done.fetch_add(block.len() as u64, Relaxed);
+        Ok(())
+    }
+
+    /// Counts the blocks that wait until no more will come. They are used again and again: memory that the system has just
+    /// given is slow to write.
+    fn count_what_waits(&self, tally: &mut Tally<'_>, back: &Sender<Vec<u8>>, ask: Ask<'_>) -> Result<()> {
+        loop {
+            let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(block) = next else { return Ok(()) };
+            ask()?;
+            self.count(&block, tally, ask)?;
+            // At the end nobody reads any more.
+            let _ = back.send(block);
+        }
+    }
+
+    /// What the other threads do.
+    fn help(&self, back: &Sender<Vec<u8>>) -> Result<CountTable> {
+        let mut told = || if self.stop.load(Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
+        let mut tally = self.tally();
+        match self.count_what_waits(&mut tally, back, &mut told) {
+            // Another thread has the reason.
+            Ok(()) | Err(Error::Interrupted) => Ok(tally.table),
+            Err(error) => {
+                self.stop.store(true, Relaxed);
+                Err(error)
+            }
+        }
+    }
 }
 
 impl Counts {
@@ -43,69 +118,103 @@ impl Counts {
     ///
     /// # Errors
     /// As [`Counts::add_file`], with an empty path.
-    pub fn add_reader(&mut self, reader: impl Read + Send, threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
+    pub fn add_reader(&mut self, reader: impl Read, threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
         let mut reader = Reader { source: reader, rest: Vec::new(), is_end: false };
-        let mut first = Vec::new();
-        self.next_block(&mut reader, &mut first)?;
-        // What is read in one go is not worth a thread.
-        let threads = if reader.is_end { 1 } else { threads };
-        let (reader, runs) = (Mutex::new(reader), Mutex::new(Vec::new()));
-        let (stop, done, before) = (AtomicBool::new(false), AtomicU64::new(0), self.bytes);
-        // The block is used again and again: memory that the system has just given is slow to write.
-        let count = |mut block: Vec<u8>, tell: OnBytes<'_>| -> Result<CountTable> {
-            let mut tally = Tally { table: CountTable::default(), budget: &self.budget, runs: &runs };
-            while !stop.load(Relaxed) {
-                if block.is_empty() {
-                    self.next_block(&mut reader.lock().unwrap_or_else(PoisonError::into_inner), &mut block)?;
-                }
-                if block.is_empty() {
-                    break;
-                }
-                self.count_text(Text::Raw(&block), 1, &mut tally)?;
-                let bytes = done.fetch_add(block.len() as u64, Relaxed) + block.len() as u64;
-                block.clear();
-                tell(before.saturating_add(bytes))?;
-            }
-            Ok(tally.table)
-        };
-        let work = |block: Vec<u8>, tell: OnBytes<'_>| {
-            let table = count(block, tell);
-            if table.is_err() {
-                stop.store(true, Relaxed);
-            }
-            table
-        };
-        let tables: Result<Vec<CountTable>> = std::thread::scope(|scope| {
-            let others = (1..threads).map(|_| scope.spawn(|| work(Vec::new(), &mut |_| Ok(())))).collect::<Vec<_>>();
-            let mine = work(first, on_bytes);
+        let (runs, done, before) = (Mutex::new(Vec::new()), AtomicU64::new(0), self.bytes);
+        let mut ask = || on_bytes(before.saturating_add(done.load(Relaxed)));
+        let tables = self.count_all(&mut reader, threads, &runs, &done, &mut ask)?;
+        // The last word before anything is added: whoever says stop finds the counts as they were.
+        ask()?;
+        self.take_in(tables, runs, done.into_inner())
+    }
+
+    /// Counts what is read, with as many threads as there are blocks for, and gives back a table of each.
+    fn count_all(
+        &self,
+        reader: &mut Reader<impl Read>,
+        threads: usize,
+        runs: &Mutex<Vec<Run>>,
+        done: &AtomicU64,
+        ask: Ask<'_>,
+    ) -> Result<Vec<CountTable>> {
+        let (blocks, waiting) = mpsc::channel();
+        let shared = Shared { counts: self, waiting: Mutex::new(waiting), runs, done, stop: AtomicBool::new(false) };
+        std::thread::scope(|scope| {
+            let mut others = Vec::new();
+            let mut start = |back: Sender<_>| {
+                let shared = &shared;
+                let other = start(scope, move || shared.help(&back));
+                let has_started = other.is_some();
+                others.extend(other);
+                has_started
+            };
+            let mine = self.share_out(reader, &shared, blocks, (threads, &mut start), ask);
+            shared.stop.fetch_or(mine.is_err(), Relaxed);
             let join = |other: std::thread::ScopedJoinHandle<'_, _>| {
                 other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
             std::iter::once(mine).chain(others.into_iter().map(join)).collect()
-        });
-        self.take_in(tables?, runs, done.into_inner(), threads)?;
-        on_bytes(self.bytes)
+        })
     }
 
-    /// Puts the next stretch that may be counted alone into an empty `block`; nothing at the end.
-    fn next_block(&self, reader: &mut Reader<impl Read>, block: &mut Vec<u8>) -> Result<()> {
-        let mut wanted = self.budget.block;
-        block.append(&mut reader.rest);
-        loop {
-            let missing = wanted.saturating_sub(block.len());
-            if !reader.is_end && missing > 0 {
-                block.reserve_exact(missing);
-                let read = (&mut reader.source).take(missing as u64).read_to_end(block);
-                reader.is_end = read.map_err(|source| Error::Io { path: PathBuf::new(), source })? < missing;
+    /// What the calling thread does: reads, hands out, counts what is too much for the others, waits for them.
+    fn share_out(
+        &self,
+        reader: &mut Reader<impl Read>,
+        shared: &Shared<'_>,
+        blocks: Sender<Vec<u8>>,
+        (mut threads, start): (usize, &mut dyn FnMut(Sender<Vec<u8>>) -> bool),
+        ask: Ask<'_>,
+    ) -> Result<CountTable> {
+        let (mut tally, mut others, mut out, mut spare) = (shared.tally(), 0, 0, Vec::new());
+        let (back, free) = mpsc::channel();
+        while !shared.stop.load(Relaxed) {
+            let mut block = spare.pop().unwrap_or_default();
+            self.next_block(reader, &mut block, ask)?;
+            if block.is_empty() {
+                break;
             }
-            let end = if reader.is_end { block.len() } else { self.last_cut(block) };
+            for block in free.try_iter() {
+                spare.push(block);
+                out -= 1;
+            }
+            // The last block is not worth a thread: nothing is left to do beside it.
+            if others + 1 < threads && out >= others && !reader.is_end {
+                if start(back.clone()) { others += 1 } else { threads = others + 1 }
+            }
+            // There are receivers as long as `shared` is there.
+            if out < AHEAD * others && blocks.send(std::mem::take(&mut block)).is_ok() {
+                out += 1;
+            } else {
+                shared.count(&block, &mut tally, ask)?;
+                spare.push(block);
+            }
+        }
+        drop(blocks);
+        shared.count_what_waits(&mut tally, &back, ask)?;
+        drop(back);
+        wait(&free, ask)?;
+        Ok(tally.table)
+    }
+
+    /// Puts the next stretch that may be counted alone into `block`, whatever is in it; nothing at the end.
+    fn next_block(&self, reader: &mut Reader<impl Read>, block: &mut Vec<u8>, ask: Ask<'_>) -> Result<()> {
+        let mut wanted = self.budget.block;
+        let mut filled = reader.rest.len();
+        block.resize(wanted.max(filled), 0);
+        block[..filled].copy_from_slice(&reader.rest);
+        loop {
+            filled = reader.fill(block, filled, wanted, ask)?;
+            block.truncate(filled);
+            let end = if reader.is_end { filled } else { self.last_cut(block) };
             if end > 0 || reader.is_end {
+                reader.rest.clear();
                 reader.rest.extend_from_slice(&block[end..]);
                 block.truncate(end);
                 return Ok(());
             }
             // No place to cut in the whole block: read on until there is one.
-            wanted = wanted.max(block.len() * 2);
+            wanted = wanted.max(filled * 2);
             self.budget.check_block(wanted)?;
         }
     }

@@ -19,6 +19,15 @@ pub struct Pieces<'a, 'e> {
     pub ends: &'e [usize],
 }
 
+impl Pieces<'_, '_> {
+    /// Bytes of all of them.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.ends.last().map_or(0, |end| end - self.start)
+    }
+}
+
 /// The batch at hand.
 struct Batch<'a, 'e, V> {
     text: Text<'a>,

@@ -71,7 +71,7 @@ impl Counts {
     ) -> PyResult<()> {
         let mut items = items.fuse();
         let counts = self.get()?;
-        let (before, most) = (counts.bytes(), counts.gather() * threads);
+        let (before, most) = (counts.bytes(), counts.gather().saturating_mul(threads));
         drop(counts);
         let mut first = 0;
         loop {

@@ -8,6 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 use super::blocks::{BlockSource, Blocks};
 use super::convert;
 use super::counting::{read_weights, uneven, weights_without_documents};
+use super::numbers;
 use super::source::{Source, as_path, read_source};
 use crate::count::{self, budget::Budget, table::CountTable};
 use crate::digits::Digits;
@@ -87,8 +88,9 @@ impl Counts {
     /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
     ///
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
-    /// fails half-way, the files and documents before stay counted, and of the file at hand nothing; count into fresh Counts
-    /// and merge them to have all or nothing.
+    /// fails half-way, or `progress` raises, or Ctrl-C, the files before stay counted, and of the file at hand nothing; the same
+    /// goes for documents, which are counted some MiB at a time. Count into fresh Counts and merge them to have all or nothing,
+    /// and throw away those that a full disk or a count above 2**64 - 1 kept from being added up: they may hold a part.
     /// `weights` has one int of 0 or more for each document: a weight of 3 counts as the document given 3 times.
     ///
     /// `max_memory` ("2GiB", or a number of bytes; 128MiB or more) bounds the memory of the process: what does not fit goes to
@@ -101,7 +103,7 @@ impl Counts {
         py: Python<'_>,
         source: &Bound<'_, PyAny>,
         weights: Option<&Bound<'_, PyAny>>,
-        threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
         progress: Option<Py<PyAny>>,
         max_memory: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
@@ -138,7 +140,11 @@ impl Counts {
 
     /// Drops pretokens that occur less often than `min_count`. Gives back how many were dropped, and how often they occurred
     /// together: `(pretokens, occurrences)`.
-    fn prune(&self, py: Python<'_>, min_count: u64) -> PyResult<(u64, u128)> {
+    fn prune(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = numbers::min_count)] min_count: u64,
+    ) -> PyResult<(u64, u128)> {
         Ok(py.detach(|| self.change(|inner| inner.prune(min_count)))??)
     }
 
@@ -246,7 +252,7 @@ impl Counts {
 
     /// The counts in blocks of about so many bytes of text, sorted, for Arrow: see `Blocks`.
     #[pyo3(name = "_blocks")]
-    fn blocks(&self, py: Python<'_>, bytes: usize) -> PyResult<Blocks> {
+    fn blocks(&self, py: Python<'_>, #[pyo3(from_py_with = numbers::bytes)] bytes: usize) -> PyResult<Blocks> {
         let source = py.detach(|| {
             let counts = self.settled()?;
             if counts.runs().is_empty() {

@@ -17,6 +17,7 @@ mod counts;
 mod errors;
 mod files;
 mod ints;
+mod numbers;
 mod quant;
 mod source;
 mod stream;

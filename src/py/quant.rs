@@ -6,6 +6,7 @@
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
+use super::numbers;
 use crate::error::Error;
 use crate::quant::{Format, QuantError, dequantize, multiply, quantize};
 
@@ -44,7 +45,7 @@ pub(super) fn quant_multiply<'py>(
     blocks: PyReadonlyArray2<'py, u8>,
     x: PyReadonlyArray2<'py, f32>,
     format: &str,
-    threads: usize,
+    #[pyo3(from_py_with = numbers::thread_count)] threads: usize,
 ) -> PyResult<Bound<'py, PyArray2<f32>>> {
     let format = format_of(format)?;
     let (rows, many) = (blocks.shape()[0], x.shape()[0]);

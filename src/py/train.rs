@@ -6,6 +6,7 @@ use pyo3::types::{PyBytes, PyList};
 use super::convert::{self, Pause};
 use super::counting::report;
 use super::counts::Counts;
+use super::numbers;
 use super::tokenizer::Tokenizer;
 use crate::count;
 use crate::error::{Error, Result};
@@ -30,22 +31,19 @@ const RECORD: usize = 16;
 pub fn train_counts(
     py: Python<'_>,
     counts: &Bound<'_, Counts>,
-    vocab_size: i64,
-    min_frequency: u64,
-    max_token_bytes: Option<usize>,
+    #[pyo3(from_py_with = numbers::vocab_size)] vocab_size: i64,
+    #[pyo3(from_py_with = numbers::min_frequency)] min_frequency: u64,
+    #[pyo3(from_py_with = numbers::max_token_bytes)] max_token_bytes: Option<usize>,
     init: Option<&Bound<'_, Tokenizer>>,
     done: Option<&[u8]>,
     on_merges: Option<Py<PyAny>>,
-    threads: Option<i64>,
+    #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
     progress: Option<Py<PyAny>>,
     max_memory: Option<&Bound<'_, PyAny>>,
     take: bool,
 ) -> PyResult<Tokenizer> {
     let max_memory = convert::max_memory(max_memory)?;
     let threads = convert::threads(threads)?;
-    if max_token_bytes == Some(0) {
-        return Err(Error::Train("max_token_bytes is 0; single bytes are tokens, so give 1 or more".to_owned()).into());
-    }
     let mut pause = Pause::default();
     let counts = counts.get();
     let mut inner = py.detach(|| counts.settled())?;

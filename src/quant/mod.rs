@@ -30,6 +30,9 @@ mod x86;
 
 use blocks::{Block, LANES, Q4_0, Q4_1, Q5_0, Q8_0};
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use crate::threads::start;
 
 /// Weights in a block; the length of a row must be a multiple of it.
 pub const BLOCK: usize = 32;
@@ -223,15 +226,17 @@ pub fn multiply_on(
     let threads = threads.clamp(1, (rows * columns * many / WEIGHTS_PER_THREAD).max(1));
     let share = rows.div_ceil(threads);
     let work = |bytes: &[u8], out: &mut [f32]| rows_times(machine, format, bytes, x, out, Shape { row_bytes, columns });
-    std::thread::scope(|scope| {
-        let mut parts = bytes.chunks(share * row_bytes).zip(product.chunks_mut(share * many));
-        let own = parts.next();
-        for (bytes, out) in parts {
-            scope.spawn(move || work(bytes, out));
-        }
-        if let Some((bytes, out)) = own {
+    let parts = Mutex::new(bytes.chunks(share * row_bytes).zip(product.chunks_mut(share * many)));
+    let next = || parts.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work_on = || {
+        while let Some((bytes, out)) = next() {
             work(bytes, out);
         }
+    };
+    std::thread::scope(|scope| {
+        // What has no thread of its own, the others do.
+        let _others = (1..rows.div_ceil(share)).map_while(|_| start(scope, work_on)).count();
+        work_on();
     });
     if many == 1 {
         return Ok(product);

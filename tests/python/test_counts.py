@@ -117,3 +117,20 @@ watcher.join()
 print("done")
 """
     assert python(script).stdout == "done\n"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_callback_that_raises_leaves_the_counts(tmp_path: Path, threads: int) -> None:
+    text = "the cat in the hat " * 150_000
+    (tmp_path / "text").write_text(text)
+
+    def at_the_end(_: str, done: int, __: int) -> None:
+        if done == len(text):
+            raise RuntimeError("enough")
+
+    for source in (tmp_path / "text", [text]):
+        counts = bpetok.Counts("gpt2")
+        counts.update(["ab"])
+        with pytest.raises(RuntimeError, match="enough"):
+            counts.update(source, threads=threads, progress=at_the_end)
+        assert (dict(counts.items()), counts.bytes) == ({b"ab": 1}, 2)

@@ -9,11 +9,15 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 
 import bpetok
 from support import python
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROMPTLY = 3.0
 """Seconds from Ctrl-C to the end of the process, on a machine that others use as well."""
@@ -129,3 +133,80 @@ def test_ctrl_c_stops_promptly(script: str) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+NOT_A_THREAD = """
+import bpetok, pathlib, sys
+import numpy as np
+tok = bpetok.train(["the cat in the hat"] * 9, 266, special_tokens=(), threads=16)
+text = "the cat in the hat sat on the mat. " * 100_000
+path, ids = pathlib.Path(sys.argv[1], "text"), pathlib.Path(sys.argv[1], "ids.bin")
+path.write_text(text)
+ids.touch()
+rows = {}
+for threads in (1, 16):
+    counts, from_file = bpetok.Counts("gpt2"), bpetok.Counts("gpt2")
+    counts.update([text] * 3, threads=threads)
+    from_file.update(path, threads=threads)
+    tok._encode_files([path], ids, threads=threads)
+    weights = bpetok.nn.quant.quantize(np.ones((256, 1 << 16), np.float32), "q4_0", threads=threads)
+    product = bpetok.nn.quant.linear(np.ones((1, 1 << 16), np.float32), weights)
+    rows[threads] = (
+        tok.encode_batch([text] * 3, threads=threads).tolist(), counts.items(), from_file.items(),
+        ids.read_bytes(), product.tobytes(),
+    )
+assert rows[1] == rows[16]
+print("same")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for stacks that it cannot give")
+def test_without_threads_the_calling_one_does_it_all(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NOT_A_THREAD, str(tmp_path)],
+        capture_output=True, text=True, env={**os.environ, "RUST_MIN_STACK": str(1 << 47)},
+    )  # fmt: skip
+    assert done.stdout == "same\n", done.stderr
+
+
+# What waits for the other end of a pipe, which this test holds and does not use.
+FROM_PIPE = "bpetok.Counts().update(pathlib.Path('pipe'), threads={threads})"
+INTO_PIPE = "tok._encode_files(['text'], 'pipe', threads={threads})"
+INTO_STDOUT = "tok._encode_files(['text'], None, threads={threads})"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "call", [FROM_PIPE, INTO_PIPE, INTO_STDOUT], ids=["from", "into", "stdout"]
+)
+def test_ctrl_c_ends_waiting_for_a_pipe(tmp_path: Path, call: str, threads: int) -> None:
+    (tmp_path / "text").write_bytes(b"the cat in the hat. " * 200_000)
+    os.mkfifo(tmp_path / "pipe")
+    # Open for both, so that no end waits for the other to be opened.
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR)
+    script = f"""
+import bpetok, pathlib, sys
+tok = bpetok.train(["the cat in the hat"] * 9, 266, special_tokens=())
+print("ready", file=sys.stderr, flush=True)
+{call.format(threads=threads)}
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        os.write(pipe, b"a few words")
+        time.sleep(0.7)
+        assert process.poll() is None, "it did not wait"
+        process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        process.wait(timeout=20)
+        assert time.monotonic() - asked < PROMPTLY
+        assert "KeyboardInterrupt" in process.stderr.read()
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(pipe)

@@ -29,6 +29,7 @@ mod special;
 mod spill;
 mod stream;
 mod sure;
+mod threads;
 mod train;
 mod train_init;
 mod utf8;

@@ -12,6 +12,7 @@ use crate::ids::TokenId;
 use crate::py::batch::TokenBatch;
 use crate::py::convert::{self, Pause, choices, type_name};
 use crate::py::errors::TextError;
+use crate::py::numbers;
 use crate::spans::Unit;
 use crate::special::Choice;
 use crate::utf8::Text;
@@ -110,7 +111,7 @@ impl Tokenizer {
         texts: &Bound<'_, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
     ) -> PyResult<TokenBatch> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
@@ -184,7 +185,7 @@ impl Tokenizer {
         texts: &Bound<'_, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
@@ -205,12 +206,10 @@ impl Tokenizer {
         &self,
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
-        max_tokens: i64,
+        #[pyo3(from_py_with = numbers::max_tokens)] max_tokens: usize,
         allowed_special: Option<&Bound<'py, PyAny>>,
         disallowed_special: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let max_tokens = usize::try_from(max_tokens)
-            .map_err(|_| Error::Argument(format!("max_tokens is {max_tokens}; give 0 or more")))?;
         let input = convert::text(text)?;
         let bytes = input.bytes();
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;

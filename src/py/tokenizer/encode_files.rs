@@ -9,8 +9,21 @@ use pyo3::prelude::*;
 use super::Tokenizer;
 use crate::batch::Options;
 use crate::encode_files::{BLOCK, Input};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::py::convert::{self, Pause, choices};
+use crate::py::numbers;
+
+/// Standard output without Rust's buffer, which would go on waiting for room in a pipe whatever signal comes.
+fn stdout() -> Result<Box<dyn Write>> {
+    #[cfg(unix)]
+    {
+        let copy = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
+        let copy = copy.map_err(|source| Error::Io { path: "stdout".into(), source })?;
+        Ok(Box::new(File::from(copy)))
+    }
+    #[cfg(not(unix))]
+    Ok(Box::new(std::io::stdout()))
+}
 
 #[pymethods]
 impl Tokenizer {
@@ -30,8 +43,8 @@ impl Tokenizer {
         output: Option<PathBuf>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        threads: Option<i64>,
-        block_bytes: usize,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::block_bytes)] block_bytes: usize,
         report: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u64, u64)> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
@@ -50,7 +63,7 @@ impl Tokenizer {
             };
             let name = output.as_deref().unwrap_or(Path::new("stdout"));
             let mut file: Box<dyn Write> = match &output {
-                None => Box::new(std::io::stdout()),
+                None => stdout()?,
                 Some(path) => {
                     let opened = File::options().write(true).truncate(true).open(path);
                     Box::new(opened.map_err(|source| Error::Io { path: path.clone(), source })?)

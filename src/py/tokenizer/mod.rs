@@ -19,13 +19,14 @@ use pyo3::types::{PyDict, PyList};
 use super::convert::special_tokens;
 use super::errors::SpecialTokenError;
 use super::ints::Ints;
+use super::numbers;
 use crate::encode::memo;
 use crate::tokenizer;
 use encode::collected;
 
 /// Sets the memory that a thread may take for what merging gave.
 #[pyfunction]
-pub fn set_memo_bytes(size: u64) -> PyResult<()> {
+pub fn set_memo_bytes(#[pyo3(from_py_with = numbers::size)] size: u64) -> PyResult<()> {
     Ok(memo::set_size(size)?)
 }
 
