@@ -12,6 +12,9 @@ use crate::ids::TokenId;
 use crate::special::{Choice, Specials};
 use crate::utf8::Text;
 
+/// Ids that room is made for because a collection says that it has them.
+const HINT: usize = 1 << 16;
+
 /// The UTF-8 bytes of a `str` (CPython keeps them, so nothing is copied) or the bytes of a `bytes`.
 #[inline]
 pub fn text<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<Text<'a>> {
@@ -119,10 +122,14 @@ pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<Toke
     if !is_plain && let Ok(array) = ids.cast::<numpy::PyArray1<u32>>() {
         return Ok(array.try_readonly()?.as_array().to_vec());
     }
-    let length = ids.len().unwrap_or(0);
-    let mut found = Vec::with_capacity(length);
+    // A hint only: `range(10**13)` has a length too, and is refused at its first id that is none.
+    let mut found = Vec::with_capacity(ids.len().unwrap_or(0).min(HINT));
     for (index, id) in ids.try_iter()?.enumerate() {
-        found.push(token_id(&id?, index, vocab_size)?);
+        let id = token_id(&id?, index, vocab_size)?;
+        if id as usize >= vocab_size {
+            return Err(Error::UnknownId { id: id.into(), index, vocab_size }.into());
+        }
+        found.push(id);
     }
     Ok(found)
 }

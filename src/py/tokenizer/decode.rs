@@ -72,12 +72,11 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         let (texts, errors, mut bytes) = (PyList::empty(py), handler(errors)?, Vec::new());
         if let Ok(batch) = batch.cast::<TokenBatch>() {
-            let (ids, offsets) = batch.get().arrays(py);
-            let (ids, offsets) = (ids.try_readonly()?, offsets.try_readonly()?);
-            let (ids, offsets) = (ids.as_slice()?, offsets.as_slice()?);
-            for ends in offsets.windows(2) {
-                let (start, end) = (usize::try_from(ends[0])?, usize::try_from(ends[1])?);
-                texts.append(self.decoded(py, &ids[start..end], &errors, &mut bytes)?)?;
+            let batch = batch.get();
+            let ids = batch.arrays(py).0.try_readonly()?;
+            let ids = ids.as_slice()?;
+            for document in batch.documents(py)? {
+                texts.append(self.decoded(py, &ids[document], &errors, &mut bytes)?)?;
             }
             return Ok(texts);
         }

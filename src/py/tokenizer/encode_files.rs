@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use super::Tokenizer;
 use crate::batch::Options;
+use crate::blocks::checked_size;
 use crate::encode_files::{BLOCK, Input};
 use crate::error::Error;
 use crate::py::convert::{self, Pause, choices};
@@ -34,6 +35,7 @@ impl Tokenizer {
         block_bytes: usize,
         report: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u64, u64)> {
+        let block_bytes = checked_size(block_bytes)?;
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let inputs = inputs.into_iter().map(|path| match path {
