@@ -9,6 +9,7 @@ use super::blocks::{BlockSource, Blocks};
 use super::convert;
 use super::counting::{read_weights, uneven, weights_without_documents};
 use super::source::{Source, as_path, read_source};
+use super::specials::bounds;
 use crate::count::{self, budget::Budget, table::CountTable};
 use crate::digits::Digits;
 use crate::error::Error;
@@ -78,8 +79,12 @@ fn busy() -> Error {
 #[pymethods]
 impl Counts {
     #[new]
-    #[pyo3(signature = (pattern="cl100k", special_tokens=Vec::new(), digits="none"))]
-    fn new(pattern: &str, special_tokens: Vec<String>, digits: &str) -> PyResult<Self> {
+    #[pyo3(
+        signature = (pattern="cl100k", special_tokens=None, digits="none"),
+        text_signature = "(pattern='cl100k', special_tokens=(), digits='none')"
+    )]
+    fn new(pattern: &str, special_tokens: Option<&Bound<'_, PyAny>>, digits: &str) -> PyResult<Self> {
+        let special_tokens = special_tokens.map_or(Ok(Vec::new()), bounds)?;
         let inner = count::Counts::new(pattern, &special_tokens, Digits::parse(digits)?)?;
         Ok(Self { inner: Mutex::new(Some(Arc::new(inner))) })
     }
@@ -262,13 +267,13 @@ impl Counts {
     fn from_buffers(
         py: Python<'_>,
         pattern: &str,
-        special_tokens: Vec<String>,
+        special_tokens: &Bound<'_, PyAny>,
         digits: &str,
         texts: &[u8],
         offsets: &[u8],
         counts: &[u8],
     ) -> PyResult<Self> {
-        let made = Self::new(pattern, special_tokens, digits)?;
+        let made = Self::new(pattern, Some(special_tokens), digits)?;
         let wrong = |what: String| Error::Train(format!("the counts table is broken: {what}"));
         py.detach(|| {
             made.change(|inner| {

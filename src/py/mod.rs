@@ -19,6 +19,7 @@ mod files;
 mod ints;
 mod quant;
 mod source;
+mod specials;
 mod stream;
 mod tokenizer;
 mod train;

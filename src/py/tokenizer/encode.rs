@@ -10,8 +10,9 @@ use crate::batch::{self, Options};
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::{self, Pause, choices, type_name};
+use crate::py::convert::{self, Pause, type_name};
 use crate::py::errors::TextError;
+use crate::py::specials::choices;
 use crate::spans::Unit;
 use crate::special::Choice;
 use crate::utf8::Text;
@@ -233,7 +234,7 @@ impl Tokenizer {
 }
 
 /// The items of a collection of texts; a bare text is a mistake.
-pub(super) fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
     if texts.is_instance_of::<PyString>() || texts.is_instance_of::<PyBytes>() {
         return Err(PyTypeError::new_err(format!("texts is a bare {}; wrap it in a list ([text])", type_name(texts))));
     }

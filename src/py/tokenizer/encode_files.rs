@@ -11,7 +11,8 @@ use crate::batch::Options;
 use crate::blocks::checked_size;
 use crate::encode_files::{BLOCK, Input};
 use crate::error::Error;
-use crate::py::convert::{self, Pause, choices};
+use crate::py::convert::{self, Pause};
+use crate::py::specials::choices;
 
 #[pymethods]
 impl Tokenizer {

@@ -1,13 +1,13 @@
 //! A tokenizer as bytes and as plain data, for files and pickles.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyMapping};
 
 use super::Tokenizer;
 use crate::files;
 use crate::ids::Pair;
-use crate::py::convert::special_tokens;
 use crate::py::errors::FormatError;
+use crate::py::specials::placed;
 use crate::tokenizer::{self, Parts};
 
 type SpecParts<'py> = (
@@ -72,7 +72,7 @@ impl Tokenizer {
         token_lengths: &[u8],
         merges: Option<&[u8]>,
         pattern: &str,
-        special_tokens: &Bound<'_, PyAny>,
+        special_tokens: &Bound<'_, PyMapping>,
         digits: &str,
         unicode_version: &str,
     ) -> PyResult<Self> {
@@ -108,8 +108,8 @@ impl Tokenizer {
         }
         let merges = merges
             .map(|bytes| words(bytes).as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect());
-        let specials = self::special_tokens(Some(special_tokens), 0)?;
-        let parts = Parts { tokens: pieces, merges, pattern, specials, digits, unicode_version };
+        let parts =
+            Parts { tokens: pieces, merges, pattern, specials: placed(special_tokens)?, digits, unicode_version };
         Ok(Self::wrap(tokenizer::Tokenizer::new(parts)?))
     }
 

@@ -14,14 +14,13 @@ use std::sync::Arc;
 use numpy::PyArray2;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyMapping;
 
-use super::convert::special_tokens;
 use super::errors::SpecialTokenError;
 use super::ints::Ints;
+use super::specials::{numbered, placed, unplaced};
 use crate::encode::memo;
 use crate::tokenizer;
-use encode::collected;
 
 /// Sets the memory that a thread may take for what merging gave.
 #[pyfunction]
@@ -57,18 +56,12 @@ impl Tokenizer {
     /// highest. Those it has stay.
     pub fn with_special_tokens(&self, special_tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut parts = self.inner.parts();
-        let named = special_tokens.is_instance_of::<PyDict>();
-        let added = if named {
-            self::special_tokens(Some(special_tokens), 0)?
+        let added = if let Ok(tokens) = special_tokens.cast::<PyMapping>() {
+            placed(tokens)?
         } else {
-            let known: Vec<&str> = self.inner.specials().tokens().iter().map(|t| t.0.as_str()).collect();
-            let new = PyList::empty(special_tokens.py());
-            for text in collected(special_tokens)? {
-                if !text.extract::<String>().is_ok_and(|text| known.contains(&text.as_str())) {
-                    new.append(text)?;
-                }
-            }
-            self::special_tokens(Some(new.as_any()), self.inner.vocab_size())?
+            let mut new = unplaced(special_tokens)?;
+            new.retain(|text| parts.specials.iter().all(|special| special.0 != *text));
+            numbered(new, self.inner.vocab_size())?
         };
         for (text, id) in added {
             match parts.specials.iter().find(|t| t.0 == text) {
