@@ -1,7 +1,7 @@
 //! Python values -> what the core takes.
 
 use numpy::PyArrayMethods;
-use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyUnicodeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
@@ -23,7 +23,42 @@ pub fn text<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<Text<'a>> {
     if let Ok(bytes) = text.cast::<PyBytes>() {
         return Ok(Text::Raw(bytes.as_bytes()));
     }
-    Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(text))))
+    Err(no_text(text))
+}
+
+/// Whether a value is a `str` or `bytes`.
+pub fn is_text(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>()
+}
+
+/// The error for a value that is neither.
+pub fn no_text(value: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(value)))
+}
+
+/// The texts of a batch, the first of which is number `first`.
+pub fn texts<'a>(items: &'a [Bound<'_, PyAny>], first: usize) -> PyResult<Vec<Text<'a>>> {
+    let text = |(index, item)| text(item).map_err(|error| in_document(item.py(), error, first + index));
+    items.iter().enumerate().map(text).collect()
+}
+
+/// The same error with the number of the document. One that has a traceback comes from the caller's own code and stays.
+pub fn in_document(py: Python<'_>, error: PyErr, index: usize) -> PyErr {
+    if error.traceback(py).is_some() {
+        return error;
+    }
+    let class = error.get_type(py);
+    let is_ours = error.is_instance_of::<TextError>(py) || error.is_instance_of::<TokenIdError>(py);
+    if is_ours || class.is(py.get_type::<PyTypeError>()) {
+        return PyErr::from_type(class, format!("document {index}: {}", error.value(py)));
+    }
+    // Its message is made of parts.
+    if error.is_instance_of::<PyUnicodeError>(py)
+        && let Err(other) = error.value(py).call_method1("add_note", (format!("in document {index}"),))
+    {
+        return other;
+    }
+    error
 }
 
 /// The UTF-8 of a `str`; an error calls it by `name`.

@@ -2,9 +2,9 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyMapping, PyString};
+use pyo3::types::{PyMapping, PyString};
 
-use super::convert::{text_named, type_name};
+use super::convert::{is_text, text_named, type_name};
 use super::errors::SpecialTokenError;
 use crate::error::Error;
 use crate::ids::{MAX_TOKEN_ID, TokenId};
@@ -79,7 +79,7 @@ pub fn numbered(names: Vec<String>, next: usize) -> Result<Vec<(String, TokenId)
 
 /// The items of a collection of `str`. What the collection itself raises is for the caller to see.
 fn names(value: &Bound<'_, PyAny>, argument: &str, wanted: &str) -> PyResult<Vec<String>> {
-    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
+    if is_text(value) {
         let (kind, shown) = (type_name(value), value.repr()?);
         let message = format!("{argument} is the bare {kind} {shown}; give {wanted}, as in [{shown}]");
         return Err(PyTypeError::new_err(message));

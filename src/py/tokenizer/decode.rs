@@ -10,7 +10,7 @@ use super::Tokenizer;
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::token_ids;
+use crate::py::convert::{in_document, token_ids};
 use crate::py::stream::Stream;
 use crate::py::utf8::{Utf8State, mask_table};
 
@@ -75,13 +75,17 @@ impl Tokenizer {
             let batch = batch.get();
             let ids = batch.arrays(py).0.try_readonly()?;
             let ids = ids.as_slice()?;
-            for document in batch.documents(py)? {
-                texts.append(self.decoded(py, &ids[document], &errors, &mut bytes)?)?;
+            for (index, document) in batch.documents(py)?.into_iter().enumerate() {
+                let text = self.decoded(py, &ids[document], &errors, &mut bytes);
+                texts.append(text.map_err(|error| in_document(py, error, index))?)?;
             }
             return Ok(texts);
         }
-        for ids in batch.try_iter()? {
-            texts.append(self.decoded(py, &token_ids(&ids?, self.inner.vocab_size())?, &errors, &mut bytes)?)?;
+        for (index, ids) in batch.try_iter()?.enumerate() {
+            let text = token_ids(&ids?, self.inner.vocab_size())
+                .and_then(|ids| self.decoded(py, &ids, &errors, &mut bytes))
+                .map_err(|error| in_document(py, error, index))?;
+            texts.append(text)?;
         }
         Ok(texts)
     }

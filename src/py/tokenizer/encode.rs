@@ -3,14 +3,14 @@
 use numpy::PyArray1;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::{PyBytes, PyList};
 
 use super::Tokenizer;
 use crate::batch::{self, Options};
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::{self, Pause, type_name};
+use crate::py::convert::{self, Pause, in_document, is_text, no_text, type_name};
 use crate::py::errors::TextError;
 use crate::py::specials::choices;
 use crate::spans::Unit;
@@ -116,7 +116,7 @@ impl Tokenizer {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let texts = collected(texts)?;
-        let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
+        let documents = convert::texts(&texts, 0)?;
         TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?)
     }
 
@@ -190,7 +190,7 @@ impl Tokenizer {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let texts = collected(texts)?;
-        let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
+        let documents = convert::texts(&texts, 0)?;
         let batch = self.run_batch(py, &documents, &options)?;
         let counts = batch.offsets.windows(2).map(|w| w[1] - w[0]).collect();
         Ok(PyArray1::from_vec(py, counts))
@@ -235,8 +235,17 @@ impl Tokenizer {
 
 /// The items of a collection of texts; a bare text is a mistake.
 fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    if texts.is_instance_of::<PyString>() || texts.is_instance_of::<PyBytes>() {
+    if is_text(texts) {
         return Err(PyTypeError::new_err(format!("texts is a bare {}; wrap it in a list ([text])", type_name(texts))));
     }
-    texts.try_iter()?.collect()
+    let mut items = Vec::new();
+    for (index, item) in texts.try_iter()?.enumerate() {
+        let item = item?;
+        // Now and not when all are there: a wrong collection may have no end.
+        if !is_text(&item) {
+            return Err(in_document(item.py(), no_text(&item), index));
+        }
+        items.push(item);
+    }
+    Ok(items)
 }
