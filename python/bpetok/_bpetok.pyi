@@ -63,7 +63,7 @@ class Tokenizer:
         self,
         text: _Text,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> list[int]: ...
     def encode_ordinary(self, text: _Text) -> list[int]: ...
@@ -71,14 +71,14 @@ class Tokenizer:
         self,
         text: _Text,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> NDArray[np.uint32]: ...
     def encode_batch(
         self,
         texts: Iterable[_Text],
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
         threads: int | None = None,
     ) -> TokenBatch: ...
@@ -87,7 +87,7 @@ class Tokenizer:
         text: _Text,
         unit: str = "char",
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> tuple[list[int], NDArray[np.int64]]: ...
     def _encode_files(
@@ -95,7 +95,7 @@ class Tokenizer:
         inputs: Sequence[str | os.PathLike[str] | None],
         output: str | os.PathLike[str] | None,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
         threads: int | None = None,
         block_bytes: int = 524288,
@@ -105,14 +105,14 @@ class Tokenizer:
         self,
         text: _Text,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> int: ...
     def count_batch(
         self,
         texts: Iterable[_Text],
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
         threads: int | None = None,
     ) -> NDArray[np.int64]: ...
@@ -121,7 +121,7 @@ class Tokenizer:
         text: _Text,
         max_tokens: int,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> _Text: ...
     def decode(self, ids: _Ids, errors: str = "replace") -> str: ...
@@ -157,7 +157,7 @@ class Tokenizer:
 
 @final
 class State:
-    def __new__(cls, text: bytes = ..., /) -> State: ...
+    def __new__(cls, text: bytes = b"", /) -> State: ...
     @property
     def number(self) -> int: ...
     @property
@@ -194,7 +194,7 @@ class Stream:
 @final
 class Counts:
     def __new__(
-        cls, pattern: str = "cl100k", special_tokens: Iterable[str] = ..., digits: str = "none"
+        cls, pattern: str = "cl100k", special_tokens: Iterable[str] = (), digits: str = "none"
     ) -> Counts: ...
     @property
     def pattern(self) -> str: ...

@@ -61,7 +61,7 @@ impl Tokenizer {
     /// are not allowed, `()` none. `bytes` follow the same rules; what is not UTF-8 in them is kept byte for byte.
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode<'py>(
         &self,
@@ -88,7 +88,7 @@ impl Tokenizer {
     /// The same as `encode`, as a uint32 array [tokens].
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode_numpy<'py>(
         &self,
@@ -103,7 +103,7 @@ impl Tokenizer {
     /// Encodes many texts in parallel into one flat TokenBatch; `threads` is all there are unless given.
     #[pyo3(
         signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
-        text_signature = "($self, texts, *, allowed_special=frozenset(), disallowed_special='all', threads=None)"
+        text_signature = "($self, texts, *, allowed_special=(), disallowed_special='all', threads=None)"
     )]
     fn encode_batch(
         &self,
@@ -124,7 +124,7 @@ impl Tokenizer {
     /// "utf16". A token inside a character spans that character (bytes are exact).
     #[pyo3(
         signature = (text, unit="char", *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, unit='char', *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, unit='char', *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode_with_offsets<'py>(
         &self,
@@ -162,7 +162,7 @@ impl Tokenizer {
     /// Number of tokens of a text; the rules for special tokens are those of `encode`.
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn count(
         &self,
@@ -177,7 +177,7 @@ impl Tokenizer {
     /// int64 [texts]: number of tokens of each text.
     #[pyo3(
         signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
-        text_signature = "($self, texts, *, allowed_special=frozenset(), disallowed_special='all', threads=None)"
+        text_signature = "($self, texts, *, allowed_special=(), disallowed_special='all', threads=None)"
     )]
     fn count_batch<'py>(
         &self,
@@ -200,7 +200,7 @@ impl Tokenizer {
     /// most `max_tokens`; of the type of `text`.
     #[pyo3(
         signature = (text, max_tokens, *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, max_tokens, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, max_tokens, *, allowed_special=(), disallowed_special='all')"
     )]
     fn cut<'py>(
         &self,

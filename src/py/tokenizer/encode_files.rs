@@ -22,7 +22,7 @@ impl Tokenizer {
     #[pyo3(
         name = "_encode_files",
         signature = (inputs, output, *, allowed_special=None, disallowed_special=None, threads=None, block_bytes=BLOCK, report=None),
-        text_signature = "($self, inputs, output, *, allowed_special=frozenset(), disallowed_special='all', threads=None, block_bytes=524288, report=None)"
+        text_signature = "($self, inputs, output, *, allowed_special=(), disallowed_special='all', threads=None, block_bytes=524288, report=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn encode_files(
