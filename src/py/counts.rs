@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::blocks::{BlockSource, Blocks};
 use super::convert;
 use super::counting::{read_weights, uneven, weights_without_documents};
 use super::source::{Source, as_path, read_source};
@@ -83,7 +82,7 @@ impl Counts {
         signature = (pattern="cl100k", special_tokens=None, digits="none"),
         text_signature = "(pattern='cl100k', special_tokens=(), digits='none')"
     )]
-    fn new(pattern: &str, special_tokens: Option<&Bound<'_, PyAny>>, digits: &str) -> PyResult<Self> {
+    pub(super) fn new(pattern: &str, special_tokens: Option<&Bound<'_, PyAny>>, digits: &str) -> PyResult<Self> {
         let special_tokens = special_tokens.map_or(Ok(Vec::new()), bounds)?;
         let inner = count::Counts::new(pattern, &special_tokens, Digits::parse(digits)?)?;
         Ok(Self { inner: Mutex::new(Some(Arc::new(inner))) })
@@ -219,19 +218,19 @@ impl Counts {
 
     /// The regex.
     #[getter]
-    fn pattern(&self) -> PyResult<String> {
+    pub(super) fn pattern(&self) -> PyResult<String> {
         Ok(self.get()?.pretokenizer().pattern().to_owned())
     }
 
     /// The special tokens that bound documents.
     #[getter]
-    fn special_tokens(&self) -> PyResult<Vec<String>> {
+    pub(super) fn special_tokens(&self) -> PyResult<Vec<String>> {
         Ok(self.get()?.special_texts())
     }
 
     /// The digit rule.
     #[getter]
-    fn digits(&self) -> PyResult<&'static str> {
+    pub(super) fn digits(&self) -> PyResult<&'static str> {
         Ok(self.get()?.pretokenizer().digits().name())
     }
 
@@ -247,66 +246,6 @@ impl Counts {
             Ok::<_, Error>(items)
         })?;
         Ok(items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect())
-    }
-
-    /// The counts in blocks of about so many bytes of text, sorted, for Arrow: see `Blocks`.
-    #[pyo3(name = "_blocks")]
-    fn blocks(&self, py: Python<'_>, bytes: usize) -> PyResult<Blocks> {
-        let source = py.detach(|| {
-            let counts = self.settled()?;
-            if counts.runs().is_empty() {
-                return Ok(BlockSource::Table(counts.table().sorted_flat()));
-            }
-            Ok::<_, Error>(BlockSource::Runs(counts.merged()?))
-        })?;
-        Ok(Blocks::new(source, bytes))
-    }
-
-    #[staticmethod]
-    #[pyo3(name = "_from_buffers")]
-    fn from_buffers(
-        py: Python<'_>,
-        pattern: &str,
-        special_tokens: &Bound<'_, PyAny>,
-        digits: &str,
-        texts: &[u8],
-        offsets: &[u8],
-        counts: &[u8],
-    ) -> PyResult<Self> {
-        let made = Self::new(pattern, Some(special_tokens), digits)?;
-        let wrong = |what: String| Error::Train(format!("the counts table is broken: {what}"));
-        py.detach(|| {
-            made.change(|inner| {
-                let (ends, numbers) = (offsets.as_chunks::<8>().0, counts.as_chunks::<8>().0);
-                if !offsets.len().is_multiple_of(8) || !counts.len().is_multiple_of(8) {
-                    let sizes = format!("{} bytes of offsets and {} of counts", offsets.len(), counts.len());
-                    return Err(wrong(format!("{sizes}; both hold numbers of 8 bytes")));
-                }
-                if ends.len() != numbers.len() + 1 {
-                    return Err(wrong(format!(
-                        "{} offsets for {} counts; one more is needed",
-                        ends.len(),
-                        numbers.len()
-                    )));
-                }
-                for (row, (range, number)) in ends.windows(2).zip(numbers).enumerate() {
-                    let [start, end] = [range[0], range[1]].map(|b| usize::try_from(i64::from_le_bytes(b)).ok());
-                    match (start, end) {
-                        (Some(start), Some(end)) if start <= end && end <= texts.len() => {
-                            inner.add_pretoken(&texts[start..end], u64::from_le_bytes(*number))?;
-                        }
-                        _ => {
-                            return Err(wrong(format!(
-                                "row {row} lies outside the {} bytes of pretokens",
-                                texts.len()
-                            )));
-                        }
-                    }
-                }
-                Ok(())
-            })
-        })??;
-        Ok(made)
     }
 
     fn __repr__(&self) -> String {
