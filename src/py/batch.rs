@@ -131,6 +131,13 @@ impl TokenBatch {
         self.view(py, usize::try_from(offsets[place])?..usize::try_from(offsets[place + 1])?)
     }
 
+    /// The documents in order, each when it is asked for.
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let builtins = slf.py().import("builtins")?;
+        let places = builtins.getattr("range")?.call1((slf.len()?,))?;
+        builtins.getattr("map")?.call1((slf.getattr("__getitem__")?, places))
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         Ok(format!("TokenBatch({} documents, {} tokens)", self.__len__(py)?, self.ids.bind(py).len()?))
     }
