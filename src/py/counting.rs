@@ -60,10 +60,10 @@ impl Counts {
         pause.settle(result)
     }
 
-    pub(super) fn add_documents(
+    pub(super) fn add_documents<'py>(
         &self,
-        py: Python<'_>,
-        items: Bound<'_, pyo3::types::PyIterator>,
+        py: Python<'py>,
+        items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
         weights: Option<&[u64]>,
         threads: usize,
         progress: Option<&Py<PyAny>>,
@@ -77,10 +77,12 @@ impl Counts {
             let (mut gathered, mut bytes) = (Vec::new(), 0);
             for item in items.by_ref() {
                 let item = item?;
-                if as_path(&item)?.is_some() {
-                    return Err(PyTypeError::new_err("source mixes texts and paths; give paths alone, in a list"));
-                }
                 let index = first + gathered.len();
+                if as_path(&item)?.is_some() {
+                    let message =
+                        format!("source mixes texts and paths (document {index} is a path); give paths alone");
+                    return Err(PyTypeError::new_err(message));
+                }
                 bytes += text(&item).map_err(|error| in_document(py, error, index))?.bytes().len();
                 gathered.push(item);
                 if bytes >= most {

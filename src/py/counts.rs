@@ -88,7 +88,7 @@ impl Counts {
         Ok(Self { inner: Mutex::new(Some(Arc::new(inner))) })
     }
 
-    /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
+    /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, an iterable of Paths, or `Counts`.
     ///
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
     /// fails half-way, the files and documents before stay counted, and of the file at hand nothing; count into fresh Counts
@@ -128,13 +128,14 @@ impl Counts {
         match read {
             Source::Paths(_) if weights.is_some() => Err(weights_without_documents(source)),
             Source::Paths(paths) => self.add_paths(py, &paths, threads, progress.as_ref()),
-            Source::Documents(items) => {
+            Source::Documents(first, others) => {
                 // Where the number of documents is known, nothing is counted in vain.
                 if let (Some(weights), Ok(length)) = (&weights, source.len())
                     && weights.len() != length
                 {
                     return Err(uneven(weights.len(), length, "").into());
                 }
+                let items = first.map(Ok).into_iter().chain(others);
                 self.add_documents(py, items, weights.as_deref(), threads, progress.as_ref())
             }
         }

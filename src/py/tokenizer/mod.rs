@@ -22,7 +22,7 @@ use super::specials::{numbered, placed, unplaced};
 use crate::encode::memo;
 use crate::tokenizer;
 
-/// Sets the memory that a thread may take for what merging gave.
+/// Sets the memory that a tokenizer may take for what merging gave; all its threads share it.
 #[pyfunction]
 pub fn set_memo_bytes(size: u64) -> PyResult<()> {
     Ok(memo::set_size(size)?)
