@@ -93,6 +93,7 @@ pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<Toke
     // A hint only: `range(10**13)` has a length too, and is refused at its first id that is none.
     let mut found = Vec::with_capacity(ids.len().unwrap_or(0).min(HINT));
     for (index, id) in ids.try_iter()?.enumerate() {
+        check_signals(ids.py(), index)?;
         let id = token_id(&id?, index, vocab_size)?;
         if id as usize >= vocab_size {
             return Err(Error::UnknownId { id: id.into(), index, vocab_size }.into());
@@ -117,6 +118,12 @@ pub fn token_id(id: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyRes
         return Err(TokenIdError::new_err(message));
     }
     Err(PyTypeError::new_err(format!("token ids must be int, not {} (at index {index})", type_name(id))))
+}
+
+/// Handles signals at some of the items of a loop over Python objects: every millisecond or so.
+#[inline]
+pub fn check_signals(py: Python<'_>, index: usize) -> PyResult<()> {
+    if index % (1 << 14) == (1 << 14) - 1 { py.check_signals() } else { Ok(()) }
 }
 
 /// Number of threads; fewer than one is an error that says so.

@@ -15,7 +15,9 @@ LIMIT = 67_108_862
 
 @pytest.mark.parametrize("number", [-1, LIMIT + 1, 2**32, 2**40, 2**70])
 def test_ids_out_of_range_are_named_with_the_limit(tok: bpetok.Tokenizer, number: int) -> None:
-    with pytest.raises(SpecialTokenError, match=f'"<a>" has the id {number}; give one of 0 to {LIMIT}'):
+    with pytest.raises(
+        SpecialTokenError, match=f'"<a>" has the id {number}; give one of 0 to {LIMIT}'
+    ):
         tok.with_special_tokens({"<a>": number})
 
 

@@ -55,12 +55,16 @@ def test_ids_of_a_batch(tok: bpetok.Tokenizer) -> None:
     with pytest.raises(TokenIdError, match=r"document 1: token id 99999 \(at index 2\)"):
         tok.decode_batch([[0], [0, 1, 99999]])
     wrong: Any = [[0], ["a"]]
-    with pytest.raises(TypeError, match=r"document 1: token ids must be int, not str \(at index 0\)"):
+    with pytest.raises(
+        TypeError, match=r"document 1: token ids must be int, not str \(at index 0\)"
+    ):
         tok.decode_batch(wrong)
     wrong = [[0], 7]
     with pytest.raises(TypeError, match="document 1: 'int' object is not iterable"):
         tok.decode_batch(wrong)
-    other = tok.with_special_tokens({"<far>": 5000}).encode_batch(["a", "<far>"], allowed_special="all")
+    other = tok.with_special_tokens({"<far>": 5000}).encode_batch(
+        ["a", "<far>"], allowed_special="all"
+    )
     with pytest.raises(TokenIdError, match="document 1: token id 5000"):
         tok.decode_batch(other)
 
@@ -76,5 +80,5 @@ def test_what_the_caller_raises_stays(tok: bpetok.Tokenizer) -> None:
         yield 0
         raise TypeError("mine")
 
-    with pytest.raises(TypeError, match="^mine$"):
+    with pytest.raises(TypeError, match=r"^mine$"):
         tok.decode_batch([ids()])

@@ -14,6 +14,9 @@ use crate::py::convert::{in_document, token_ids};
 use crate::py::stream::Stream;
 use crate::py::utf8::{Utf8State, mask_table};
 
+/// Ids that are decoded before signals are looked at: some milliseconds.
+const ROUND: usize = 1 << 20;
+
 /// The name of an error handler, as C knows it.
 fn handler(errors: &str) -> Result<CString, Error> {
     let unusable = format!(
@@ -23,6 +26,22 @@ fn handler(errors: &str) -> Result<CString, Error> {
 }
 
 impl Tokenizer {
+    /// Appends the bytes of ids, in rounds between which Ctrl-C is heard.
+    fn decode_onto(&self, py: Python<'_>, ids: &[TokenId], bytes: &mut Vec<u8>) -> PyResult<()> {
+        for (round, ids) in ids.chunks(ROUND).enumerate() {
+            if round > 0 {
+                py.check_signals()?;
+            }
+            py.detach(|| self.inner.decoder().decode(ids, bytes)).map_err(|error| match error {
+                Error::UnknownId { id, index, vocab_size } => {
+                    Error::UnknownId { id, index: round * ROUND + index, vocab_size }
+                }
+                other => other,
+            })?;
+        }
+        Ok(())
+    }
+
     /// The text of ids, by way of a buffer that many texts may share.
     fn decoded<'py>(
         &self,
@@ -32,7 +51,7 @@ impl Tokenizer {
         bytes: &mut Vec<u8>,
     ) -> PyResult<Bound<'py, PyString>> {
         bytes.clear();
-        py.detach(|| self.inner.decoder().decode(ids, bytes))?;
+        self.decode_onto(py, ids, bytes)?;
         // No vector is longer than the greatest `isize`.
         let length = bytes.len().cast_signed();
         // SAFETY: the pointers are to `length` bytes and to a text that ends with 0, both of which outlive the call; what it
@@ -58,7 +77,7 @@ impl Tokenizer {
     fn decode_bytes<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         let ids = token_ids(ids, self.inner.vocab_size())?;
         let mut bytes = Vec::new();
-        py.detach(|| self.inner.decoder().decode(&ids, &mut bytes))?;
+        self.decode_onto(py, &ids, &mut bytes)?;
         Ok(PyBytes::new(py, &bytes))
     }
 
@@ -76,12 +95,14 @@ impl Tokenizer {
             let ids = batch.arrays(py).0.try_readonly()?;
             let ids = ids.as_slice()?;
             for (index, document) in batch.documents(py)?.into_iter().enumerate() {
+                py.check_signals()?;
                 let text = self.decoded(py, &ids[document], &errors, &mut bytes);
                 texts.append(text.map_err(|error| in_document(py, error, index))?)?;
             }
             return Ok(texts);
         }
         for (index, ids) in batch.try_iter()?.enumerate() {
+            py.check_signals()?;
             let text = token_ids(&ids?, self.inner.vocab_size())
                 .and_then(|ids| self.decoded(py, &ids, &errors, &mut bytes))
                 .map_err(|error| in_document(py, error, index))?;

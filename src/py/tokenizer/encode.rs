@@ -9,8 +9,9 @@ use super::Tokenizer;
 use crate::batch::{self, Options};
 use crate::error::Error;
 use crate::ids::TokenId;
+use crate::pretokenize::Pieces;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::{self, Pause, in_document, is_text, no_text, type_name};
+use crate::py::convert::{self, Pause, check_signals, in_document, is_text, no_text, type_name};
 use crate::py::errors::TextError;
 use crate::py::specials::choices;
 use crate::spans::Unit;
@@ -227,9 +228,18 @@ impl Tokenizer {
 
     /// The pretokens of a text, special tokens being ordinary text: `list[bytes]`.
     fn pretokenize<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let mut pieces = Vec::new();
-        self.inner.pretokens(convert::text(text)?, |piece| pieces.push(PyBytes::new(py, piece)))?;
-        Ok(pieces)
+        let (mut found, mut pause) = (Vec::new(), Pause::default());
+        let (mut regex, mut ends) = Default::default();
+        let result = self.inner.pretokenizer().batches(&mut regex, &mut ends, convert::text(text)?, |pieces| {
+            let Pieces { text, mut start, ends } = pieces;
+            for &end in ends {
+                found.push(PyBytes::new(py, &text.bytes()[start..end]));
+                start = end;
+            }
+            pause.check()
+        });
+        pause.settle(result)?;
+        Ok(found)
     }
 }
 
@@ -241,6 +251,7 @@ fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>>
     let mut items = Vec::new();
     for (index, item) in texts.try_iter()?.enumerate() {
         let item = item?;
+        check_signals(item.py(), index)?;
         // Now and not when all are there: a wrong collection may have no end.
         if !is_text(&item) {
             return Err(in_document(item.py(), no_text(&item), index));
