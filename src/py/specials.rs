@@ -10,6 +10,9 @@ use crate::error::Error;
 use crate::ids::{MAX_TOKEN_ID, TokenId};
 use crate::special::{Choice, Specials};
 
+/// Most bytes of a special token: files and `token_byte_lengths` have 32 bits for them.
+const LONGEST: usize = u32::MAX as usize;
+
 /// `allowed_special` and `disallowed_special`: "all" or a collection of special tokens. Without either, nothing is
 /// allowed and all is disallowed; "all" disallowed means all that is not allowed.
 pub fn choices(
@@ -98,5 +101,10 @@ fn name(item: &Bound<'_, PyAny>, index: usize, argument: &str) -> PyResult<Strin
         let kind = type_name(item);
         return Err(PyTypeError::new_err(format!("{argument} must hold str, not {kind} (at index {index})")));
     };
-    text_named(item, || format!("special token {index} of {argument}")).map(str::to_owned)
+    let text = text_named(item, || format!("special token {index} of {argument}"))?;
+    if text.len() > LONGEST {
+        let message = format!("special token {index} of {argument} has {} bytes; the limit is {LONGEST}", text.len());
+        return Err(SpecialTokenError::new_err(message));
+    }
+    Ok(text.to_owned())
 }
