@@ -17,13 +17,23 @@ use crate::ids::TokenId;
 const LONGEST: u64 = isize::MAX as u64 / size_of::<TokenId>() as u64;
 
 /// Ids of many documents: `ids` (uint32, flat) and `offsets` (int64, one more than documents). Document `i` has
-/// `ids[offsets[i]:offsets[i + 1]]`, which is also `batch[i]`, a read-only view.
+/// `ids[offsets[i]:offsets[i + 1]]`, which is also `batch[i]`, a read-only view. In the examples of the methods it is
+///
+/// >>> batch = tok.encode_batch(["low", "", "lower"])
+/// >>> [ids.tolist() for ids in batch]
+/// [[257], [], [257, 68, 81]]
 #[pyclass(frozen, module = "bpetok")]
 pub struct TokenBatch {
     /// uint32 [tokens]: all ids behind one another.
+    ///
+    /// >>> batch.ids.tolist()
+    /// [257, 257, 68, 81]
     #[pyo3(get)]
     ids: Py<PyArray1<u32>>,
     /// int64 [documents + 1]: where each document starts; the last is the number of tokens.
+    ///
+    /// >>> batch.offsets.tolist()
+    /// [0, 1, 1, 4]
     #[pyo3(get)]
     offsets: Py<PyArray1<i64>>,
 }
@@ -149,6 +159,9 @@ impl TokenBatch {
     }
 
     /// list[list[int]]: the ids of each document.
+    ///
+    /// >>> batch.tolist()
+    /// [[257], [], [257, 68, 81]]
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let lists = PyList::empty(py);
         for document in self.documents(py)? {
@@ -161,6 +174,16 @@ impl TokenBatch {
     ///
     /// `length` is that of the longest document unless given; longer documents are an Error, since cutting them would
     /// drop text. `side` is "right" or "left", where the filling goes.
+    ///
+    /// Raises:
+    ///     Error: for a `length` below that of the longest document, numbers out of range, or another `side`.
+    ///     MemoryError: for a size that memory does not hold.
+    ///
+    /// >>> ids, real = batch.pad(4)
+    /// >>> ids.tolist()
+    /// [[257, 0, 0, 0], [0, 0, 0, 0], [257, 68, 81, 0]]
+    /// >>> real.sum(axis=1).tolist()
+    /// [1, 0, 3]
     #[pyo3(
         signature = (length=None, value=None, side="right"),
         text_signature = "($self, length=None, value=0, side='right')"
@@ -198,6 +221,13 @@ impl TokenBatch {
     }
 
     /// The batch as a `pyarrow.LargeListArray` of uint32 over the same memory. Needs `pyarrow`.
+    ///
+    /// Raises:
+    ///     ImportError: without `pyarrow`.
+    ///
+    /// >>> import pyarrow
+    /// >>> batch.to_arrow().to_pylist()
+    /// [[257], [], [257, 68, 81]]
     fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let arrow = py.import("pyarrow")?;
         let ids = arrow.call_method1("array", (self.ids.bind(py),))?;

@@ -67,6 +67,13 @@ impl Tokenizer {
 #[pymethods]
 impl Tokenizer {
     /// The text of ids. `errors` says what to do with bytes that are not UTF-8, as in `bytes.decode`.
+    ///
+    /// Raises:
+    ///     TokenIdError: for an id that the vocabulary has not.
+    ///     UnicodeDecodeError: for bytes that are not UTF-8, with errors="strict".
+    ///
+    /// >>> tok.decode([257, 259, 81])
+    /// 'low lower'
     #[pyo3(signature = (ids, errors="replace"))]
     fn decode<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyString>> {
         let errors = handler(errors)?;
@@ -74,6 +81,12 @@ impl Tokenizer {
     }
 
     /// The bytes of ids, exactly.
+    ///
+    /// Raises:
+    ///     TokenIdError: for an id that the vocabulary has not.
+    ///
+    /// >>> tok.decode_bytes(tok.encode(b"low\xff"))
+    /// b'low\xff'
     fn decode_bytes<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         let ids = token_ids(ids, self.inner.vocab_size())?;
         let mut bytes = Vec::new();
@@ -82,6 +95,11 @@ impl Tokenizer {
     }
 
     /// The texts of a TokenBatch or of any iterable of ids: `list[str]`.
+    ///
+    /// Raises what `decode` raises; the message names the document.
+    ///
+    /// >>> tok.decode_batch([[257], [257, 259, 81]])
+    /// ['low', 'low lower']
     #[pyo3(signature = (batch, errors="replace"))]
     fn decode_batch<'py>(
         &self,
@@ -112,12 +130,20 @@ impl Tokenizer {
     }
 
     /// Incremental text of ids that come one by one: see Stream.
+    ///
+    /// >>> stream = tok.stream()
+    /// >>> [stream.push(id) for id in tok.encode("low lower")]
+    /// ['low', ' lowe', 'r']
     fn stream(&self) -> Stream {
         Stream::new(Arc::clone(&self.inner))
     }
 
     /// bool [vocab_size]: which tokens may follow so that the text so far can still become valid UTF-8. Gaps are False, special
     /// tokens True only where a text may end. `state` is `bpetok.utf8.State()` advanced by the bytes so far.
+    ///
+    /// >>> from bpetok.utf8 import State
+    /// >>> int(tok.utf8_mask(State(b"\xc3")).sum())
+    /// 64
     fn utf8_mask<'py>(&self, py: Python<'py>, state: &Utf8State) -> PyResult<Bound<'py, PyAny>> {
         let table = self.masks.get_or_try_init(py, || mask_table(py, &self.inner).map(Bound::unbind))?;
         table.bind(py).get_item(state.number())

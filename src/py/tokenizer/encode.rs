@@ -60,6 +60,16 @@ impl Tokenizer {
     /// Text that spells a special token raises SpecialTokenError unless it is in `allowed_special` ("all" or a collection), and
     /// then becomes that token. `disallowed_special` ("all" or a collection) names those that raise; "all" means all that
     /// are not allowed, `()` none. `bytes` follow the same rules; what is not UTF-8 in them is kept byte for byte.
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///
+    /// >>> tok.encode("low lower")
+    /// [257, 259, 81]
+    /// >>> tok.encode("low<|endoftext|>", allowed_special="all")
+    /// [257, 261]
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
         text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
@@ -75,6 +85,13 @@ impl Tokenizer {
     }
 
     /// The ids of a text in which special tokens are ordinary text: `list[int]`.
+    ///
+    /// Raises:
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///
+    /// >>> len(tok.encode_ordinary("low<|endoftext|>"))
+    /// 14
     fn encode_ordinary<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let text = convert::text(text)?;
         let ids = if text.bytes().len() < DETACH {
@@ -87,6 +104,11 @@ impl Tokenizer {
     }
 
     /// The same as `encode`, as a uint32 array [tokens].
+    ///
+    /// Raises what `encode` raises.
+    ///
+    /// >>> tok.encode_numpy("low lower").tolist()
+    /// [257, 259, 81]
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
         text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
@@ -102,6 +124,15 @@ impl Tokenizer {
     }
 
     /// Encodes many texts in parallel into one flat TokenBatch; `threads` is all there are unless given.
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///     Error: for `threads` below 1.
+    ///
+    /// >>> tok.encode_batch(["low", "", "lower"])
+    /// TokenBatch(3 documents, 4 tokens)
     #[pyo3(
         signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
         text_signature = "($self, texts, *, allowed_special=(), disallowed_special='all', threads=None)"
@@ -123,6 +154,16 @@ impl Tokenizer {
 
     /// `(ids, offsets)`: the ids and where each token lies in the text, int64 [tokens, 2] in units of "char", "byte" or
     /// "utf16". A token inside a character spans that character (bytes are exact).
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///     Error: for another `unit`.
+    ///
+    /// >>> ids, offsets = tok.encode_with_offsets("low lower")
+    /// >>> ids, offsets.tolist()
+    /// ([257, 259, 81], [[0, 3], [3, 8], [8, 9]])
     #[pyo3(
         signature = (text, unit="char", *, allowed_special=None, disallowed_special=None),
         text_signature = "($self, text, unit='char', *, allowed_special=(), disallowed_special='all')"
@@ -161,6 +202,11 @@ impl Tokenizer {
     }
 
     /// Number of tokens of a text; the rules for special tokens are those of `encode`.
+    ///
+    /// Raises what `encode` raises.
+    ///
+    /// >>> tok.count("low lower")
+    /// 3
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
         text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
@@ -176,6 +222,11 @@ impl Tokenizer {
     }
 
     /// int64 [texts]: number of tokens of each text.
+    ///
+    /// Raises what `encode_batch` raises.
+    ///
+    /// >>> tok.count_batch(["low", "", "lower"]).tolist()
+    /// [1, 0, 3]
     #[pyo3(
         signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
         text_signature = "($self, texts, *, allowed_special=(), disallowed_special='all', threads=None)"
@@ -199,6 +250,15 @@ impl Tokenizer {
 
     /// The longest prefix of a text that ends at a token and character boundary of `encode(text)` and itself encodes to at
     /// most `max_tokens`; of the type of `text`.
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///     Error: for `max_tokens` below 0.
+    ///
+    /// >>> tok.cut("low lower lowest", 3)
+    /// 'low lower'
     #[pyo3(
         signature = (text, max_tokens, *, allowed_special=None, disallowed_special=None),
         text_signature = "($self, text, max_tokens, *, allowed_special=(), disallowed_special='all')"
@@ -227,6 +287,13 @@ impl Tokenizer {
     }
 
     /// The pretokens of a text, special tokens being ordinary text: `list[bytes]`.
+    ///
+    /// Raises:
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///
+    /// >>> tok.pretokenize("low lower 12345")
+    /// [b'low', b' lower', b' ', b'123', b'45']
     fn pretokenize<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let (mut found, mut pause) = (Vec::new(), Pause::default());
         let (mut regex, mut ends) = Default::default();

@@ -24,6 +24,17 @@ type SpecParts<'py> = (
 #[pymethods]
 impl Tokenizer {
     /// Writes the tokenizer to `path`; `format` is chosen by the suffix unless given. See `bpetok.formats`.
+    ///
+    /// Raises:
+    ///     FormatError: for a format that is not known, or that cannot hold this tokenizer.
+    ///     OSError: if it cannot be written; an older file is left as it was.
+    ///
+    /// >>> import pathlib, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder:
+    /// ...     path = pathlib.Path(folder, "tok.bpetok")
+    /// ...     tok.save(path)
+    /// ...     bpetok.load(path) == tok
+    /// True
     #[pyo3(signature = (path, format=None))]
     fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>, format: Option<&str>) -> PyResult<()> {
         slf.py().import("bpetok.formats")?.call_method1("save", (slf, path, format)).map(|_| ())

@@ -30,7 +30,9 @@ pub fn set_memo_bytes(size: u64) -> PyResult<()> {
 
 /// A byte-level BPE tokenizer. It never changes after it is built, so it may be shared by threads, pickled and forked.
 ///
-/// Make one with `bpetok.train`, `bpetok.load` or `bpetok.get_encoding`.
+/// Make one with `bpetok.train`, `bpetok.load` or `bpetok.get_encoding`. In the examples of the methods it is
+///
+/// >>> tok = bpetok.train(["low lower lowest"] * 4, vocab_size=262)
 #[pyclass(frozen, module = "bpetok", weakref)]
 pub struct Tokenizer {
     inner: Arc<tokenizer::Tokenizer>,
@@ -54,6 +56,13 @@ impl Tokenizer {
 impl Tokenizer {
     /// The same tokenizer with more special tokens: a dict of str to int, or a collection of str, which get ids above the
     /// highest. Those it has stay.
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for an id that is taken or out of range, or a text that has another id already.
+    ///     TextError: for a lone surrogate.
+    ///
+    /// >>> tok.with_special_tokens(["<|pad|>"]).special_tokens
+    /// {'<|endoftext|>': 261, '<|pad|>': 262}
     pub fn with_special_tokens(&self, special_tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut parts = self.inner.parts();
         let added = if let Ok(tokens) = special_tokens.cast::<PyMapping>() {
