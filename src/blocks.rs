@@ -7,12 +7,26 @@
 use std::io::{ErrorKind, Read};
 
 use crate::batch::{may_cut, may_ever_cut};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pretokenize::Pretokenizer;
 use crate::special::Specials;
 
 /// Bytes on either side of a place that decide whether two characters may be parted.
 const CHARACTER: usize = 4;
+
+/// Largest size of a block that may be asked for.
+pub const LARGEST: usize = 1 << 30;
+
+/// A size that blocks may have.
+///
+/// # Errors
+/// 0, or more than [`LARGEST`].
+pub fn checked_size(size: usize) -> Result<usize> {
+    if (1..=LARGEST).contains(&size) {
+        return Ok(size);
+    }
+    Err(Error::Argument(format!("block_bytes is {size}; give 1 to {LARGEST}")))
+}
 
 /// A reader, and what was read from it beyond the last cut.
 pub struct Blocks<R> {
@@ -37,7 +51,7 @@ impl<R: Read> Blocks<R> {
         Self { input, rest: Vec::new(), start: 0, is_over: false }
     }
 
-    /// Puts the next block of at least `size` bytes (fewer at the end) into `block` and returns its place in the text;
+    /// Puts the next block of at least `size` bytes (1 to [`LARGEST`]; fewer at the end) into `block` and returns its place in the text;
     /// `None` at the end. `pause` is asked whether to go on when a signal interrupts reading.
     ///
     /// # Errors
@@ -53,7 +67,7 @@ impl<R: Read> Blocks<R> {
         block.append(&mut self.rest);
         let reach = specials.longest().max(CHARACTER);
         let may_ever_cut = may_ever_cut(pretokenizer);
-        let (mut wanted, mut searched) = (block.len() + size.max(1), 0);
+        let (mut wanted, mut searched) = (block.len() + size.clamp(1, LARGEST), 0);
         let cut = loop {
             self.fill(block, wanted, pause)?;
             if self.is_over {

@@ -16,7 +16,8 @@ const AHEAD: usize = 48;
 const IS_LONG: u8 = WIDE as u8;
 
 /// A token of fewer than [`WIDE`] bytes, zero padded, then its length, which is 0 for a gap: one line of memory is read for it. For a
-/// longer one, where it stands and how long it is, both of 32 bits.
+/// longer one, where it stands, of 64 bits, and how long it is, of 56: tokens of a vocabulary take up to 4 GiB together, and special
+/// tokens come on top.
 type Entry = [u8; WIDE];
 
 /// The bytes of every id, specials included: decoding is a copy for each id.
@@ -50,9 +51,9 @@ impl Decoder {
             // Below `WIDE`.
             entry[WIDE - 1] = token.len() as u8;
         } else {
-            // The vocabulary's bytes fit 32 bits, and so do the texts of special tokens behind them.
-            entry[..4].copy_from_slice(&(self.long.len() as u32).to_le_bytes());
-            entry[4..8].copy_from_slice(&(token.len() as u32).to_le_bytes());
+            // No memory holds a token whose length needs the last byte, which is the mark's.
+            entry[..8].copy_from_slice(&(self.long.len() as u64).to_le_bytes());
+            entry[8..].copy_from_slice(&(token.len() as u64).to_le_bytes());
             entry[WIDE - 1] = IS_LONG;
             self.long.extend_from_slice(token);
         }
@@ -77,8 +78,8 @@ impl Decoder {
     }
 
     fn long(&self, entry: Entry) -> &[u8] {
-        let [start, length] =
-            [[0, 1, 2, 3], [4, 5, 6, 7]].map(|at| u32::from_le_bytes(at.map(|i: usize| entry[i])) as usize);
+        let bits = u128::from_le_bytes(entry);
+        let (start, length) = (bits as u64 as usize, ((bits >> 64) as u64 & (u64::MAX >> 8)) as usize);
         &self.long[start..start + length]
     }
 

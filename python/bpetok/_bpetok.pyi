@@ -4,7 +4,7 @@ import builtins
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ class Tokenizer:
         self,
         text: _Text,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> list[int]: ...
     def encode_ordinary(self, text: _Text) -> list[int]: ...
@@ -71,14 +71,14 @@ class Tokenizer:
         self,
         text: _Text,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> NDArray[np.uint32]: ...
     def encode_batch(
         self,
         texts: Iterable[_Text],
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
         threads: int | None = None,
     ) -> TokenBatch: ...
@@ -87,7 +87,7 @@ class Tokenizer:
         text: _Text,
         unit: str = "char",
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> tuple[list[int], NDArray[np.int64]]: ...
     def _encode_files(
@@ -95,7 +95,7 @@ class Tokenizer:
         inputs: Sequence[str | os.PathLike[str] | None],
         output: str | os.PathLike[str] | None,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
         threads: int | None = None,
         block_bytes: int = 524288,
@@ -105,25 +105,35 @@ class Tokenizer:
         self,
         text: _Text,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
     ) -> int: ...
     def count_batch(
         self,
         texts: Iterable[_Text],
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
         threads: int | None = None,
     ) -> NDArray[np.int64]: ...
+    @overload
     def cut(
         self,
-        text: _Text,
+        text: str,
         max_tokens: int,
         *,
-        allowed_special: _AllowedSpecial = ...,
+        allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
-    ) -> _Text: ...
+    ) -> str: ...
+    @overload
+    def cut(
+        self,
+        text: bytes,
+        max_tokens: int,
+        *,
+        allowed_special: _AllowedSpecial = (),
+        disallowed_special: _DisallowedSpecial = "all",
+    ) -> bytes: ...
     def decode(self, ids: _Ids, errors: str = "replace") -> str: ...
     def decode_bytes(self, ids: _Ids) -> bytes: ...
     def decode_batch(
@@ -131,7 +141,7 @@ class Tokenizer:
     ) -> list[str]: ...
     def stream(self) -> Stream: ...
     def token_bytes(self, id: int) -> bytes: ...
-    def token_id(self, token: bytes) -> int: ...
+    def token_id(self, token: _Text) -> int: ...
     def with_special_tokens(self, special_tokens: _Specials) -> Tokenizer: ...
     def utf8_mask(self, state: State) -> NDArray[np.bool_]: ...
     def pretokenize(self, text: _Text) -> list[bytes]: ...
@@ -157,7 +167,7 @@ class Tokenizer:
 
 @final
 class State:
-    def __new__(cls, text: bytes = ..., /) -> State: ...
+    def __new__(cls, text: bytes = b"", /) -> State: ...
     @property
     def number(self) -> int: ...
     @property
@@ -177,6 +187,7 @@ class TokenBatch:
     def offsets(self) -> NDArray[np.int64]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, key: int, /) -> NDArray[np.uint32]: ...
+    def __iter__(self) -> Iterator[NDArray[np.uint32]]: ...
     def tolist(self) -> list[list[int]]: ...
     def pad(
         self, length: int | None = None, value: int = 0, side: str = "right"
@@ -194,7 +205,7 @@ class Stream:
 @final
 class Counts:
     def __new__(
-        cls, pattern: str = "cl100k", special_tokens: Iterable[str] = ..., digits: str = "none"
+        cls, pattern: str = "cl100k", special_tokens: Iterable[str] = (), digits: str = "none"
     ) -> Counts: ...
     @property
     def pattern(self) -> str: ...
@@ -240,6 +251,7 @@ class Counts:
         counts: builtins.bytes,
     ) -> Counts: ...
     def __len__(self) -> int: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
 
 def train_counts(
     counts: Counts,

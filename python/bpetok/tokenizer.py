@@ -58,8 +58,8 @@ def train(
     count first, then the smaller `(left id, right id)`.
 
     Args:
-        source: documents as an iterable of `str` or of `bytes`, a `pathlib.Path`, a list of Paths, or
-            `Counts`. A `str` is always text and a `Path` always a file. Special tokens spelled in the
+        source: documents as an iterable of `str` or of `bytes`, a `pathlib.Path`, an iterable of Paths,
+            or `Counts`. A `str` is always text and a `Path` always a file. Special tokens spelled in the
             text are boundaries and are never counted.
         vocab_size: how many ids to make, the 256 bytes and the special tokens included.
         pattern: name of a preset (`bpetok.PRESETS`) or any regex; cuts text before merging.

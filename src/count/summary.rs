@@ -4,7 +4,7 @@ use super::table::CountTable;
 use crate::encode::key::KEY_BYTES;
 use crate::error::{Error, Result};
 
-/// Counts below which pruning is worth a look: 2, 3, then powers of two.
+/// Counts below which pruning is worth a look: the powers of two.
 const STEPS: usize = 64;
 
 /// Pretokens by how often they occur.

@@ -1,21 +1,39 @@
 //! `TokenBatch`: the ids of many documents in one flat array.
 
-use numpy::{PyArray1, PyArrayMethods};
-use pyo3::exceptions::PyIndexError;
+use std::iter::repeat_n;
+use std::ops::Range;
+
+use numpy::{Element, PyArray1, PyArrayMethods};
+use pyo3::exceptions::{PyIndexError, PyMemoryError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySlice};
 
+use super::convert::type_name;
 use crate::batch::Batch;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::ids::TokenId;
+
+/// Most tokens in a row: NumPy counts the bytes of an array in a signed word.
+const LONGEST: u64 = isize::MAX as u64 / size_of::<TokenId>() as u64;
 
 /// Ids of many documents: `ids` (uint32, flat) and `offsets` (int64, one more than documents). Document `i` has
-/// `ids[offsets[i]:offsets[i + 1]]`, which is also `batch[i]`, a read-only view.
+/// `ids[offsets[i]:offsets[i + 1]]`, which is also `batch[i]`, a read-only view. In the examples of the methods it is
+///
+/// >>> batch = tok.encode_batch(["low", "", "lower"])
+/// >>> [ids.tolist() for ids in batch]
+/// [[257], [], [257, 68, 81]]
 #[pyclass(frozen, module = "bpetok")]
 pub struct TokenBatch {
     /// uint32 [tokens]: all ids behind one another.
+    ///
+    /// >>> batch.ids.tolist()
+    /// [257, 257, 68, 81]
     #[pyo3(get)]
     ids: Py<PyArray1<u32>>,
     /// int64 [documents + 1]: where each document starts; the last is the number of tokens.
+    ///
+    /// >>> batch.offsets.tolist()
+    /// [0, 1, 1, 4]
     #[pyo3(get)]
     offsets: Py<PyArray1<i64>>,
 }
@@ -31,14 +49,67 @@ impl TokenBatch {
         (self.ids.bind(py), self.offsets.bind(py))
     }
 
-    fn view<'py>(&self, py: Python<'py>, start: i64, end: i64) -> PyResult<Bound<'py, PyAny>> {
-        let length = isize::try_from(end)?;
-        self.ids.bind(py).get_item(PySlice::new(py, isize::try_from(start)?, length, 1))
+    /// Where the ids of each document are. Looked at anew every time: NumPy lets the owner of an array write to it again.
+    pub fn documents(&self, py: Python<'_>) -> PyResult<Vec<Range<usize>>> {
+        let (ids, offsets) = self.arrays(py);
+        Ok(ranges(ids.len()?, offsets.try_readonly()?.as_slice()?)?)
     }
 
-    fn offsets_vec(&self, py: Python<'_>) -> PyResult<Vec<i64>> {
-        Ok(self.offsets.bind(py).try_readonly()?.as_array().to_vec())
+    fn view<'py>(&self, py: Python<'py>, Range { start, end }: Range<usize>) -> PyResult<Bound<'py, PyAny>> {
+        self.ids.bind(py).get_item(PySlice::new(py, start.cast_signed(), end.cast_signed(), 1))
     }
+}
+
+/// The documents that `offsets` cut `total` ids into.
+fn ranges(total: usize, offsets: &[i64]) -> Result<Vec<Range<usize>>> {
+    let broken = |what: String| Error::Argument(format!("the batch is broken: {what}"));
+    let (Some(0), Some(&last)) = (offsets.first(), offsets.last()) else {
+        let first = offsets.first().map_or("there are none".to_owned(), |first| format!("the first is {first}"));
+        return Err(broken(format!("offsets begin with 0, and {first}")));
+    };
+    if usize::try_from(last) != Ok(total) {
+        return Err(broken(format!("the last offset is {last}, and there are {total} ids")));
+    }
+    let range = |(document, ends): (usize, &[i64])| match [usize::try_from(ends[0]), usize::try_from(ends[1])] {
+        [Ok(start), Ok(end)] if start <= end && end <= total => Ok(start..end),
+        _ => Err(broken(format!(
+            "document {document} has the offsets {} and {}; they ascend from 0 to {total}",
+            ends[0], ends[1]
+        ))),
+    };
+    offsets.windows(2).enumerate().map(range).collect()
+}
+
+/// An int from 0 to `limit`.
+fn number(value: &Bound<'_, PyAny>, name: &str, limit: u64) -> PyResult<u64> {
+    if !value.hasattr("__index__")? {
+        return Err(PyTypeError::new_err(format!("{name} must be int, not {}", type_name(value))));
+    }
+    let number = value.extract::<u64>().ok().filter(|&number| number <= limit);
+    number.ok_or_else(|| Error::Argument(format!("{name} is {value}; give 0 to {limit}")).into())
+}
+
+/// Rows of `width`: what `fill` puts there, made longer by `value`.
+fn rows<'py, T: Element + Copy>(
+    py: Python<'py>,
+    documents: &[Range<usize>],
+    (width, value, is_left): (usize, T, bool),
+    mut fill: impl FnMut(&mut Vec<T>, Range<usize>),
+) -> PyResult<Bound<'py, PyAny>> {
+    let shape = (documents.len(), width);
+    let mut flat = Vec::new();
+    let room = width.checked_mul(documents.len()).and_then(|length| flat.try_reserve_exact(length).ok());
+    room.ok_or_else(|| {
+        let bytes = width as u128 * documents.len() as u128 * size_of::<T>() as u128;
+        PyMemoryError::new_err(format!("{} rows of {width} take {bytes} bytes; give a smaller length", documents.len()))
+    })?;
+    for document in documents {
+        let filling = width - document.len();
+        flat.extend(repeat_n(value, if is_left { filling } else { 0 }));
+        fill(&mut flat, document.clone());
+        flat.extend(repeat_n(value, if is_left { 0 } else { filling }));
+    }
+    PyArray1::from_vec(py, flat).call_method1("reshape", (shape,))
 }
 
 #[pymethods]
@@ -46,6 +117,9 @@ impl TokenBatch {
     #[staticmethod]
     #[pyo3(name = "_from_arrays")]
     fn from_arrays(ids: Bound<'_, PyArray1<u32>>, offsets: Bound<'_, PyArray1<i64>>) -> PyResult<Self> {
+        // Whoever made these arrays, from here on they are looked at as memory.
+        ids.try_readonly()?.as_slice()?;
+        ranges(ids.len()?, offsets.try_readonly()?.as_slice()?)?;
         // Views of a batch are read-only because the batch is.
         ids.getattr("flags")?.set_item("WRITEABLE", false)?;
         offsets.getattr("flags")?.set_item("WRITEABLE", false)?;
@@ -58,13 +132,20 @@ impl TokenBatch {
 
     fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
         let offsets = self.offsets.bind(py).try_readonly()?;
-        let offsets = offsets.as_array();
-        let count = offsets.len() - 1;
+        let offsets = offsets.as_slice()?;
+        let count = offsets.len().saturating_sub(1);
         let place = if index < 0 { index + count.cast_signed() } else { index };
-        match usize::try_from(place).ok().filter(|&i| i < count) {
-            Some(i) => self.view(py, offsets[i], offsets[i + 1]),
-            None => Err(PyIndexError::new_err(format!("document {index} of a batch of {count}"))),
-        }
+        let Some(place) = usize::try_from(place).ok().filter(|&place| place < count) else {
+            return Err(PyIndexError::new_err(format!("document {index} of a batch of {count}")));
+        };
+        self.view(py, usize::try_from(offsets[place])?..usize::try_from(offsets[place + 1])?)
+    }
+
+    /// The documents in order, each when it is asked for.
+    fn __iter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let builtins = slf.py().import("builtins")?;
+        let places = builtins.getattr("range")?.call1((slf.len()?,))?;
+        builtins.getattr("map")?.call1((slf.getattr("__getitem__")?, places))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -78,10 +159,13 @@ impl TokenBatch {
     }
 
     /// list[list[int]]: the ids of each document.
+    ///
+    /// >>> batch.tolist()
+    /// [[257], [], [257, 68, 81]]
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let lists = PyList::empty(py);
-        for ends in self.offsets_vec(py)?.windows(2) {
-            lists.append(self.view(py, ends[0], ends[1])?.call_method0("tolist")?)?;
+        for document in self.documents(py)? {
+            lists.append(self.view(py, document)?.call_method0("tolist")?)?;
         }
         Ok(lists)
     }
@@ -90,12 +174,25 @@ impl TokenBatch {
     ///
     /// `length` is that of the longest document unless given; longer documents are an Error, since cutting them would
     /// drop text. `side` is "right" or "left", where the filling goes.
-    #[pyo3(signature = (length=None, value=0, side="right"))]
+    ///
+    /// Raises:
+    ///     Error: for a `length` below that of the longest document, numbers out of range, or another `side`.
+    ///     MemoryError: for a size that memory does not hold.
+    ///
+    /// >>> ids, real = batch.pad(4)
+    /// >>> ids.tolist()
+    /// [[257, 0, 0, 0], [0, 0, 0, 0], [257, 68, 81, 0]]
+    /// >>> real.sum(axis=1).tolist()
+    /// [1, 0, 3]
+    #[pyo3(
+        signature = (length=None, value=None, side="right"),
+        text_signature = "($self, length=None, value=0, side='right')"
+    )]
     fn pad<'py>(
         &self,
         py: Python<'py>,
-        length: Option<usize>,
-        value: u32,
+        length: Option<&Bound<'py, PyAny>>,
+        value: Option<&Bound<'py, PyAny>>,
         side: &str,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
         let is_left = match side {
@@ -103,11 +200,12 @@ impl TokenBatch {
             "left" => true,
             _ => return Err(Error::Argument(format!("side is {side:?}; give \"right\" or \"left\"")).into()),
         };
-        let offsets = self.offsets_vec(py)?;
-        // Offsets are lengths of buffers in memory.
-        let lengths: Vec<usize> = offsets.windows(2).map(|w| usize::try_from(w[1] - w[0])).collect::<Result<_, _>>()?;
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        let width = length.unwrap_or(longest);
+        let value = value.map_or(Ok(0), |value| number(value, "value", TokenId::MAX.into()))?;
+        let documents = self.documents(py)?;
+        let longest = documents.iter().map(Range::len).max().unwrap_or(0);
+        let width = length.map_or(Ok(longest as u64), |length| number(length, "length", LONGEST))?;
+        // `LONGEST` and the limit of `value` fit.
+        let (width, value) = (width as usize, value as TokenId);
         if longest > width {
             let message = format!(
                 "a document has {longest} tokens and length is {width}; cut the texts first (Tokenizer.cut) or give a length of at least {longest}"
@@ -116,20 +214,20 @@ impl TokenBatch {
         }
         let ids = self.ids.bind(py).try_readonly()?;
         let ids = ids.as_slice()?;
-        let (mut padded, mut mask) = (vec![value; width * lengths.len()], vec![false; width * lengths.len()]);
-        let mut start = 0;
-        for (row, &count) in lengths.iter().enumerate() {
-            let at = row * width + if is_left { width - count } else { 0 };
-            padded[at..at + count].copy_from_slice(&ids[start..start + count]);
-            mask[at..at + count].fill(true);
-            start += count;
-        }
-        let shape = (lengths.len(), width);
-        let padded = PyArray1::from_vec(py, padded).call_method1("reshape", (shape,))?;
-        Ok((padded, PyArray1::from_vec(py, mask).call_method1("reshape", (shape,))?))
+        let padded =
+            rows(py, &documents, (width, value, is_left), |row, document| row.extend_from_slice(&ids[document]))?;
+        let real = |row: &mut Vec<bool>, document: Range<usize>| row.extend(repeat_n(true, document.len()));
+        Ok((padded, rows(py, &documents, (width, false, is_left), real)?))
     }
 
     /// The batch as a `pyarrow.LargeListArray` of uint32 over the same memory. Needs `pyarrow`.
+    ///
+    /// Raises:
+    ///     ImportError: without `pyarrow`.
+    ///
+    /// >>> import pyarrow
+    /// >>> batch.to_arrow().to_pylist()
+    /// [[257], [], [257, 68, 81]]
     fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let arrow = py.import("pyarrow")?;
         let ids = arrow.call_method1("array", (self.ids.bind(py),))?;

@@ -1,27 +1,70 @@
 //! Python values -> what the core takes.
 
 use numpy::PyArrayMethods;
-use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyUnicodeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use super::errors::{SpecialTokenError, TextError, TokenIdError};
+use super::errors::{TextError, TokenIdError};
 use crate::batch;
 use crate::error::Error;
 use crate::ids::TokenId;
-use crate::special::{Choice, Specials};
 use crate::utf8::Text;
+
+/// Ids that room is made for because a collection says that it has them.
+const HINT: usize = 1 << 16;
 
 /// The UTF-8 bytes of a `str` (CPython keeps them, so nothing is copied) or the bytes of a `bytes`.
 #[inline]
 pub fn text<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<Text<'a>> {
     if let Ok(text) = text.cast::<PyString>() {
-        return text.to_str().map(Text::Valid).map_err(|error| lone_surrogate(text.py(), error));
+        return text_named(text, || "the text".to_owned()).map(Text::Valid);
     }
     if let Ok(bytes) = text.cast::<PyBytes>() {
         return Ok(Text::Raw(bytes.as_bytes()));
     }
-    Err(PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(text))))
+    Err(no_text(text))
+}
+
+/// Whether a value is a `str` or `bytes`.
+pub fn is_text(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>()
+}
+
+/// The error for a value that is neither.
+pub fn no_text(value: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!("text must be str or bytes, not {}", type_name(value)))
+}
+
+/// The texts of a batch, the first of which is number `first`.
+pub fn texts<'a>(items: &'a [Bound<'_, PyAny>], first: usize) -> PyResult<Vec<Text<'a>>> {
+    let text = |(index, item)| text(item).map_err(|error| in_document(item.py(), error, first + index));
+    items.iter().enumerate().map(text).collect()
+}
+
+/// The same error with the number of the document. One that has a traceback comes from the caller's own code and stays.
+pub fn in_document(py: Python<'_>, error: PyErr, index: usize) -> PyErr {
+    if error.traceback(py).is_some() {
+        return error;
+    }
+    let class = error.get_type(py);
+    let is_ours = error.is_instance_of::<TextError>(py) || error.is_instance_of::<TokenIdError>(py);
+    if is_ours || class.is(py.get_type::<PyTypeError>()) {
+        return PyErr::from_type(class, format!("document {index}: {}", error.value(py)));
+    }
+    // Its message is made of parts.
+    if error.is_instance_of::<PyUnicodeError>(py)
+        && let Err(other) = error.value(py).call_method1("add_note", (format!("in document {index}"),))
+    {
+        return other;
+    }
+    error
+}
+
+/// The UTF-8 of a `str`; an error calls it by `name`.
+#[inline]
+pub fn text_named<'a>(text: &'a Bound<'_, PyString>, name: impl FnOnce() -> String) -> PyResult<&'a str> {
+    text.to_str().map_err(|error| lone_surrogate(text.py(), error, &name()))
 }
 
 /// The name of a value's type.
@@ -29,87 +72,15 @@ pub fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "an unknown type".to_owned(), |name| name.to_string())
 }
 
-fn lone_surrogate(py: Python<'_>, error: PyErr) -> PyErr {
+#[cold]
+fn lone_surrogate(py: Python<'_>, error: PyErr, name: &str) -> PyErr {
     if !error.is_instance_of::<PyUnicodeEncodeError>(py) {
         return error;
     }
     let index: usize = error.value(py).getattr("start").and_then(|start| start.extract()).unwrap_or_default();
     TextError::new_err(format!(
-        "the text has a lone surrogate at index {index}, which has no UTF-8 form; encode the str with errors='surrogatepass' or 'replace' first"
+        "{name} has a lone surrogate at index {index}, which has no UTF-8 form; encode the str with errors='surrogatepass' or 'replace' first"
     ))
-}
-
-/// `allowed_special` and `disallowed_special`: "all" or a collection of special tokens. Without either, nothing is
-/// allowed and all is disallowed; "all" disallowed means all that is not allowed.
-pub fn choices(
-    specials: &Specials,
-    allowed: Option<&Bound<'_, PyAny>>,
-    disallowed: Option<&Bound<'_, PyAny>>,
-) -> PyResult<(Choice, Choice)> {
-    let allowed = match allowed {
-        None => Choice::None,
-        Some(value) => choice(specials, value, "allowed_special")?.unwrap_or(Choice::All),
-    };
-    let disallowed = match disallowed {
-        None => None,
-        Some(value) => choice(specials, value, "disallowed_special")?,
-    };
-    let forbidden = disallowed.unwrap_or_else(|| Choice::all_but(&allowed, specials.tokens().len()));
-    Ok((allowed, forbidden))
-}
-
-/// `None` for "all".
-fn choice(specials: &Specials, value: &Bound<'_, PyAny>, argument: &str) -> PyResult<Option<Choice>> {
-    if let Ok(word) = value.cast::<PyString>() {
-        return if word.to_str()? == "all" {
-            Ok(None)
-        } else {
-            Err(PyTypeError::new_err(format!(
-                "{argument} is the str {word:?}; give \"all\" or a collection of special tokens such as {{{word:?}}}"
-            )))
-        };
-    }
-    let names: Vec<String> = value
-        .try_iter()
-        .and_then(|items| items.map(|item| item.and_then(|item| item.extract::<String>())).collect())
-        .map_err(|_| {
-            PyTypeError::new_err(format!("{argument} must be \"all\" or a collection of str, not {}", type_name(value)))
-        })?;
-    Ok(Some(specials.choose(names.iter().map(String::as_str))?))
-}
-
-/// Special tokens as `dict[str, int]`, or a collection of `str`, which get the ids from `next` on.
-pub fn special_tokens(value: Option<&Bound<'_, PyAny>>, mut next: usize) -> PyResult<Vec<(String, TokenId)>> {
-    let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(Vec::new()) };
-    let wrong = || {
-        PyTypeError::new_err(format!(
-            "special_tokens must be a dict of str to int or a collection of str, not {}",
-            type_name(value)
-        ))
-    };
-    if value.is_instance_of::<PyString>() {
-        return Err(wrong());
-    }
-    if let Ok(tokens) = value.cast::<PyDict>() {
-        return tokens
-            .iter()
-            .map(|(text, id)| {
-                let text: String = text.extract().map_err(|_| wrong())?;
-                let id = id.extract::<i64>().map_err(|_| wrong())?;
-                let id = TokenId::try_from(id).map_err(|_| {
-                    SpecialTokenError::new_err(format!("special token {text:?} has the id {id}; ids are 0 or more"))
-                })?;
-                Ok((text, id))
-            })
-            .collect();
-    }
-    let mut tokens = Vec::new();
-    for text in value.try_iter().map_err(|_| wrong())? {
-        let id = TokenId::try_from(next).map_err(|_| PyErr::from(Error::IdTooLarge(next as u64)))?;
-        tokens.push((text?.extract().map_err(|_| wrong())?, id));
-        next += 1;
-    }
-    Ok(tokens)
 }
 
 /// Token ids: a list, a NumPy array, or anything that gives ints.
@@ -119,10 +90,15 @@ pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<Toke
     if !is_plain && let Ok(array) = ids.cast::<numpy::PyArray1<u32>>() {
         return Ok(array.try_readonly()?.as_array().to_vec());
     }
-    let length = ids.len().unwrap_or(0);
-    let mut found = Vec::with_capacity(length);
+    // A hint only: `range(10**13)` has a length too, and is refused at its first id that is none.
+    let mut found = Vec::with_capacity(ids.len().unwrap_or(0).min(HINT));
     for (index, id) in ids.try_iter()?.enumerate() {
-        found.push(token_id(&id?, index, vocab_size)?);
+        check_signals(ids.py(), index)?;
+        let id = token_id(&id?, index, vocab_size)?;
+        if id as usize >= vocab_size {
+            return Err(Error::UnknownId { id: id.into(), index, vocab_size }.into());
+        }
+        found.push(id);
     }
     Ok(found)
 }
@@ -142,6 +118,12 @@ pub fn token_id(id: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyRes
         return Err(TokenIdError::new_err(message));
     }
     Err(PyTypeError::new_err(format!("token ids must be int, not {} (at index {index})", type_name(id))))
+}
+
+/// Handles signals at some of the items of a loop over Python objects: every millisecond or so.
+#[inline]
+pub fn check_signals(py: Python<'_>, index: usize) -> PyResult<()> {
+    if index % (1 << 14) == (1 << 14) - 1 { py.check_signals() } else { Ok(()) }
 }
 
 /// Number of threads; fewer than one is an error that says so.

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::convert::{Pause, text, type_name};
+use super::convert::{Pause, in_document, text, texts, type_name};
 use super::counts::Counts;
 use super::source::as_path;
 use crate::error::Error;
-use crate::utf8::Text;
 
 /// Weights as ints of 0 or more.
 pub(super) fn read_weights(weights: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
@@ -61,10 +60,10 @@ impl Counts {
         pause.settle(result)
     }
 
-    pub(super) fn add_documents(
+    pub(super) fn add_documents<'py>(
         &self,
-        py: Python<'_>,
-        items: Bound<'_, pyo3::types::PyIterator>,
+        py: Python<'py>,
+        items: impl Iterator<Item = PyResult<Bound<'py, PyAny>>>,
         weights: Option<&[u64]>,
         threads: usize,
         progress: Option<&Py<PyAny>>,
@@ -78,10 +77,13 @@ impl Counts {
             let (mut gathered, mut bytes) = (Vec::new(), 0);
             for item in items.by_ref() {
                 let item = item?;
+                let index = first + gathered.len();
                 if as_path(&item)?.is_some() {
-                    return Err(PyTypeError::new_err("source mixes texts and paths; give paths alone, in a list"));
+                    let message =
+                        format!("source mixes texts and paths (document {index} is a path); give paths alone");
+                    return Err(PyTypeError::new_err(message));
                 }
-                bytes += text(&item)?.bytes().len();
+                bytes += text(&item).map_err(|error| in_document(py, error, index))?.bytes().len();
                 gathered.push(item);
                 if bytes >= most {
                     break;
@@ -97,8 +99,7 @@ impl Counts {
                 return Ok(());
             }
             let weights = weights.map_or(&[][..], |weights| &weights[first..end]);
-            first = end;
-            let documents: Vec<Text<'_>> = gathered.iter().map(text).collect::<PyResult<_>>()?;
+            let documents = texts(&gathered, first)?;
             let mut pause = Pause::default();
             let result = py.detach(|| {
                 self.change(|inner| {
@@ -107,8 +108,19 @@ impl Counts {
                     })
                 })?
             });
-            pause.settle(result)?;
+            pause.settle(result.map_err(|error| among_all(error, first)))?;
+            first = end;
         }
+    }
+}
+
+/// The same error with the number of its document among all, not among those of one round.
+fn among_all(error: Error, first: usize) -> Error {
+    match error {
+        Error::InDocument { index, source } => Error::InDocument { index: first + index, source },
+        // The only one of its round.
+        Error::PatternSteps { .. } => error.in_document(first, 0, first + 1),
+        _ => error,
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::blocks::{BlockSource, Blocks};
 use super::convert;
 use super::counting::{read_weights, uneven, weights_without_documents};
 use super::numbers;
 use super::source::{Source, as_path, read_source};
+use super::specials::bounds;
 use crate::count::{self, budget::Budget, table::CountTable};
 use crate::digits::Digits;
 use crate::error::Error;
@@ -19,6 +19,17 @@ const PATIENCE: u32 = 50;
 
 /// Exact pretoken counts, from which a vocabulary can be trained: `Counts(pattern="cl100k",
 /// special_tokens=(), digits="none")`.
+///
+/// Raises:
+///     PatternError: for an invalid regex.
+///     SpecialTokenError: for special tokens that are empty or given twice.
+///     TextError: for a lone surrogate.
+///     Error: for an unknown digit rule; in any method, while another thread's call adds to the same counts.
+///
+/// In the examples of the methods it is
+///
+/// >>> counts = bpetok.Counts("gpt2")
+/// >>> counts.update(["a b a", "a"])
 #[pyclass(frozen, module = "bpetok")]
 pub struct Counts {
     /// Taken out while a call adds to it. The lock is never held while Python runs, or a progress function that looks at
@@ -79,13 +90,17 @@ fn busy() -> Error {
 #[pymethods]
 impl Counts {
     #[new]
-    #[pyo3(signature = (pattern="cl100k", special_tokens=Vec::new(), digits="none"))]
-    fn new(pattern: &str, special_tokens: Vec<String>, digits: &str) -> PyResult<Self> {
+    #[pyo3(
+        signature = (pattern="cl100k", special_tokens=None, digits="none"),
+        text_signature = "(pattern='cl100k', special_tokens=(), digits='none')"
+    )]
+    pub(super) fn new(pattern: &str, special_tokens: Option<&Bound<'_, PyAny>>, digits: &str) -> PyResult<Self> {
+        let special_tokens = special_tokens.map_or(Ok(Vec::new()), bounds)?;
         let inner = count::Counts::new(pattern, &special_tokens, Digits::parse(digits)?)?;
         Ok(Self { inner: Mutex::new(Some(Arc::new(inner))) })
     }
 
-    /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, a list of Paths, or `Counts`.
+    /// Counts a source: an iterable of `str` or `bytes` documents, a `pathlib.Path`, an iterable of Paths, or `Counts`.
     ///
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
     /// fails half-way, or `progress` raises, or Ctrl-C, the files before stay counted, and of the file at hand nothing; the same
@@ -96,6 +111,19 @@ impl Counts {
     /// `max_memory` ("2GiB", or a number of bytes; 128MiB or more) bounds the memory of the process: what does not fit goes to
     /// the temporary folder as sorted runs, and the counts stay exact. What your program holds comes on top: documents in a list, and
     /// the source itself where it is `Counts`.
+    ///
+    /// Raises:
+    ///     TypeError: for a bare text, or a source that mixes texts and Paths.
+    ///     TextError: for a lone surrogate; the message names the document.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///     TrainError: for `Counts` made in another way, and for a count above 2^64.
+    ///     Error: for weights that do not fit the documents, and numbers out of range.
+    ///     OSError: for a file that cannot be read, or a full disk.
+    ///
+    /// >>> weighted = bpetok.Counts("gpt2")
+    /// >>> weighted.update(["a", "b"], weights=[3, 1])
+    /// >>> weighted.items()
+    /// [(b'a', 3), (b'b', 1)]
     #[pyo3(signature = (source, weights=None, threads=None, progress=None, max_memory=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn update(
@@ -126,13 +154,14 @@ impl Counts {
         match read {
             Source::Paths(_) if weights.is_some() => Err(weights_without_documents(source)),
             Source::Paths(paths) => self.add_paths(py, &paths, threads, progress.as_ref()),
-            Source::Documents(items) => {
+            Source::Documents(first, others) => {
                 // Where the number of documents is known, nothing is counted in vain.
                 if let (Some(weights), Ok(length)) = (&weights, source.len())
                     && weights.len() != length
                 {
                     return Err(uneven(weights.len(), length, "").into());
                 }
+                let items = first.map(Ok).into_iter().chain(others);
                 self.add_documents(py, items, weights.as_deref(), threads, progress.as_ref())
             }
         }
@@ -140,6 +169,11 @@ impl Counts {
 
     /// Drops pretokens that occur less often than `min_count`. Gives back how many were dropped, and how often they occurred
     /// together: `(pretokens, occurrences)`.
+    ///
+    /// >>> pruned = bpetok.Counts("gpt2")
+    /// >>> pruned.update(["a", "a", "b"])
+    /// >>> pruned.prune(2), pruned.items()
+    /// ((1, 1), [(b'a', 2)])
     fn prune(
         &self,
         py: Python<'_>,
@@ -149,12 +183,31 @@ impl Counts {
     }
 
     /// Writes the counts to a Parquet file, whole or not at all: see `bpetok.pipelines.counts_arrow`.
+    ///
+    /// Raises:
+    ///     OSError: if it cannot be written; an older file is left as it was.
+    ///     ImportError: without `pyarrow`.
+    ///
+    /// >>> import pathlib, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder:
+    /// ...     path = pathlib.Path(folder, "counts.parquet")
+    /// ...     counts.save(path)
+    /// ...     bpetok.Counts.load(path).items() == counts.items()
+    /// True
     fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>) -> PyResult<()> {
         arrow(slf.py())?.call_method1("save", (slf, path)).map(|_| ())
     }
 
     /// Reads counts that `save` wrote, all of them into memory, `max_memory` or not: some 100 bytes a pretoken, and twice that
     /// while they are read.
+    ///
+    /// Raises:
+    ///     FormatError: for a file that holds no counts.
+    ///     TrainError: for counts of another Unicode version.
+    ///     OSError: for a file that cannot be read.
+    ///     ImportError: without `pyarrow`.
+    ///
+    /// See `save` for an example.
     #[staticmethod]
     fn load<'py>(path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         arrow(path.py())?.call_method1("load", (path,))
@@ -162,12 +215,28 @@ impl Counts {
 
     /// The counts as a `pyarrow.Table` of `pretoken: binary` and `count: uint64`, sorted by pretoken, all in memory;
     /// `save` takes no more than a few blocks at a time.
+    ///
+    /// Raises:
+    ///     ImportError: without `pyarrow`.
+    ///
+    /// >>> counts.to_arrow().to_pydict()
+    /// {'pretoken': [b' a', b' b', b'a'], 'count': [1, 1, 2]}
     fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         arrow(slf.py())?.call_method1("to_arrow", (slf,))
     }
 
     /// Counts from a table with the columns `pretoken` and `count`; the settings are for one without bpetok's metadata. The
     /// table is copied into memory, `max_memory` or not.
+    ///
+    /// Raises:
+    ///     FormatError: for missing or unsuitable columns, or no pattern.
+    ///     TrainError: for other settings or another Unicode version, and for a sum above 2^64.
+    ///     ImportError: without `pyarrow`.
+    ///
+    /// >>> import pyarrow
+    /// >>> table = pyarrow.table({"pretoken": [b"a", b"b"], "count": [1, 2]})
+    /// >>> bpetok.Counts.from_arrow(table, pattern="gpt2", special_tokens=()).items()
+    /// [(b'a', 1), (b'b', 2)]
     #[staticmethod]
     #[pyo3(signature = (table, **settings))]
     fn from_arrow<'py>(
@@ -177,7 +246,15 @@ impl Counts {
         arrow(table.py())?.call_method("from_arrow", (table,), settings)
     }
 
-    /// Adds counts of the same pattern, digit rule and special tokens; others are a TrainError.
+    /// Adds counts of the same pattern, digit rule and special tokens.
+    ///
+    /// Raises:
+    ///     TrainError: for others.
+    ///
+    /// >>> total = bpetok.Counts("gpt2")
+    /// >>> total.merge(counts)
+    /// >>> total.items() == counts.items()
+    /// True
     fn merge(&self, py: Python<'_>, other: &Bound<'_, Self>) -> PyResult<()> {
         if std::ptr::eq(self, other.get()) {
             return Err(
@@ -195,48 +272,72 @@ impl Counts {
     }
 
     /// Sum of all counts.
+    ///
+    /// >>> counts.total
+    /// 4
     #[getter]
     fn total(&self, py: Python<'_>) -> PyResult<u128> {
         Ok(py.detach(|| Ok::<_, Error>(self.settled()?.summary()?.occurrences()))?)
     }
 
     /// Bytes of memory that the counts take.
+    ///
+    /// >>> counts.memory_bytes > 0
+    /// True
     #[getter]
     fn memory_bytes(&self) -> PyResult<usize> {
         Ok(self.get()?.table().memory())
     }
 
     /// Bytes on disk; 0 while all counts are in memory.
+    ///
+    /// >>> counts.spilled_bytes
+    /// 0
     #[getter]
     fn spilled_bytes(&self) -> PyResult<u64> {
         Ok(self.get()?.runs().bytes())
     }
 
     /// Bytes of text counted.
+    ///
+    /// >>> counts.bytes
+    /// 6
     #[getter]
     fn bytes(&self) -> PyResult<u64> {
         Ok(self.get()?.bytes())
     }
 
     /// The regex.
+    ///
+    /// >>> counts.pattern == bpetok.PRESETS["gpt2"]
+    /// True
     #[getter]
-    fn pattern(&self) -> PyResult<String> {
+    pub(super) fn pattern(&self) -> PyResult<String> {
         Ok(self.get()?.pretokenizer().pattern().to_owned())
     }
 
     /// The special tokens that bound documents.
+    ///
+    /// >>> counts.special_tokens
+    /// []
     #[getter]
-    fn special_tokens(&self) -> PyResult<Vec<String>> {
+    pub(super) fn special_tokens(&self) -> PyResult<Vec<String>> {
         Ok(self.get()?.special_texts())
     }
 
     /// The digit rule.
+    ///
+    /// >>> counts.digits
+    /// 'none'
     #[getter]
-    fn digits(&self) -> PyResult<&'static str> {
+    pub(super) fn digits(&self) -> PyResult<&'static str> {
         Ok(self.get()?.pretokenizer().digits().name())
     }
 
     /// list[tuple[bytes, int]] sorted by pretoken: all of them in memory, as Python objects. `save` does without.
+    ///
+    /// >>> counts.items()
+    /// [(b' a', 1), (b' b', 1), (b'a', 2)]
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyBytes>, u64)>> {
         let items = py.detach(|| {
             let counts = self.settled()?;
@@ -248,66 +349,6 @@ impl Counts {
             Ok::<_, Error>(items)
         })?;
         Ok(items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect())
-    }
-
-    /// The counts in blocks of about so many bytes of text, sorted, for Arrow: see `Blocks`.
-    #[pyo3(name = "_blocks")]
-    fn blocks(&self, py: Python<'_>, #[pyo3(from_py_with = numbers::bytes)] bytes: usize) -> PyResult<Blocks> {
-        let source = py.detach(|| {
-            let counts = self.settled()?;
-            if counts.runs().is_empty() {
-                return Ok(BlockSource::Table(counts.table().sorted_flat()));
-            }
-            Ok::<_, Error>(BlockSource::Runs(counts.merged()?))
-        })?;
-        Ok(Blocks::new(source, bytes))
-    }
-
-    #[staticmethod]
-    #[pyo3(name = "_from_buffers")]
-    fn from_buffers(
-        py: Python<'_>,
-        pattern: &str,
-        special_tokens: Vec<String>,
-        digits: &str,
-        texts: &[u8],
-        offsets: &[u8],
-        counts: &[u8],
-    ) -> PyResult<Self> {
-        let made = Self::new(pattern, special_tokens, digits)?;
-        let wrong = |what: String| Error::Train(format!("the counts table is broken: {what}"));
-        py.detach(|| {
-            made.change(|inner| {
-                let (ends, numbers) = (offsets.as_chunks::<8>().0, counts.as_chunks::<8>().0);
-                if !offsets.len().is_multiple_of(8) || !counts.len().is_multiple_of(8) {
-                    let sizes = format!("{} bytes of offsets and {} of counts", offsets.len(), counts.len());
-                    return Err(wrong(format!("{sizes}; both hold numbers of 8 bytes")));
-                }
-                if ends.len() != numbers.len() + 1 {
-                    return Err(wrong(format!(
-                        "{} offsets for {} counts; one more is needed",
-                        ends.len(),
-                        numbers.len()
-                    )));
-                }
-                for (row, (range, number)) in ends.windows(2).zip(numbers).enumerate() {
-                    let [start, end] = [range[0], range[1]].map(|b| usize::try_from(i64::from_le_bytes(b)).ok());
-                    match (start, end) {
-                        (Some(start), Some(end)) if start <= end && end <= texts.len() => {
-                            inner.add_pretoken(&texts[start..end], u64::from_le_bytes(*number))?;
-                        }
-                        _ => {
-                            return Err(wrong(format!(
-                                "row {row} lies outside the {} bytes of pretokens",
-                                texts.len()
-                            )));
-                        }
-                    }
-                }
-                Ok(())
-            })
-        })??;
-        Ok(made)
     }
 
     fn __repr__(&self) -> String {

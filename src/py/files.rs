@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyMapping};
 
-use super::convert::special_tokens;
+use super::specials;
 use super::tokenizer::Tokenizer;
 use crate::error::Error;
 use crate::files;
@@ -29,17 +29,15 @@ pub fn parse_tiktoken(
     pattern: &str,
     special_tokens: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Tokenizer> {
+    let given = special_tokens.filter(|tokens| !tokens.is_none());
+    let placed = given.and_then(|tokens| tokens.cast::<PyMapping>().ok()).map(specials::placed).transpose()?;
     // Special tokens without ids go above the highest: read the ranks first, then place them.
-    let is_list = special_tokens.is_some_and(|tokens| !tokens.is_none() && !tokens.is_instance_of::<PyDict>());
-    if is_list {
-        let plain = Tokenizer::wrap(py.detach(|| files::from_tiktoken(data, pattern, Vec::new()))?);
-        return match special_tokens {
-            Some(names) => plain.with_special_tokens(names),
-            None => Ok(plain),
-        };
+    let unplaced = given.filter(|_| placed.is_none());
+    let read = Tokenizer::wrap(py.detach(|| files::from_tiktoken(data, pattern, placed.unwrap_or_default()))?);
+    match unplaced {
+        Some(names) => read.with_special_tokens(names),
+        None => Ok(read),
     }
-    let specials = self::special_tokens(special_tokens, 0)?;
-    Ok(Tokenizer::wrap(py.detach(|| files::from_tiktoken(data, pattern, specials))?))
 }
 
 /// The bytes of the rank file of a tokenizer.

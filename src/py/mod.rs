@@ -1,8 +1,11 @@
 //! The Python module `bpetok._bpetok`: one file per class. Convert, detach, call, convert; nothing about tokenization is
 //! decided here.
 
-// The documentation here is what `help()` shows in Python, where names are not linked; PyO3 hands arguments over by value.
+// The documentation here is what `help()` shows in Python, where names are not linked and `>>>` begins an example; PyO3 hands
+// arguments over by value.
 #![allow(
+    clippy::doc_lazy_continuation,
+    clippy::doc_link_with_quotes,
     clippy::doc_markdown,
     clippy::needless_pass_by_value,
     clippy::trivially_copy_pass_by_ref,
@@ -20,6 +23,7 @@ mod ints;
 mod numbers;
 mod quant;
 mod source;
+mod specials;
 mod stream;
 mod tokenizer;
 mod train;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::{PyBytes, PyIterator, PyString};
 
 use super::convert::type_name;
 
@@ -12,8 +12,8 @@ use super::convert::type_name;
 pub enum Source<'py> {
     /// Files.
     Paths(Vec<PathBuf>),
-    /// Anything that gives texts.
-    Documents(Bound<'py, pyo3::types::PyIterator>),
+    /// Anything that gives texts: the first, which was looked at, and the others.
+    Documents(Option<Bound<'py, PyAny>>, Bound<'py, PyIterator>),
 }
 
 fn bare_text(value: &Bound<'_, PyAny>) -> PyErr {
@@ -39,22 +39,22 @@ pub fn read_source<'py>(source: &Bound<'py, PyAny>) -> PyResult<Source<'py>> {
     if let Some(path) = as_path(source)? {
         return Ok(Source::Paths(vec![path]));
     }
-    if let Ok(list) = source.cast::<PyList>()
-        && let Ok(first) = list.get_item(0)
-        && as_path(&first)?.is_some()
-    {
-        let paths = list.iter().map(|item| {
-            as_path(&item)?.ok_or_else(|| {
-                PyTypeError::new_err(format!("source mixes paths and {}; give only one kind", type_name(&item)))
-            })
-        });
-        return Ok(Source::Paths(paths.collect::<PyResult<_>>()?));
-    }
-    let items = source.try_iter().map_err(|_| {
+    let mut items = source.try_iter().map_err(|_| {
         PyTypeError::new_err(format!(
-            "source must be an iterable of str or bytes, a pathlib.Path, a list of Paths, or Counts, not {}",
+            "source must be an iterable of str or bytes, a pathlib.Path, an iterable of Paths, or Counts, not {}",
             type_name(source)
         ))
     })?;
-    Ok(Source::Documents(items))
+    let first = items.next().transpose()?;
+    let Some(path) = first.as_ref().map(as_path).transpose()?.flatten() else {
+        return Ok(Source::Documents(first, items));
+    };
+    let mut paths = vec![path];
+    for item in items {
+        let item = item?;
+        paths.push(as_path(&item)?.ok_or_else(|| {
+            PyTypeError::new_err(format!("source mixes paths and {}; give only one kind", type_name(&item)))
+        })?);
+    }
+    Ok(Source::Paths(paths))
 }

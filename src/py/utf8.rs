@@ -18,7 +18,7 @@ pub struct Utf8State(State);
 #[pymethods]
 impl Utf8State {
     #[new]
-    #[pyo3(signature = (text = b"".as_slice(), /))]
+    #[pyo3(signature = (text = b"".as_slice(), /), text_signature = "(text=b'', /)")]
     fn new(text: &[u8]) -> Self {
         Self(State::Boundary.advance_all(text))
     }

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -134,3 +138,48 @@ def test_a_callback_that_raises_leaves_the_counts(tmp_path: Path, threads: int) 
         with pytest.raises(RuntimeError, match="enough"):
             counts.update(source, threads=threads, progress=at_the_end)
         assert (dict(counts.items()), counts.bytes) == ({b"ab": 1}, 2)
+
+
+def same(left: Counts, right: Counts) -> bool:
+    settings = [(c.pattern, c.special_tokens, c.digits) for c in (left, right)]
+    return settings[0] == settings[1] and left.items() == right.items()
+
+
+def test_counts_pickle(documents: list[str]) -> None:
+    counts = Counts("gpt2", ["<S>"], "right-1-3")
+    assert same(pickle.loads(pickle.dumps(counts)), counts)
+    counts.update([*documents, b"\xff 1234567"])
+    once = pickle.loads(pickle.dumps(counts))
+    assert same(once, counts)
+    assert bpetok.train(once, 300) == bpetok.train(counts, 300)
+    once.update(documents)
+    assert same(copy.deepcopy(once), once)
+
+
+def test_workers_count_and_one_process_merges(tmp_path: Path) -> None:
+    script = tmp_path / "count.py"
+    script.write_text(
+        """
+import multiprocessing
+from bpetok import Counts
+
+def count(text):
+    counts = Counts("gpt2", ["<S>"])
+    counts.update([text])
+    return counts
+
+if __name__ == "__main__":
+    texts = [f"the cat {number} <S> naïve" for number in range(8)]
+    total, expected = Counts("gpt2", ["<S>"]), Counts("gpt2", ["<S>"])
+    expected.update(texts)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for part in pool.map(count, texts):
+            total.merge(part)
+    print(total.items() == expected.items())
+""",
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")

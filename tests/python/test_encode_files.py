@@ -160,3 +160,11 @@ def test_memory_does_not_grow_with_the_file(tok: bpetok.Tokenizer, tmp_path: Pat
         (tmp_path / "t").write_bytes(b"the cat in the hat sat. " * (megabytes * 1_000_000 // 24))
         peaks.append(int(python(PEAK, cwd=tmp_path).stdout))
     assert peaks[1] - peaks[0] < 8 << 10  # KiB
+
+
+@pytest.mark.parametrize("size", [0, 2**30 + 1, 2**63, 2**64 - 1])
+def test_sizes_of_blocks_that_cannot_be(tok: bpetok.Tokenizer, tmp_path: Path, size: int) -> None:
+    text = tmp_path / "text"
+    text.write_text("some text")
+    with pytest.raises(Error, match=f"block_bytes is {size}; give 1 to {2**30}"):
+        encoded(tok, [text], tmp_path, block_bytes=size)

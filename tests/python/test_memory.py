@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import subprocess
 import sys
@@ -54,6 +55,7 @@ def test_counts_on_disk_are_those_in_memory(text: Path, tmp_path: Path) -> None:
     assert files[1] == files[2] == files[0]
     assert Counts.load(tmp_path / "1.parquet").total == free.total
     assert bounded.to_arrow().equals(free.to_arrow())
+    assert pickle.loads(pickle.dumps(bounded)).to_arrow().equals(free.to_arrow())
 
 
 def test_counts_are_added_within_the_limit(text: Path) -> None:

@@ -43,6 +43,26 @@ print("ready", flush=True)
 tok.encode_batch(texts)
 """
 
+DECODE = """
+import bpetok, itertools
+tok = bpetok.train(["the cat in the hat"] * 9, 270)
+print("ready", flush=True)
+tok.decode(itertools.repeat(5))
+"""
+PRETOKENIZE = """
+import bpetok
+tok = bpetok.train(["the cat in the hat"] * 9, 260, pattern="(?:a|b)(?=a|b|$)")
+text = "ab" * 20_000_000
+print("ready", flush=True)
+tok.pretokenize(text)
+"""
+COLLECT = """
+import bpetok, itertools
+tok = bpetok.train(["the cat in the hat"] * 9, 270)
+print("ready", flush=True)
+tok.encode_batch(itertools.repeat("the cat"))
+"""
+
 
 def test_sixteen_threads_share_one_tokenizer(tok: bpetok.Tokenizer, documents: list[str]) -> None:
     texts = [text + str(number) for number in range(50) for text in documents]
@@ -111,8 +131,8 @@ for trial in range(20):
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
 @pytest.mark.parametrize(
     "script",
-    [TRAIN_COUNTING, TRAIN_MERGING, ENCODE_BATCH],
-    ids=["counting", "merging", "encode_batch"],
+    [TRAIN_COUNTING, TRAIN_MERGING, ENCODE_BATCH, DECODE, PRETOKENIZE, COLLECT],
+    ids=["counting", "merging", "encode_batch", "decode", "pretokenize", "collecting"],
 )
 def test_ctrl_c_stops_promptly(script: str) -> None:
     # In a session of its own, so that the signal reaches only it.

@@ -52,6 +52,19 @@ def test_paths_and_texts_do_not_mix(tmp_path: Path) -> None:
             bpetok.train(source, 300)
 
 
+def test_paths_come_in_any_collection(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for path in paths:
+        path.write_text(f"some text of {path.name}")
+    expected = bpetok.train(paths, 260)
+    for source in (tuple(paths), dict.fromkeys(paths), (path for path in paths), iter(paths)):
+        assert bpetok.train(source, 260) == expected
+    with pytest.raises(TypeError, match="mixes paths and str"):
+        bpetok.train((path if path is paths[0] else "text" for path in paths), 260)
+    with pytest.raises(TypeError, match="document 1 is a path"):
+        bpetok.train(("text", *paths), 260)
+
+
 @pytest.mark.parametrize("source", [[1, 2], [None], 7, None])
 def test_other_things_are_type_errors(source: object) -> None:
     with pytest.raises(TypeError):

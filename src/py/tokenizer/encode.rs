@@ -3,16 +3,18 @@
 use numpy::PyArray1;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
+use pyo3::types::{PyBytes, PyList};
 
 use super::Tokenizer;
 use crate::batch::{self, Options};
 use crate::error::Error;
 use crate::ids::TokenId;
+use crate::pretokenize::Pieces;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::{self, Pause, choices, type_name};
+use crate::py::convert::{self, Pause, check_signals, in_document, is_text, no_text, type_name};
 use crate::py::errors::TextError;
 use crate::py::numbers;
+use crate::py::specials::choices;
 use crate::spans::Unit;
 use crate::special::Choice;
 use crate::utf8::Text;
@@ -59,9 +61,19 @@ impl Tokenizer {
     /// Text that spells a special token raises SpecialTokenError unless it is in `allowed_special` ("all" or a collection), and
     /// then becomes that token. `disallowed_special` ("all" or a collection) names those that raise; "all" means all that
     /// are not allowed, `()` none. `bytes` follow the same rules; what is not UTF-8 in them is kept byte for byte.
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///
+    /// >>> tok.encode("low lower")
+    /// [257, 259, 81]
+    /// >>> tok.encode("low<|endoftext|>", allowed_special="all")
+    /// [257, 261]
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode<'py>(
         &self,
@@ -74,6 +86,13 @@ impl Tokenizer {
     }
 
     /// The ids of a text in which special tokens are ordinary text: `list[int]`.
+    ///
+    /// Raises:
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///
+    /// >>> len(tok.encode_ordinary("low<|endoftext|>"))
+    /// 14
     fn encode_ordinary<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let text = convert::text(text)?;
         let ids = if text.bytes().len() < DETACH {
@@ -86,9 +105,14 @@ impl Tokenizer {
     }
 
     /// The same as `encode`, as a uint32 array [tokens].
+    ///
+    /// Raises what `encode` raises.
+    ///
+    /// >>> tok.encode_numpy("low lower").tolist()
+    /// [257, 259, 81]
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode_numpy<'py>(
         &self,
@@ -101,9 +125,18 @@ impl Tokenizer {
     }
 
     /// Encodes many texts in parallel into one flat TokenBatch; `threads` is all there are unless given.
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///     Error: for `threads` below 1.
+    ///
+    /// >>> tok.encode_batch(["low", "", "lower"])
+    /// TokenBatch(3 documents, 4 tokens)
     #[pyo3(
         signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
-        text_signature = "($self, texts, *, allowed_special=frozenset(), disallowed_special='all', threads=None)"
+        text_signature = "($self, texts, *, allowed_special=(), disallowed_special='all', threads=None)"
     )]
     fn encode_batch(
         &self,
@@ -116,15 +149,25 @@ impl Tokenizer {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let texts = collected(texts)?;
-        let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
+        let documents = convert::texts(&texts, 0)?;
         TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?)
     }
 
     /// `(ids, offsets)`: the ids and where each token lies in the text, int64 [tokens, 2] in units of "char", "byte" or
     /// "utf16". A token inside a character spans that character (bytes are exact).
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///     Error: for another `unit`.
+    ///
+    /// >>> ids, offsets = tok.encode_with_offsets("low lower")
+    /// >>> ids, offsets.tolist()
+    /// ([257, 259, 81], [[0, 3], [3, 8], [8, 9]])
     #[pyo3(
         signature = (text, unit="char", *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, unit='char', *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, unit='char', *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode_with_offsets<'py>(
         &self,
@@ -160,9 +203,14 @@ impl Tokenizer {
     }
 
     /// Number of tokens of a text; the rules for special tokens are those of `encode`.
+    ///
+    /// Raises what `encode` raises.
+    ///
+    /// >>> tok.count("low lower")
+    /// 3
     #[pyo3(
         signature = (text, *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, *, allowed_special=(), disallowed_special='all')"
     )]
     fn count(
         &self,
@@ -175,9 +223,14 @@ impl Tokenizer {
     }
 
     /// int64 [texts]: number of tokens of each text.
+    ///
+    /// Raises what `encode_batch` raises.
+    ///
+    /// >>> tok.count_batch(["low", "", "lower"]).tolist()
+    /// [1, 0, 3]
     #[pyo3(
         signature = (texts, *, allowed_special=None, disallowed_special=None, threads=None),
-        text_signature = "($self, texts, *, allowed_special=frozenset(), disallowed_special='all', threads=None)"
+        text_signature = "($self, texts, *, allowed_special=(), disallowed_special='all', threads=None)"
     )]
     fn count_batch<'py>(
         &self,
@@ -190,7 +243,7 @@ impl Tokenizer {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let texts = collected(texts)?;
-        let documents: Vec<Text<'_>> = texts.iter().map(convert::text).collect::<PyResult<_>>()?;
+        let documents = convert::texts(&texts, 0)?;
         let batch = self.run_batch(py, &documents, &options)?;
         let counts = batch.offsets.windows(2).map(|w| w[1] - w[0]).collect();
         Ok(PyArray1::from_vec(py, counts))
@@ -198,9 +251,18 @@ impl Tokenizer {
 
     /// The longest prefix of a text that ends at a token and character boundary of `encode(text)` and itself encodes to at
     /// most `max_tokens`; of the type of `text`.
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///     Error: for `max_tokens` below 0.
+    ///
+    /// >>> tok.cut("low lower lowest", 3)
+    /// 'low lower'
     #[pyo3(
         signature = (text, max_tokens, *, allowed_special=None, disallowed_special=None),
-        text_signature = "($self, text, max_tokens, *, allowed_special=frozenset(), disallowed_special='all')"
+        text_signature = "($self, text, max_tokens, *, allowed_special=(), disallowed_special='all')"
     )]
     fn cut<'py>(
         &self,
@@ -224,17 +286,43 @@ impl Tokenizer {
     }
 
     /// The pretokens of a text, special tokens being ordinary text: `list[bytes]`.
+    ///
+    /// Raises:
+    ///     TextError: for a lone surrogate.
+    ///     PatternError: for a pattern that passes its step limit.
+    ///
+    /// >>> tok.pretokenize("low lower 12345")
+    /// [b'low', b' lower', b' ', b'123', b'45']
     fn pretokenize<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let mut pieces = Vec::new();
-        self.inner.pretokens(convert::text(text)?, |piece| pieces.push(PyBytes::new(py, piece)))?;
-        Ok(pieces)
+        let (mut found, mut pause) = (Vec::new(), Pause::default());
+        let (mut regex, mut ends) = Default::default();
+        let result = self.inner.pretokenizer().batches(&mut regex, &mut ends, convert::text(text)?, |pieces| {
+            let Pieces { text, mut start, ends } = pieces;
+            for &end in ends {
+                found.push(PyBytes::new(py, &text.bytes()[start..end]));
+                start = end;
+            }
+            pause.check()
+        });
+        pause.settle(result)?;
+        Ok(found)
     }
 }
 
 /// The items of a collection of texts; a bare text is a mistake.
-pub(super) fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    if texts.is_instance_of::<PyString>() || texts.is_instance_of::<PyBytes>() {
+fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if is_text(texts) {
         return Err(PyTypeError::new_err(format!("texts is a bare {}; wrap it in a list ([text])", type_name(texts))));
     }
-    texts.try_iter()?.collect()
+    let mut items = Vec::new();
+    for (index, item) in texts.try_iter()?.enumerate() {
+        let item = item?;
+        check_signals(item.py(), index)?;
+        // Now and not when all are there: a wrong collection may have no end.
+        if !is_text(&item) {
+            return Err(in_document(item.py(), no_text(&item), index));
+        }
+        items.push(item);
+    }
+    Ok(items)
 }

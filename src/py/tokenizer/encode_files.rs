@@ -8,10 +8,12 @@ use pyo3::prelude::*;
 
 use super::Tokenizer;
 use crate::batch::Options;
+use crate::blocks::checked_size;
 use crate::encode_files::{BLOCK, Input};
 use crate::error::{Error, Result};
-use crate::py::convert::{self, Pause, choices};
+use crate::py::convert::{self, Pause};
 use crate::py::numbers;
+use crate::py::specials::choices;
 
 /// Standard output without Rust's buffer, which would go on waiting for room in a pipe whatever signal comes.
 fn stdout() -> Result<Box<dyn Write>> {
@@ -33,7 +35,7 @@ impl Tokenizer {
     #[pyo3(
         name = "_encode_files",
         signature = (inputs, output, *, allowed_special=None, disallowed_special=None, threads=None, block_bytes=BLOCK, report=None),
-        text_signature = "($self, inputs, output, *, allowed_special=frozenset(), disallowed_special='all', threads=None, block_bytes=524288, report=None)"
+        text_signature = "($self, inputs, output, *, allowed_special=(), disallowed_special='all', threads=None, block_bytes=524288, report=None)"
     )]
     #[allow(clippy::too_many_arguments)]
     fn encode_files(
@@ -47,6 +49,7 @@ impl Tokenizer {
         #[pyo3(from_py_with = numbers::block_bytes)] block_bytes: usize,
         report: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u64, u64)> {
+        let block_bytes = checked_size(block_bytes)?;
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let inputs = inputs.into_iter().map(|path| match path {

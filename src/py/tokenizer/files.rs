@@ -1,13 +1,13 @@
 //! A tokenizer as bytes and as plain data, for files and pickles.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyMapping};
 
 use super::Tokenizer;
 use crate::files;
 use crate::ids::Pair;
-use crate::py::convert::special_tokens;
 use crate::py::errors::FormatError;
+use crate::py::specials::placed;
 use crate::tokenizer::{self, Parts};
 
 type SpecParts<'py> = (
@@ -24,6 +24,17 @@ type SpecParts<'py> = (
 #[pymethods]
 impl Tokenizer {
     /// Writes the tokenizer to `path`; `format` is chosen by the suffix unless given. See `bpetok.formats`.
+    ///
+    /// Raises:
+    ///     FormatError: for a format that is not known, or that cannot hold this tokenizer.
+    ///     OSError: if it cannot be written; an older file is left as it was.
+    ///
+    /// >>> import pathlib, tempfile
+    /// >>> with tempfile.TemporaryDirectory() as folder:
+    /// ...     path = pathlib.Path(folder, "tok.bpetok")
+    /// ...     tok.save(path)
+    /// ...     bpetok.load(path) == tok
+    /// True
     #[pyo3(signature = (path, format=None))]
     fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>, format: Option<&str>) -> PyResult<()> {
         slf.py().import("bpetok.formats")?.call_method1("save", (slf, path, format)).map(|_| ())
@@ -72,7 +83,7 @@ impl Tokenizer {
         token_lengths: &[u8],
         merges: Option<&[u8]>,
         pattern: &str,
-        special_tokens: &Bound<'_, PyAny>,
+        special_tokens: &Bound<'_, PyMapping>,
         digits: &str,
         unicode_version: &str,
     ) -> PyResult<Self> {
@@ -108,8 +119,8 @@ impl Tokenizer {
         }
         let merges = merges
             .map(|bytes| words(bytes).as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect());
-        let specials = self::special_tokens(Some(special_tokens), 0)?;
-        let parts = Parts { tokens: pieces, merges, pattern, specials, digits, unicode_version };
+        let parts =
+            Parts { tokens: pieces, merges, pattern, specials: placed(special_tokens)?, digits, unicode_version };
         Ok(Self::wrap(tokenizer::Tokenizer::new(parts)?))
     }
 

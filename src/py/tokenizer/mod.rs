@@ -14,17 +14,16 @@ use std::sync::Arc;
 use numpy::PyArray2;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyMapping;
 
-use super::convert::special_tokens;
 use super::errors::SpecialTokenError;
 use super::ints::Ints;
 use super::numbers;
+use super::specials::{numbered, placed, unplaced};
 use crate::encode::memo;
 use crate::tokenizer;
-use encode::collected;
 
-/// Sets the memory that a thread may take for what merging gave.
+/// Sets the memory that a tokenizer may take for what merging gave; all its threads share it.
 #[pyfunction]
 pub fn set_memo_bytes(#[pyo3(from_py_with = numbers::size)] size: u64) -> PyResult<()> {
     Ok(memo::set_size(size)?)
@@ -32,7 +31,9 @@ pub fn set_memo_bytes(#[pyo3(from_py_with = numbers::size)] size: u64) -> PyResu
 
 /// A byte-level BPE tokenizer. It never changes after it is built, so it may be shared by threads, pickled and forked.
 ///
-/// Make one with `bpetok.train`, `bpetok.load` or `bpetok.get_encoding`.
+/// Make one with `bpetok.train`, `bpetok.load` or `bpetok.get_encoding`. In the examples of the methods it is
+///
+/// >>> tok = bpetok.train(["low lower lowest"] * 4, vocab_size=262)
 #[pyclass(frozen, module = "bpetok", weakref)]
 pub struct Tokenizer {
     inner: Arc<tokenizer::Tokenizer>,
@@ -56,20 +57,21 @@ impl Tokenizer {
 impl Tokenizer {
     /// The same tokenizer with more special tokens: a dict of str to int, or a collection of str, which get ids above the
     /// highest. Those it has stay.
+    ///
+    /// Raises:
+    ///     SpecialTokenError: for an id that is taken or out of range, or a text that has another id already.
+    ///     TextError: for a lone surrogate.
+    ///
+    /// >>> tok.with_special_tokens(["<|pad|>"]).special_tokens
+    /// {'<|endoftext|>': 261, '<|pad|>': 262}
     pub fn with_special_tokens(&self, special_tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut parts = self.inner.parts();
-        let named = special_tokens.is_instance_of::<PyDict>();
-        let added = if named {
-            self::special_tokens(Some(special_tokens), 0)?
+        let added = if let Ok(tokens) = special_tokens.cast::<PyMapping>() {
+            placed(tokens)?
         } else {
-            let known: Vec<&str> = self.inner.specials().tokens().iter().map(|t| t.0.as_str()).collect();
-            let new = PyList::empty(special_tokens.py());
-            for text in collected(special_tokens)? {
-                if !text.extract::<String>().is_ok_and(|text| known.contains(&text.as_str())) {
-                    new.append(text)?;
-                }
-            }
-            self::special_tokens(Some(new.as_any()), self.inner.vocab_size())?
+            let mut new = unplaced(special_tokens)?;
+            new.retain(|text| parts.specials.iter().all(|special| special.0 != *text));
+            numbered(new, self.inner.vocab_size())?
         };
         for (text, id) in added {
             match parts.specials.iter().find(|t| t.0 == text) {

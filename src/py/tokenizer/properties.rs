@@ -12,12 +12,18 @@ use crate::py::errors::TokenIdError;
 #[pymethods]
 impl Tokenizer {
     /// Highest id plus one, special tokens included.
+    ///
+    /// >>> tok.vocab_size
+    /// 262
     #[getter]
     fn vocab_size(&self) -> usize {
         self.inner.vocab_size()
     }
 
     /// dict[str, int]: the special tokens.
+    ///
+    /// >>> tok.special_tokens
+    /// {'<|endoftext|>': 261}
     #[getter]
     pub(super) fn special_tokens<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let tokens = PyDict::new(py);
@@ -28,18 +34,27 @@ impl Tokenizer {
     }
 
     /// The regex that splits text into pretokens.
+    ///
+    /// >>> tok.pattern == bpetok.PRESETS["cl100k"]
+    /// True
     #[getter]
     fn pattern(&self) -> &str {
         self.inner.pretokenizer().pattern()
     }
 
     /// How runs of digits are cut before the pattern: "none", "1", "1-3" or "right-1-3".
+    ///
+    /// >>> tok.digits
+    /// 'none'
     #[getter]
     fn digits(&self) -> &str {
         self.inner.digits()
     }
 
     /// The version of Unicode that the vocabulary was made with.
+    ///
+    /// >>> tok.unicode_version == bpetok.UNICODE_VERSION
+    /// True
     #[getter]
     fn unicode_version(&self) -> &str {
         self.inner.unicode_version()
@@ -47,6 +62,9 @@ impl Tokenizer {
 
     /// list[tuple[bytes, bytes]]: the ordered merges of a trained vocabulary; for a rank file one split for each token
     /// that merging forms, the one that merging its bytes ends with.
+    ///
+    /// >>> tok.merges
+    /// [(b'l', b'o'), (b'lo', b'w'), (b' ', b'low'), (b' low', b'e'), (b's', b't')]
     #[getter]
     fn merges<'py>(&self, py: Python<'py>) -> Vec<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         let vocabulary = self.inner.vocabulary();
@@ -61,18 +79,30 @@ impl Tokenizer {
     }
 
     /// SHA-256 in hex over all that decides ids: tokens, merges, pattern, special tokens, digits, Unicode version.
+    ///
+    /// >>> len(tok.fingerprint)
+    /// 64
     #[getter]
     fn fingerprint(&self) -> &str {
         self.inner.fingerprint()
     }
 
     /// uint32 [vocab_size]: length in bytes of each id, 0 for gaps.
+    ///
+    /// >>> tok.token_byte_lengths[-6:].tolist()
+    /// [2, 3, 4, 5, 2, 13]
     #[getter]
     fn token_byte_lengths<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
         PyArray1::from_vec(py, self.inner.decoder().lengths())
     }
 
     /// The bytes of one id; TokenIdError for one that is not there.
+    ///
+    /// Raises:
+    ///     TokenIdError: for an id that is not there.
+    ///
+    /// >>> tok.token_bytes(257)
+    /// b'low'
     fn token_bytes<'py>(&self, py: Python<'py>, id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyBytes>> {
         let id = token_id(id, 0, self.inner.vocab_size())?;
         let decoder = self.inner.decoder();
@@ -81,6 +111,13 @@ impl Tokenizer {
     }
 
     /// The id of one token, given as `bytes` or `str`, special tokens included; TokenIdError if it is none.
+    ///
+    /// Raises:
+    ///     TokenIdError: for bytes that are no token.
+    ///     TextError: for a lone surrogate.
+    ///
+    /// >>> tok.token_id(b"low"), tok.token_id("low")
+    /// (257, 257)
     fn token_id(&self, token: &Bound<'_, PyAny>) -> PyResult<TokenId> {
         let bytes = convert::text(token)?.bytes();
         let special = || self.inner.specials().tokens().iter().find(|t| t.0.as_bytes() == bytes).map(|t| t.1);
