@@ -7,26 +7,15 @@
 use std::io::{ErrorKind, Read};
 
 use crate::batch::{may_cut, may_ever_cut};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pretokenize::Pretokenizer;
 use crate::special::Specials;
 
 /// Bytes on either side of a place that decide whether two characters may be parted.
 const CHARACTER: usize = 4;
 
-/// Largest size of a block that may be asked for.
+/// Largest size of a block.
 pub const LARGEST: usize = 1 << 30;
-
-/// A size that blocks may have.
-///
-/// # Errors
-/// 0, or more than [`LARGEST`].
-pub fn checked_size(size: usize) -> Result<usize> {
-    if (1..=LARGEST).contains(&size) {
-        return Ok(size);
-    }
-    Err(Error::Argument(format!("block_bytes is {size}; give 1 to {LARGEST}")))
-}
 
 /// A reader, and what was read from it beyond the last cut.
 pub struct Blocks<R> {

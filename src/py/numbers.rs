@@ -4,6 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::convert::type_name;
+use crate::blocks::LARGEST;
 use crate::error::Error;
 
 /// An argument that is an int.
@@ -27,8 +28,7 @@ const MAX_TOKEN_BYTES: Number =
     Number { name: "max_token_bytes", least: 1, or: ", or None for no limit", refuse: Error::Train, ..PLAIN };
 const MIN_COUNT: Number = Number { name: "min_count", most: u64::MAX as i128, ..PLAIN };
 const MAX_TOKENS: Number = Number { name: "max_tokens", ..PLAIN };
-/// A block has closer limits, which it tells itself.
-const BLOCK_BYTES: Number = Number { name: "block_bytes", ..PLAIN };
+const BLOCK_BYTES: Number = Number { name: "block_bytes", least: 1, most: LARGEST as i128, ..PLAIN };
 const BYTES: Number = Number { name: "bytes", ..PLAIN };
 /// A memo has closer limits, which it tells itself.
 const SIZE: Number = Number { name: "size", most: u64::MAX as i128, or: " bytes", ..PLAIN };

@@ -166,5 +166,5 @@ def test_memory_does_not_grow_with_the_file(tok: bpetok.Tokenizer, tmp_path: Pat
 def test_sizes_of_blocks_that_cannot_be(tok: bpetok.Tokenizer, tmp_path: Path, size: int) -> None:
     text = tmp_path / "text"
     text.write_text("some text")
-    with pytest.raises(Error, match=f"block_bytes is {size}; give 1 to {2**30}"):
+    with pytest.raises(Error, match=f"block_bytes is {size}; give "):
         encoded(tok, [text], tmp_path, block_bytes=size)

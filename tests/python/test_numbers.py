@@ -43,7 +43,7 @@ ARGUMENTS: list[tuple[str, Call, int, type[Error]]] = [
     ("threads", lambda t, f, n: t.count_batch(["a"], threads=n), 1, Error),
     ("threads", lambda t, f, n: _files(t, f, threads=n), 1, Error),
     ("threads", lambda t, f, n: _bpetok.quant_multiply(BLOCKS, ROW, "q4_0", n), 1, Error),
-    ("block_bytes", lambda t, f, n: _files(t, f, block_bytes=n), 0, Error),
+    ("block_bytes", lambda t, f, n: _files(t, f, block_bytes=n), 1, Error),
     ("min_count", lambda t, f, n: _counts().prune(n), 0, Error),
     ("max_tokens", lambda t, f, n: t.cut("the cat", n), 0, Error),
     ("bytes", lambda t, f, n: _counts()._blocks(n), 0, Error),

@@ -8,7 +8,6 @@ use pyo3::prelude::*;
 
 use super::Tokenizer;
 use crate::batch::Options;
-use crate::blocks::checked_size;
 use crate::encode_files::{BLOCK, Input};
 use crate::error::{Error, Result};
 use crate::py::convert::{self, Pause};
@@ -49,7 +48,6 @@ impl Tokenizer {
         #[pyo3(from_py_with = numbers::block_bytes)] block_bytes: usize,
         report: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u64, u64)> {
-        let block_bytes = checked_size(block_bytes)?;
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
         let inputs = inputs.into_iter().map(|path| match path {
