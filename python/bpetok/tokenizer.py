@@ -107,9 +107,11 @@ def train(
     if init is not None:
         pattern, digits, specials = _of_init(init, pattern, digits, specials)
     limits: dict[str, Any] = {
-        "vocab_size": index(vocab_size),
-        "min_frequency": index(min_frequency),
-        "max_token_bytes": None if max_token_bytes is None else index(max_token_bytes),
+        "vocab_size": _int("vocab_size", vocab_size),
+        "min_frequency": _int("min_frequency", min_frequency),
+        "max_token_bytes": None
+        if max_token_bytes is None
+        else _int("max_token_bytes", max_token_bytes),
     }
     if isinstance(source, Counts):
         _check_counts(source, pattern, given, digits)
@@ -221,6 +223,14 @@ def _of_init(
     if specials == list(defaults["special_tokens"]):
         return init.pattern, init.digits, held
     return init.pattern, init.digits, held + [text for text in specials if text not in held]
+
+
+def _int(name: str, value: Any) -> int:
+    """A plain int, which checkpoints can write: NumPy's are none."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be int, not {type(value).__name__}") from None
 
 
 def _check_vocab_size(vocab_size: int, specials: list[str], init: Tokenizer | None) -> None:

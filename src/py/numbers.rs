@@ -22,7 +22,8 @@ const SHOWN: usize = 40;
 
 const PLAIN: Number = Number { name: "", least: 0, most: i64::MAX as i128, or: "", refuse: Error::Argument };
 const THREADS: Number = Number { name: "threads", least: 1, or: ", or None for all", ..PLAIN };
-const VOCAB_SIZE: Number = Number { name: "vocab_size", least: 256, refuse: Error::Train, ..PLAIN };
+/// How many it must be at least depends on the special tokens: the trainer says so.
+const VOCAB_SIZE: Number = Number { name: "vocab_size", refuse: Error::Train, ..PLAIN };
 const MIN_FREQUENCY: Number = Number { name: "min_frequency", most: u64::MAX as i128, refuse: Error::Train, ..PLAIN };
 const MAX_TOKEN_BYTES: Number =
     Number { name: "max_token_bytes", least: 1, or: ", or None for no limit", refuse: Error::Train, ..PLAIN };

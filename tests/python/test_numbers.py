@@ -36,7 +36,6 @@ ROW = np.zeros((1, 32), np.float32)
 ARGUMENTS: list[tuple[str, Call, int, type[Error]]] = [
     ("min_frequency", lambda t, f, n: bpetok.train(_counts(), 258, special_tokens=(), min_frequency=n), 0, TrainError),
     ("max_token_bytes", lambda t, f, n: bpetok.train(_counts(), 256, special_tokens=(), max_token_bytes=n), 1, TrainError),
-    ("vocab_size", lambda t, f, n: _bpetok.train_counts(_counts(), n), 256, TrainError),
     ("threads", lambda t, f, n: _bpetok.train_counts(_counts(), 258, threads=n), 1, Error),
     ("threads", lambda t, f, n: _counts().update(["a"], threads=n), 1, Error),
     ("threads", lambda t, f, n: t.encode_batch(["a"], threads=n), 1, Error),
@@ -75,6 +74,15 @@ def test_ints_and_what_is_none(
     # As everywhere but in amounts of memory, `True` is 1.
     if least <= 1:
         call(tok, tmp_path, True)
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [(-1, "give 0 or more"), (0, "at least 25"), (100, "at least 25"), (2**70, "or less"), (10**50, "or less")],
+)  # fmt: skip
+def test_sizes_that_no_vocabulary_has(size: int, says: str) -> None:
+    with pytest.raises(TrainError, match=f"vocab_size.*{says}"):
+        _bpetok.train_counts(_counts(), size)
 
 
 def test_none_is_no_limit(tok: bpetok.Tokenizer) -> None:
