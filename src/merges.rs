@@ -18,6 +18,7 @@ impl Merges {
     /// The first merge that is not so, or a token that none makes.
     pub fn new(pairs: Vec<Pair>, vocabulary: &Vocabulary, lookup: impl Fn(&[u8]) -> Option<TokenId>) -> Result<Self> {
         let mut joined = Vec::new();
+        let mut is_made = vec![false; vocabulary.id_limit()];
         let (mut newest, mut made) = (None, 0);
         for (index, pair) in pairs.iter().enumerate() {
             let (Some(left), Some(right)) = (vocabulary.get(pair.left), vocabulary.get(pair.right)) else {
@@ -34,7 +35,8 @@ impl Merges {
             if newest.is_none_or(|newest| id > newest) {
                 newest = Some(id);
                 made += 1;
-            } else if pairs[..index].iter().rev().all(|p| !makes(vocabulary, *p, &joined)) {
+                is_made[id as usize] = true;
+            } else if !is_made[id as usize] {
                 let reason = format!(
                     "it makes id {id} after id {}; tokens must be numbered in the order of their merges",
                     newest.unwrap_or(id)
@@ -57,9 +59,4 @@ impl Merges {
     pub fn pairs(&self) -> &[Pair] {
         &self.0
     }
-}
-
-fn makes(vocabulary: &Vocabulary, pair: Pair, token: &[u8]) -> bool {
-    let sides = (vocabulary.get(pair.left), vocabulary.get(pair.right));
-    matches!(sides, (Some(left), Some(right)) if token.strip_prefix(left) == Some(right))
 }
