@@ -20,6 +20,7 @@ mod lanes;
 mod lookups;
 mod masks;
 mod memo;
+mod merges;
 mod ordered;
 mod quant;
 mod regex;
