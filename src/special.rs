@@ -1,6 +1,8 @@
 //! Splits text into ordinary stretches and allowed special tokens, nothing else. Where several special tokens
 //! begin at the same byte, the longest counts.
 
+use std::collections::HashMap;
+
 use crate::error::{Error, Result};
 use crate::ids::{MAX_TOKEN_ID, TokenId};
 
@@ -9,8 +11,13 @@ use crate::ids::{MAX_TOKEN_ID, TokenId};
 pub struct Specials {
     /// In the order given.
     tokens: Vec<(String, TokenId)>,
-    /// Indices into `tokens`, longest text first.
-    by_length: Vec<usize>,
+    /// Indices into `tokens`, in the order of their texts.
+    sorted: Vec<usize>,
+    /// Where in `sorted` the longest other text stands with which the one at the same place begins.
+    shorter: Vec<Option<usize>>,
+    longest: usize,
+    /// One bit for each two bytes with which one, and whatever follows it, may begin.
+    begins_with: Vec<u64>,
     /// Which bytes begin one.
     begins: Vec<bool>,
     first_bytes: Vec<u8>,
@@ -80,7 +87,8 @@ impl Specials {
     /// An empty text, a text or an id given twice, an id above the limit.
     pub fn new(tokens: Vec<(String, TokenId)>) -> Result<Self> {
         let mut begins = vec![false; 256];
-        for (i, (text, id)) in tokens.iter().enumerate() {
+        let (mut texts, mut ids) = (HashMap::with_capacity(tokens.len()), HashMap::with_capacity(tokens.len()));
+        for (text, id) in &tokens {
             let Some(&first) = text.as_bytes().first() else {
                 return Err(Error::BadSpecials(
                     "a special token has no text; give it at least one character".to_owned(),
@@ -90,16 +98,20 @@ impl Specials {
             if *id > MAX_TOKEN_ID {
                 return Err(Error::IdTooLarge(u64::from(*id)));
             }
-            if let Some((other, _)) = tokens[..i].iter().find(|t| t.0 == *text || t.1 == *id) {
+            let same = [texts.insert(text.as_str(), text), ids.insert(*id, text)];
+            if let Some(other) = same.into_iter().flatten().next() {
                 return Err(Error::BadSpecials(format!(
                     "special tokens {other:?} and {text:?} share their text or the id {id}; give each its own"
                 )));
             }
         }
-        let mut by_length: Vec<usize> = (0..tokens.len()).collect();
-        by_length.sort_by_key(|&i| std::cmp::Reverse(tokens[i].0.len()));
+        let mut sorted: Vec<usize> = (0..tokens.len()).collect();
+        sorted.sort_unstable_by(|&a, &b| tokens[a].0.cmp(&tokens[b].0));
+        let shorter = shorter(&tokens, &sorted);
+        let longest = tokens.iter().map(|token| token.0.len()).max().unwrap_or(0);
+        let begins_with = begins_with(&tokens);
         let first_bytes = (0..=255u8).filter(|&b| begins[usize::from(b)]).collect();
-        Ok(Self { tokens, by_length, begins, first_bytes })
+        Ok(Self { tokens, sorted, shorter, longest, begins_with, begins, first_bytes })
     }
 
     /// `(text, id)` in the order given.
@@ -117,7 +129,7 @@ impl Specials {
     /// Length of the longest text in bytes.
     #[must_use]
     pub fn longest(&self) -> usize {
-        self.by_length.first().map_or(0, |&i| self.tokens[i].0.len())
+        self.longest
     }
 
     /// The choice that names exactly these texts.
@@ -127,11 +139,12 @@ impl Specials {
     pub fn choose<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<Choice> {
         let mut flags = vec![false; self.tokens.len()];
         for name in names {
-            let index = self.tokens.iter().position(|t| t.0 == name).ok_or_else(|| Error::UnknownSpecial {
+            let found = self.sorted.binary_search_by(|&i| self.tokens[i].0.as_str().cmp(name));
+            let place = found.map_err(|_| Error::UnknownSpecial {
                 token: name.to_owned(),
                 known: self.tokens.iter().map(|t| t.0.clone()).collect(),
             })?;
-            flags[index] = true;
+            flags[self.sorted[place]] = true;
         }
         Ok(if flags.iter().any(|&f| f) { Choice::Some(flags) } else { Choice::None })
     }
@@ -145,12 +158,31 @@ impl Specials {
         let mut at = from;
         loop {
             at += self.next_candidate(text.get(at..)?)?;
-            let rest = &text[at..];
-            let hit = self.by_length.iter().find(|&&i| choice.has(i) && rest.starts_with(self.tokens[i].0.as_bytes()));
-            if let Some(&index) = hit {
+            if let Some(index) = self.longest_at(&text[at..], choice) {
                 return Some(Found { start: at, end: at + self.tokens[index].0.len(), index });
             }
             at += 1;
+        }
+    }
+
+    /// The longest token of `choice` with which `rest` begins.
+    ///
+    /// Every text that sorts between one with which `rest` begins and `rest` itself begins with that one too. So the last
+    /// that does not sort behind `rest` begins with all that are looked for, the longest first.
+    fn longest_at(&self, rest: &[u8], choice: &Choice) -> Option<usize> {
+        if let [first, second, ..] = *rest
+            && !has_bit(&self.begins_with, two_bytes(first, second))
+        {
+            return None;
+        }
+        let text = |place: usize| self.tokens[self.sorted[place]].0.as_bytes();
+        let mut place = self.sorted.partition_point(|&i| self.tokens[i].0.as_bytes() <= rest).checked_sub(1)?;
+        let common = text(place).iter().zip(rest).take_while(|(a, b)| a == b).count();
+        loop {
+            if text(place).len() <= common && choice.has(self.sorted[place]) {
+                return Some(self.sorted[place]);
+            }
+            place = self.shorter[place]?;
         }
     }
 
@@ -175,4 +207,40 @@ impl Specials {
             None => Ok(()),
         }
     }
+}
+
+/// For each text, in order, the place of the longest other with which it begins: of those open where the text stands, the last.
+fn shorter(tokens: &[(String, TokenId)], sorted: &[usize]) -> Vec<Option<usize>> {
+    let mut open: Vec<usize> = Vec::new();
+    let mut shorter = Vec::with_capacity(sorted.len());
+    for (place, &index) in sorted.iter().enumerate() {
+        while open.last().is_some_and(|&last| !tokens[index].0.starts_with(&tokens[sorted[last]].0)) {
+            open.pop();
+        }
+        shorter.push(open.last().copied());
+        open.push(place);
+    }
+    shorter
+}
+
+/// The bits of the first two bytes of each token; behind a token of one byte may come any.
+fn begins_with(tokens: &[(String, TokenId)]) -> Vec<u64> {
+    let mut bits = vec![0; if tokens.is_empty() { 0 } else { (1 << 16) / 64 }];
+    for (text, _) in tokens {
+        let mut set = |place: usize| bits[place / 64] |= 1u64 << (place % 64);
+        match *text.as_bytes() {
+            [first, second, ..] => set(two_bytes(first, second)),
+            [first] => (0..=255).for_each(|second| set(two_bytes(first, second))),
+            [] => {}
+        }
+    }
+    bits
+}
+
+fn two_bytes(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
+}
+
+fn has_bit(bits: &[u64], place: usize) -> bool {
+    bits[place / 64] >> (place % 64) & 1 == 1
 }

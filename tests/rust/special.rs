@@ -2,6 +2,7 @@
 
 use bpetok::error::Error;
 use bpetok::special::{Choice, Specials};
+use proptest::prelude::*;
 
 fn specials(names: &[&str]) -> Specials {
     Specials::new(names.iter().map(|n| (*n).to_owned()).zip(0..).collect()).unwrap()
@@ -42,4 +43,47 @@ fn many_first_bytes_are_found_too() {
     let specials = specials(&["a1", "b1", "c1", "d1", "e1"]);
     assert_eq!(specials.find(b"aabbe1", 0, &Choice::All).unwrap().start, 4);
     assert_eq!(specials.longest(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    /// The definition: at the first place where any allowed token begins, the longest of them.
+    #[test]
+    fn finding_is_trying_every_token_everywhere(
+        names in prop::collection::btree_set("[<|a-b>é]{1,6}", 1..12),
+        flags in prop::collection::vec(any::<bool>(), 12),
+        text in "[<|a-bé> ]{0,40}",
+        kind in 0..3,
+    ) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let specials = specials(&names);
+        let choice = match kind {
+            0 => Choice::All,
+            1 => specials.choose(names.iter().zip(&flags).filter(|(_, flag)| **flag).map(|(name, _)| *name)).unwrap(),
+            _ => Choice::all_but(&specials.choose([names[0]]).unwrap(), names.len()),
+        };
+        for from in 0..=text.len() {
+            let at = |place: usize| {
+                let fits = |index: &usize| choice.has(*index) && text.as_bytes()[place..].starts_with(names[*index].as_bytes());
+                (0..names.len()).filter(fits).max_by_key(|&index| names[index].len()).map(|index| (place, index))
+            };
+            let wanted = (from..text.len()).find_map(at);
+            let found = specials.find(text.as_bytes(), from, &choice);
+            prop_assert_eq!(found.map(|found| (found.start, found.index)), wanted, "{:?} in {:?}", names, text);
+            prop_assert!(found.is_none_or(|found| found.end == found.start + names[found.index].len()));
+        }
+    }
+}
+
+/// Took 0.2 s for as many, and 1.5 s for the text, while each token was compared with each and tried at every place (2026-11-29).
+#[test]
+fn many_tokens_are_no_slower_than_few() {
+    let names: Vec<String> = (0..20_000).map(|number| format!("<|reserved_{number}|>")).collect();
+    let specials = Specials::new(names.into_iter().zip(0..).collect()).unwrap();
+    let text = [b"<|reserved_".repeat(100_000), b"<".repeat(1_000_000), b"<|reserved_19999|>".to_vec()].concat();
+    let start = std::time::Instant::now();
+    assert_eq!(specials.find(&text, 0, &Choice::All).unwrap().start, 2_100_000);
+    assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
+    assert!(specials.find(&text, 2_100_001, &Choice::All).is_none());
 }
