@@ -11,6 +11,7 @@
 pub mod batch;
 pub mod blocks;
 pub mod count;
+pub mod cut;
 pub mod decode;
 pub mod digits;
 pub mod encode;

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, OnceLock};
 
+use crate::cut::Cutting;
 use crate::decode::Decoder;
 use crate::digits::{self, Digits};
 use crate::encode::{Encoder, Scratch};
@@ -25,6 +26,7 @@ pub struct Tokenizer {
     unicode_version: String,
     decoder: OnceLock<Decoder>,
     fingerprint: OnceLock<String>,
+    cutting: OnceLock<Cutting>,
     /// Working memories not in use. Only ever tried, never waited for: a fork may copy it locked.
     idle: Mutex<Vec<Box<Work>>>,
 }
@@ -88,6 +90,7 @@ impl Tokenizer {
             unicode_version: parts.unicode_version.to_owned(),
             decoder: OnceLock::new(),
             fingerprint: OnceLock::new(),
+            cutting: OnceLock::new(),
             idle: Mutex::new(Vec::new()),
         })
     }
@@ -111,8 +114,22 @@ impl Tokenizer {
     /// # Errors
     /// As [`Tokenizer::encode_into`].
     pub fn encode_ordinary_into(&self, work: &mut Work, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
+        self.batches(work, text, |scratch, pieces| self.encoder.encode(scratch, pieces, ids))
+    }
+
+    /// Calls `visit` with the pretokens of `text`, special tokens being ordinary text, and what it takes to encode them.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_into`], and the errors of `visit`.
+    #[inline]
+    pub(crate) fn batches<'a>(
+        &self,
+        work: &mut Work,
+        text: Text<'a>,
+        mut visit: impl FnMut(&mut Scratch, Pieces<'a, '_>) -> Result<()>,
+    ) -> Result<()> {
         let Work { scratch, regex, ends } = work;
-        self.pretokenizer.batches(regex, ends, text, |pieces| self.encoder.encode(scratch, pieces, ids))
+        self.pretokenizer.batches(regex, ends, text, |pieces| visit(scratch, pieces))
     }
 
     /// Calls `visit` with every pretoken of `text`, special tokens being ordinary text.
@@ -222,6 +239,11 @@ impl Tokenizer {
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| crate::files::fingerprint(self))
+    }
+
+    /// What cutting texts needs to know.
+    pub(crate) fn cutting(&self) -> &Cutting {
+        self.cutting.get_or_init(|| Cutting::new(self))
     }
 
     /// The parts again, to write them or to build a changed tokenizer.
