@@ -6,8 +6,8 @@
 //! ids --decode--> bytes --stream (UTF-8 safe)--> text
 //! ```
 //!
-//! The modules, each after those that it uses; `files` and `tokenizer` alone use each other, since a tokenizer's
-//! fingerprint is the digest of its file's body. `tests/python/test_house.py` checks this order.
+//! The modules, each after those that it uses; `files` and `cut` alone are used by `tokenizer` and use it, since a tokenizer's
+//! fingerprint is the digest of its file's body, and it keeps what cutting texts needs to know. `tests/python/test_house.py` checks this order.
 
 pub mod ids;
 pub mod error;
@@ -28,6 +28,7 @@ pub mod batch;
 pub mod blocks;
 pub mod encode_files;
 pub mod spans;
+pub mod cut;
 pub mod masks;
 pub mod stream;
 pub mod count;

@@ -84,6 +84,8 @@ struct List<'a, F> {
     halves: Vec<Pair>,
     /// The ids of those tokens by hash of the pair; `TokenId::MAX` is free.
     ids: Vec<TokenId>,
+    /// One bit for each hash that a pair has: most pairs asked for have none, and these 256 KiB (for 100,000 tokens) stay near.
+    filter: Vec<u64>,
     /// The bytes of the merge at hand.
     joined: Vec<u8>,
 }
@@ -92,8 +94,9 @@ impl<'a, F: Fn(&[u8]) -> Option<TokenId>> List<'a, F> {
     fn new(vocabulary: &'a Vocabulary, lookup: F) -> Self {
         let mut halves = vec![UNMADE; vocabulary.id_limit()];
         (0..=255).for_each(|byte| halves[vocabulary.byte_id(byte) as usize] = BYTE);
-        let ids = vec![TokenId::MAX; (4 * vocabulary.len()).next_power_of_two()];
-        Self { vocabulary, lookup, halves, ids, joined: Vec::new() }
+        let ids = vec![TokenId::MAX; (2 * vocabulary.len()).next_power_of_two()];
+        let filter = vec![0; ids.len() / 8];
+        Self { vocabulary, lookup, halves, ids, filter, joined: Vec::new() }
     }
 
     /// The id of both sides together, or why there is none.
@@ -110,17 +113,21 @@ impl<'a, F: Fn(&[u8]) -> Option<TokenId>> List<'a, F> {
     }
 
     fn add(&mut self, halves: Pair, id: TokenId) {
-        let mut place = self.place(halves);
+        let (mut place, word, bit) = self.places(halves);
         while self.ids[place] != TokenId::MAX {
             place = (place + 1) & (self.ids.len() - 1);
         }
         self.ids[place] = id;
+        self.filter[word] |= bit;
         self.halves[id as usize] = halves;
     }
 
     /// Whether a pair makes a token below `below`.
     fn makes_below(&self, pair: Pair, below: TokenId) -> bool {
-        let mut place = self.place(pair);
+        let (mut place, word, bit) = self.places(pair);
+        if self.filter[word] & bit == 0 {
+            return false;
+        }
         while self.ids[place] != TokenId::MAX {
             let id = self.ids[place];
             if id < below && self.halves[id as usize] == pair {
@@ -131,10 +138,12 @@ impl<'a, F: Fn(&[u8]) -> Option<TokenId>> List<'a, F> {
         false
     }
 
-    fn place(&self, pair: Pair) -> usize {
-        // An odd number without a pattern (the fraction of the golden ratio); the length is a power of two.
+    /// Where a pair is looked for first, and its word and bit in the filter.
+    fn places(&self, pair: Pair) -> (usize, usize, u64) {
+        // An odd number without a pattern (the fraction of the golden ratio); both lengths are powers of two.
         let hash = (u64::from(pair.left) << 32 | u64::from(pair.right)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (hash >> 32) as usize & (self.ids.len() - 1)
+        let place = (hash >> 32) as usize & (self.ids.len() - 1);
+        (place, (hash >> 38) as usize & (self.filter.len() - 1), 1 << (hash >> 32 & 63))
     }
 
     /// Whether merging the bytes of `id` comes to the two sides of `pair`.

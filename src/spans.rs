@@ -1,11 +1,7 @@
-//! Where tokens lie in their text: offsets in three units, and the longest prefix within a number of tokens.
+//! Where tokens lie in their text: offsets in three units.
 
-use crate::batch::may_cut;
-use crate::error::Result;
 use crate::ids::TokenId;
-use crate::special::Choice;
-use crate::tokenizer::{Tokenizer, Work};
-use crate::utf8::Text;
+use crate::tokenizer::Tokenizer;
 
 /// What offsets count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,44 +72,5 @@ impl Tokenizer {
             start_byte = end;
         }
         offsets
-    }
-
-    /// Length of the longest prefix of `text` that ends at a token and character boundary of its encoding and itself
-    /// encodes to at most `most` tokens.
-    ///
-    /// # Errors
-    /// As for encoding.
-    pub fn cut(&self, work: &mut Work, text: Text<'_>, most: usize, allowed: &Choice) -> Result<usize> {
-        let (whole, text) = (text, text.bytes());
-        let splits = |text: &[u8], at: usize| may_cut(self.pretokenizer(), self.specials(), text, at);
-        // No token is longer than this, so nothing behind it can be in the prefix.
-        let longest = self.encoder().longest_token().max(self.specials().longest());
-        let reach = most.saturating_mul(longest).min(text.len());
-        let region = (reach..text.len()).find(|&at| splits(text, at)).unwrap_or(text.len());
-        let (whole, text) = (whole.slice(0..region), &text[..region]);
-        let mut ids = Vec::new();
-        self.encode_into(work, whole, allowed, &mut ids)?;
-        let ends = self.token_ends(&ids);
-        // Where the pretokenizer splits for certain, every prefix beyond has all tokens before: too many already.
-        let first_too_long = (most..ends.len()).find(|&i| splits(text, ends[i])).map_or(ends.len(), |i| i);
-        let (mut base, mut base_tokens) = (0, 0);
-        if let Some(i) = (0..first_too_long.min(most)).rev().find(|&i| splits(text, ends[i])) {
-            (base, base_tokens) = (ends[i], i + 1);
-        }
-        for &end in ends[..first_too_long].iter().rev() {
-            if end <= base {
-                break;
-            }
-            let is_boundary = text.get(end).is_none_or(|&b| b & 0xC0 != 0x80);
-            if end > reach || !is_boundary {
-                continue;
-            }
-            ids.clear();
-            self.encode_into(work, whole.slice(base..end), allowed, &mut ids)?;
-            if base_tokens + ids.len() <= most {
-                return Ok(end);
-            }
-        }
-        Ok(base)
     }
 }

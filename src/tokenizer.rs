@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use once_cell::race::OnceBox;
 
+use crate::cut::Cutting;
 use crate::decode::Decoder;
 use crate::digits::{self, Digits};
 use crate::encode::{Encoder, Scratch};
@@ -29,6 +30,7 @@ pub struct Tokenizer {
     unicode_version: String,
     decoder: OnceBox<Decoder>,
     fingerprint: OnceBox<String>,
+    cutting: OnceBox<Cutting>,
     /// Working memories not in use. Only ever tried, never waited for: a fork may copy it locked.
     idle: Mutex<Vec<Box<Work>>>,
 }
@@ -92,6 +94,7 @@ impl Tokenizer {
             unicode_version: parts.unicode_version.to_owned(),
             decoder: OnceBox::new(),
             fingerprint: OnceBox::new(),
+            cutting: OnceBox::new(),
             idle: Mutex::new(Vec::new()),
         })
     }
@@ -141,11 +144,25 @@ impl Tokenizer {
         text: Text<'_>,
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
-        let Work { scratch, regex, ends } = work;
-        self.pretokenizer.batches(regex, ends, text, |pieces| {
+        self.batches(work, text, |scratch, pieces| {
             steps.take(pieces.bytes())?;
             self.encoder.encode(scratch, pieces, ids)
         })
+    }
+
+    /// Calls `visit` with the pretokens of `text`, special tokens being ordinary text, and what it takes to encode them.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_into`], and the errors of `visit`.
+    #[inline]
+    pub(crate) fn batches<'a>(
+        &self,
+        work: &mut Work,
+        text: Text<'a>,
+        mut visit: impl FnMut(&mut Scratch, Pieces<'a, '_>) -> Result<()>,
+    ) -> Result<()> {
+        let Work { scratch, regex, ends } = work;
+        self.pretokenizer.batches(regex, ends, text, |pieces| visit(scratch, pieces))
     }
 
     /// Calls `visit` with every pretoken of `text`, special tokens being ordinary text.
@@ -249,6 +266,11 @@ impl Tokenizer {
     #[must_use]
     pub fn fingerprint(&self) -> &str {
         self.fingerprint.get_or_init(|| Box::new(crate::files::fingerprint(self)))
+    }
+
+    /// What cutting texts needs to know.
+    pub(crate) fn cutting(&self) -> &Cutting {
+        self.cutting.get_or_init(|| Box::new(Cutting::new(self)))
     }
 
     /// The parts again, to write them or to build a changed tokenizer.

@@ -15,8 +15,8 @@ FILE_LINES = 400
 FUNCTION_LINES = 60
 # It runs only where torch and a GPU are, so that no test would see a slip in taking it apart.
 LONG_FUNCTIONS = {("train_demo.py", "train")}
-# A tokenizer's fingerprint is the digest of its file's body.
-MUTUAL = {("files", "tokenizer")}
+# A tokenizer's fingerprint is the digest of its file's body, and it keeps what cutting texts needs to know.
+MUTUAL = {("files", "tokenizer"), ("cut", "tokenizer")}
 
 pytestmark = pytest.mark.skipif(not (ROOT / "src").is_dir(), reason="runs beside the sources")
 

@@ -11,6 +11,7 @@
 
 mod batch;
 mod count;
+mod cut;
 mod decode;
 mod digits;
 mod encode;

@@ -1,8 +1,6 @@
-//! Offsets and cuts against their definitions.
+//! Offsets against their definition.
 
 use bpetok::spans::Unit;
-use bpetok::special::Choice;
-use bpetok::utf8::Text;
 use proptest::prelude::*;
 
 use crate::{encode, tokenizer};
@@ -37,25 +35,4 @@ proptest! {
         }
         prop_assert_eq!(at, text.len());
     }
-
-    /// The definition, tried on every token boundary.
-    #[test]
-    fn cut_is_the_longest_prefix(text in "[ab .é中\n]{0,25}|[a]{0,40}", most in 0usize..12) {
-        for pattern in ["cl100k", "gpt2", "o200k", r"\w+|\s+(?!\S)|\s+|."] {
-            let tokenizer = tokenizer(pattern, &tokens(), &[]);
-            let ends = tokenizer.token_ends(&encode(&tokenizer, text.as_bytes()));
-            let fits = |&end: &usize| text.is_char_boundary(end) && encode(&tokenizer, &text.as_bytes()[..end]).len() <= most;
-            let wanted = ends.iter().copied().filter(fits).max().unwrap_or(0);
-            let got = tokenizer.with_work(|work| tokenizer.cut(work, Text::Valid(&text), most, &Choice::None)).unwrap();
-            prop_assert_eq!(got, wanted, "{} {:?} {}", pattern, text, most);
-        }
-    }
-}
-
-#[test]
-fn cutting_a_giant_is_quick() {
-    let tokenizer = tokenizer("cl100k", &tokens(), &[]);
-    let text = "a".repeat(2_000_000);
-    let cut = tokenizer.with_work(|work| tokenizer.cut(work, Text::Valid(&text), 10, &Choice::None)).unwrap();
-    assert_eq!(cut, 40);
 }

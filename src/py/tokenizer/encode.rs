@@ -276,8 +276,10 @@ impl Tokenizer {
         let bytes = input.bytes();
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         self.inner.specials().refuse(bytes, &forbidden)?;
-        let inner = &self.inner;
-        let length = py.detach(|| inner.with_work(|work| inner.cut(work, input, max_tokens, &allowed)))?;
+        let (inner, mut pause) = (&self.inner, Pause::default());
+        let cut = |work: &mut _| inner.cut(work, input, max_tokens, &allowed, &mut || pause.check());
+        let length = py.detach(|| inner.with_work(cut));
+        let length = pause.settle(length)?;
         if text.is_instance_of::<PyBytes>() {
             return Ok(PyBytes::new(py, &bytes[..length]).into_any());
         }
