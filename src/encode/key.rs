@@ -77,14 +77,14 @@ impl Key {
 /// Two odd numbers without a pattern (the fractions of the golden ratio and of the square root of 3).
 pub(super) const SPREAD: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xBB67_AE85_84CA_A73B];
 
-/// Folded 128-bit product of two words: one multiplication that lets every input bit reach the upper half. Both words are added,
-/// or all that have one factor 0 would have one hash.
+/// Folded 128-bit product of two words: one multiplication that lets every input bit reach the upper half. `high` is
+/// added, or all for which `low` makes a factor 0 would have one hash; no key has a `high` that does.
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation)]
 pub(super) fn mix(low: u64, high: u64) -> u64 {
     // Two odd numbers without a pattern (the fractions of the square roots of 2 and 3).
     let product = u128::from(low ^ 0x6A09_E667_F3BC_C909) * u128::from(high ^ 0xBB67_AE85_84CA_A73B);
-    (product as u64) ^ (product >> 64) as u64 ^ low ^ high.rotate_left(32)
+    (product as u64) ^ (product >> 64) as u64 ^ high
 }
 
 /// The hash of `text[start..end]`: of its key, where it has one.
@@ -104,12 +104,13 @@ pub fn hash_bytes(bytes: &[u8]) -> u64 {
         let word = u128::from_le_bytes(*chunk);
         #[allow(clippy::cast_possible_truncation)]
         let (low, high) = (word as u64, (word >> 64) as u64);
-        state = mix(low ^ state, high.wrapping_add(state));
+        // Here `high` may make a factor 0 too.
+        state = mix(low ^ state, high.wrapping_add(state)) ^ low;
     }
     let mut last = [0; 16];
     last[..rest.len()].copy_from_slice(rest);
     let word = u128::from_le_bytes(last);
     #[allow(clippy::cast_possible_truncation)]
     let (low, high) = (word as u64, (word >> 64) as u64);
-    mix(low ^ state, high.wrapping_add(state))
+    mix(low ^ state, high.wrapping_add(state)) ^ low
 }
