@@ -49,6 +49,55 @@ impl<'a, V: FnMut(Pieces<'a, '_>) -> Result<()>> Batch<'a, '_, V> {
     fn make_room(&mut self) -> Result<()> {
         if self.ends.are_nearly_full() { self.hand_over() } else { Ok(()) }
     }
+
+    fn add(&mut self, end: usize) -> Result<()> {
+        self.make_room()?;
+        self.ends.push(end);
+        Ok(())
+    }
+
+    /// Adds the pattern's pretokens of a text that digits do not cut.
+    #[inline]
+    fn add_between(&mut self, pretokenizer: &Pretokenizer, cache: &mut RegexCache, text: &str) -> Result<()> {
+        let mut at = 0;
+        while at < text.len() {
+            self.make_room()?;
+            let first = self.ends.counted_from();
+            at = pretokenizer.scan(cache, text, at, self.ends).map_err(|error| error.moved(first))?;
+        }
+        Ok(())
+    }
+
+    /// Adds groups of digits, and the pattern's pretokens of what stands between runs of them.
+    fn add_around_digits(&mut self, pretokenizer: &Pretokenizer, cache: &mut RegexCache, text: &str) -> Result<()> {
+        let classes = ClassTable::get();
+        let is_number = |c: char| classes.class(u32::from(c)) & NUMBER != 0;
+        let (first, mut rest) = (self.ends.counted_from(), text);
+        while !rest.is_empty() {
+            let (between, run) = rest.split_at(rest.find(is_number).unwrap_or(rest.len()));
+            self.ends.count_from(first + text.len() - rest.len());
+            self.add_between(pretokenizer, cache, between)?;
+            let (run, after) = run.split_at(run.find(|c| !is_number(c)).unwrap_or(run.len()));
+            self.ends.count_from(first + text.len() - after.len() - run.len());
+            self.add_groups(pretokenizer.digits, run)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn add_groups(&mut self, digits: Digits, run: &str) -> Result<()> {
+        let mut left = run.chars().count();
+        let mut group = digits.group(left);
+        for (at, digit) in run.char_indices() {
+            group -= 1;
+            left -= 1;
+            if group == 0 {
+                group = digits.group(left);
+                self.add(at + digit.len_utf8())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Pretokenizer {
@@ -73,76 +122,17 @@ impl Pretokenizer {
             match stretch {
                 Stretch::Invalid(run) => {
                     at += run.len();
-                    batch.make_room()?;
-                    batch.ends.push(run.len());
-                    Ok(())
+                    batch.add(run.len())
                 }
                 Stretch::Valid(text) => {
                     at += text.len();
                     match self.digits {
-                        Digits::None => self.between(cache, &mut batch, text),
-                        _ => self.around_digits(cache, &mut batch, text),
+                        Digits::None => batch.add_between(self, cache, text),
+                        _ => batch.add_around_digits(self, cache, text),
                     }
                 }
             }
         })?;
         batch.hand_over()
-    }
-
-    /// The pattern's pretokens of a text that digits do not cut.
-    #[inline]
-    fn between<'a>(
-        &self,
-        cache: &mut RegexCache,
-        batch: &mut Batch<'a, '_, impl FnMut(Pieces<'a, '_>) -> Result<()>>,
-        text: &str,
-    ) -> Result<()> {
-        let mut at = 0;
-        while at < text.len() {
-            batch.make_room()?;
-            let first = batch.ends.counted_from();
-            at = self.scan(cache, text, at, batch.ends).map_err(|error| error.moved(first))?;
-        }
-        Ok(())
-    }
-
-    fn around_digits<'a>(
-        &self,
-        cache: &mut RegexCache,
-        batch: &mut Batch<'a, '_, impl FnMut(Pieces<'a, '_>) -> Result<()>>,
-        text: &str,
-    ) -> Result<()> {
-        let classes = ClassTable::get();
-        let is_number = |c: char| classes.class(u32::from(c)) & NUMBER != 0;
-        let (first, mut rest) = (batch.ends.counted_from(), text);
-        while !rest.is_empty() {
-            let (between, run) = rest.split_at(rest.find(is_number).unwrap_or(rest.len()));
-            batch.ends.count_from(first + text.len() - rest.len());
-            self.between(cache, batch, between)?;
-            let (run, after) = run.split_at(run.find(|c| !is_number(c)).unwrap_or(run.len()));
-            batch.ends.count_from(first + text.len() - after.len() - run.len());
-            self.groups_of_digits(batch, run)?;
-            rest = after;
-        }
-        Ok(())
-    }
-
-    fn groups_of_digits<'a>(
-        &self,
-        batch: &mut Batch<'a, '_, impl FnMut(Pieces<'a, '_>) -> Result<()>>,
-        run: &str,
-    ) -> Result<()> {
-        let mut left = run.chars().count();
-        let mut group = self.digits.group(left);
-        for (at, digit) in run.char_indices() {
-            group -= 1;
-            left -= 1;
-            if group == 0 {
-                group = self.digits.group(left);
-                batch.make_room()?;
-                batch.ends.push(at + digit.len_utf8());
-            }
-        }
-        Ok(())
     }
 }
