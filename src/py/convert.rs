@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::errors::{TextError, TokenIdError};
-use crate::batch;
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::utf8::Text;
@@ -124,18 +123,6 @@ pub fn token_id(id: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyRes
 #[inline]
 pub fn check_signals(py: Python<'_>, index: usize) -> PyResult<()> {
     if index % (1 << 14) == (1 << 14) - 1 { py.check_signals() } else { Ok(()) }
-}
-
-/// Number of threads; fewer than one is an error that says so.
-pub fn threads(wanted: Option<i64>) -> PyResult<usize> {
-    match wanted.map(usize::try_from) {
-        Some(Err(_)) => {
-            let value = wanted.unwrap_or_default();
-            Err(Error::Argument(format!("threads is {value}; give 1 or more, or None for all")).into())
-        }
-        Some(Ok(count)) => Ok(batch::threads(Some(count))?),
-        None => Ok(batch::threads(None)?),
-    }
 }
 
 /// `max_memory`: `None` for no limit, a number of bytes, or a text such as "2GiB".

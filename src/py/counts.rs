@@ -10,6 +10,7 @@ use super::counting::{read_weights, uneven, weights_without_documents};
 use super::numbers;
 use super::source::{Source, as_path, read_source};
 use super::specials::bounds;
+use crate::batch;
 use crate::count::{self, budget::Budget, table::CountTable};
 use crate::digits::Digits;
 use crate::error::Error;
@@ -131,11 +132,11 @@ impl Counts {
         py: Python<'_>,
         source: &Bound<'_, PyAny>,
         weights: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<usize>,
         progress: Option<Py<PyAny>>,
         max_memory: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let mut threads = convert::threads(threads)?;
+        let mut threads = batch::threads(threads)?;
         let budget = match convert::max_memory(max_memory)? {
             Some(limit) => Budget::new(limit, threads)?,
             None => Budget::default(),

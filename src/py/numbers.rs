@@ -66,7 +66,7 @@ fn shown(int: &Bound<'_, PyAny>) -> String {
 }
 
 /// `threads`: `None` for all.
-pub fn threads(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+pub fn threads(value: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
     THREADS.read_unless_none(value)
 }
 

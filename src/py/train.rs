@@ -8,6 +8,7 @@ use super::counting::report;
 use super::counts::Counts;
 use super::numbers;
 use super::tokenizer::Tokenizer;
+use crate::batch;
 use crate::count;
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
@@ -37,13 +38,13 @@ pub fn train_counts(
     init: Option<&Bound<'_, Tokenizer>>,
     done: Option<&[u8]>,
     on_merges: Option<Py<PyAny>>,
-    #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
+    #[pyo3(from_py_with = numbers::threads)] threads: Option<usize>,
     progress: Option<Py<PyAny>>,
     max_memory: Option<&Bound<'_, PyAny>>,
     take: bool,
 ) -> PyResult<Tokenizer> {
     let max_memory = convert::max_memory(max_memory)?;
-    let threads = convert::threads(threads)?;
+    let threads = batch::threads(threads)?;
     let mut pause = Pause::default();
     let counts = counts.get();
     let mut inner = py.detach(|| counts.settled())?;

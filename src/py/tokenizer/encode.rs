@@ -144,10 +144,10 @@ impl Tokenizer {
         texts: &Bound<'_, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<usize>,
     ) -> PyResult<TokenBatch> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
-        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
         let texts = collected(texts)?;
         let documents = convert::texts(&texts, 0)?;
         TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?)
@@ -238,10 +238,10 @@ impl Tokenizer {
         texts: &Bound<'_, PyAny>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
-        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
         let texts = collected(texts)?;
         let documents = convert::texts(&texts, 0)?;
         let batch = self.run_batch(py, &documents, &options)?;

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use pyo3::prelude::*;
 
 use super::Tokenizer;
-use crate::batch::Options;
+use crate::batch::{self, Options};
 use crate::encode_files::{BLOCK, Input};
 use crate::error::{Error, Result};
-use crate::py::convert::{self, Pause};
+use crate::py::convert::Pause;
 use crate::py::numbers;
 use crate::py::specials::choices;
 
@@ -44,12 +44,12 @@ impl Tokenizer {
         output: Option<PathBuf>,
         allowed_special: Option<&Bound<'_, PyAny>>,
         disallowed_special: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = numbers::threads)] threads: Option<i64>,
+        #[pyo3(from_py_with = numbers::threads)] threads: Option<usize>,
         #[pyo3(from_py_with = numbers::block_bytes)] block_bytes: usize,
         report: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(u64, u64)> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
-        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: convert::threads(threads)? };
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
         let inputs = inputs.into_iter().map(|path| match path {
             Some(path) => Input::File(path),
             None => Input::Reader("stdin".into(), Box::new(std::io::stdin())),
