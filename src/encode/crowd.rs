@@ -4,7 +4,7 @@
 use super::cache::{Counted, INLINE_IDS, counted};
 use super::cut::LazyBoundaries;
 use super::joins::Joins;
-use super::lanes::{LANES, LONGEST, Lanes};
+use super::lanes::{LONGEST, Lanes, PIECES};
 use super::merge;
 use super::table::TokenTable;
 use crate::ids::TokenId;
@@ -105,7 +105,7 @@ impl Crowd {
             self.ends.push(self.pieces.len());
         }
         self.sort();
-        for numbers in self.order.chunks(LANES) {
+        for numbers in self.order.chunks(PIECES) {
             let piece = |&number: &u32| self.pieces[number as usize];
             let parts = numbers.iter().map(piece).map(|piece| &self.ids[piece.first..piece.first + piece.count]);
             self.lanes.merge(tables.joins, parts);

@@ -1,13 +1,18 @@
-//! Rank merging of up to 16 short pieces side by side, each in a lane of vector registers. Pieces that were never met before come
+//! Rank merging of many short pieces side by side, each in a lane of vector registers. Pieces that were never met before come
 //! in crowds, and one alone keeps the processor waiting: for each join it must guess where the next will be, and for
 //! the answers of a large table. Here every step makes the next join of all lanes and nothing is guessed: a sweep over the rows
 //! moves what stands behind the last join up by one and finds the next, then two lookups a lane find what its new neighbours offer.
+//! They are asked for when a [`Group`] has been swept, and read when the others have been too.
 
 use super::joins::{Joins, JoinsRef, NO_TOKEN, NONE};
 use crate::ids::TokenId;
 
+/// Lanes of a group.
+const LANES: usize = 8;
+/// Groups that take turns: while what one asked for is on its way from memory, the others go on.
+const GROUPS: usize = 4;
 /// Pieces that are merged at once.
-pub const LANES: usize = 16;
+pub const PIECES: usize = GROUPS * LANES;
 /// Most parts of a piece.
 pub const LONGEST: usize = 64;
 /// One before the first part, and those that looking behind the last reaches.
@@ -17,7 +22,7 @@ const FAR: i32 = i32::MAX;
 
 /// One number for each lane. All functions of it are loops that the compiler turns into vector instructions.
 #[derive(Clone, Copy)]
-#[repr(align(64))]
+#[repr(align(32))]
 struct Lane([i32; LANES]);
 
 impl Lane {
@@ -59,124 +64,123 @@ impl Lane {
     }
 }
 
-/// The next join of each lane: the number of its left part, or [`FAR`] if there is none, what it makes, and what the part
-/// before and the part behind offer to make of that.
+/// Two neighbours in each lane, and where what joining them makes stands, which is on its way from memory.
 #[derive(Clone, Copy)]
-struct Joining {
-    at: Lane,
-    made: Lane,
-    before: Lane,
-    behind: Lane,
+struct Asked {
+    left: Lane,
+    right: Lane,
+    places: Lane,
 }
 
-/// The parts of the pieces, one row behind another.
-pub struct Lanes {
-    /// Part `i` stands in row `i + 1`; [`NO_TOKEN`] in the row before the first and behind the last.
-    parts: [Lane; ROWS],
-    /// What joining a part with the one behind it would make.
-    offers: [Lane; ROWS],
-}
+impl Asked {
+    const NOTHING: Self =
+        Self { left: Lane([NO_TOKEN; LANES]), right: Lane([NO_TOKEN; LANES]), places: Lane([0; LANES]) };
 
-impl Default for Lanes {
-    fn default() -> Self {
-        Self { parts: [Lane::all(NO_TOKEN); ROWS], offers: [Lane::all(NONE); ROWS] }
+    #[inline(always)]
+    fn new(joins: JoinsRef<'_>, left: Lane, right: Lane) -> Self {
+        let places = left.zip(right, |left, right| joins.place(left, right));
+        places.0.iter().for_each(|&place| joins.prefetch(place));
+        Self { left, right, places }
+    }
+
+    #[inline(always)]
+    fn made(&self, joins: JoinsRef<'_>) -> Lane {
+        let mut made = [NONE; LANES];
+        for (lane, made) in made.iter_mut().enumerate() {
+            *made = joins.get(self.places.0[lane], self.left.0[lane], self.right.0[lane]);
+        }
+        Lane(made)
     }
 }
 
-impl Lanes {
-    /// Merges up to [`LANES`] pieces of 1 to [`LONGEST`] parts each, tokens of the vocabulary that `joins` is of.
-    pub fn merge<'a>(&mut self, joins: &Joins, pieces: impl Iterator<Item = &'a [TokenId]> + Clone) {
-        let longest = pieces.clone().map(<[TokenId]>::len).max().unwrap_or_default().min(LONGEST);
-        self.parts[..longest + 4].fill(Lane::all(NO_TOKEN));
+/// Pieces side by side: their parts, one row behind another.
+struct Group {
+    /// Part `i` stands in row `i + 1`; [`NO_TOKEN`] in the row before the first and behind the last.
+    parts: [Lane; ROWS],
+    /// What joining a part with the one behind it would make; while that is asked for, its place.
+    offers: [Lane; ROWS],
+    /// Most parts that a piece has left which may still be joined; 0 when all are merged.
+    rows: usize,
+    /// The next join of each lane: the number of its left part, or [`FAR`] if there is none, and what it makes.
+    at: Lane,
+    made: Lane,
+    /// That with the part before it, and with the part behind it.
+    before: Asked,
+    behind: Asked,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        let (parts, offers) = ([Lane::all(NO_TOKEN); ROWS], [Lane::all(NONE); ROWS]);
+        let (at, made) = (Lane::all(FAR), Lane::all(NONE));
+        Self { parts, offers, rows: 0, at, made, before: Asked::NOTHING, behind: Asked::NOTHING }
+    }
+}
+
+impl Group {
+    fn fill<'a>(&mut self, pieces: impl Iterator<Item = &'a [TokenId]> + Clone) {
+        self.rows = pieces.clone().map(<[TokenId]>::len).max().unwrap_or_default().min(LONGEST);
+        self.parts[..self.rows + 4].fill(Lane::all(NO_TOKEN));
         for (lane, piece) in pieces.enumerate() {
             for (row, part) in self.parts[1..].iter_mut().zip(piece) {
                 // Ids are below `NO_TOKEN` wherever joins are.
                 row.0[lane] = part.cast_signed();
             }
         }
-        self.run(joins.to_read(), longest);
     }
 
-    /// The ids of piece number `lane`.
-    #[inline]
-    pub fn ids(&self, lane: usize) -> impl Iterator<Item = TokenId> {
-        let parts = self.parts[1..].iter().map(move |row| row.0[lane]);
-        parts.take_while(|&part| part != NO_TOKEN).map(i32::cast_unsigned)
-    }
-
-    fn run(&mut self, joins: JoinsRef<'_>, longest: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-            {
-                // SAFETY: the features that the function needs were detected on the line above.
-                return unsafe { self.run_avx512(joins, longest) };
-            }
-            if is_x86_feature_detected!("avx2") {
-                // SAFETY: the feature that the function needs was detected on the line above.
-                return unsafe { self.run_avx2(joins, longest) };
-            }
-        }
-        self.run_any(joins, longest);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
-    fn run_avx512(&mut self, joins: JoinsRef<'_>, longest: usize) {
-        self.run_any(joins, longest);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn run_avx2(&mut self, joins: JoinsRef<'_>, longest: usize) {
-        self.run_any(joins, longest);
-    }
-
+    /// Asks what all neighbours make.
     #[inline(always)]
-    fn run_any(&mut self, joins: JoinsRef<'_>, longest: usize) {
-        let none = Lane::all(NONE);
-        self.offers[longest..longest + 4].fill(none);
-        for row in 1..longest {
-            let (parts, behind) = (self.parts[row], self.parts[row + 1]);
-            for lane in 0..LANES {
-                self.offers[row].0[lane] = joins.get(parts.0[lane], behind.0[lane]);
-            }
+    fn ask(&mut self, joins: JoinsRef<'_>) {
+        self.offers[self.rows..self.rows + 4].fill(Lane::all(NONE));
+        for row in 1..self.rows {
+            self.offers[row] = Asked::new(joins, self.parts[row], self.parts[row + 1]).places;
         }
-        let mut next = Joining { at: Lane::all(FAR), made: none, before: none, behind: none };
+        (self.at, self.made) = (Lane::all(FAR), Lane::all(NONE));
+    }
+
+    /// Reads the answers.
+    #[inline(always)]
+    fn hear(&mut self, joins: JoinsRef<'_>) {
+        for row in 1..self.rows {
+            let (left, right, places) = (self.parts[row], self.parts[row + 1], self.offers[row]);
+            self.offers[row] = Asked { left, right, places }.made(joins);
+        }
+    }
+
+    /// Makes a join in each lane, finds the next, and asks what that offers.
+    #[inline(always)]
+    fn step(&mut self, joins: JoinsRef<'_>) {
+        let (before, behind) = (self.before.made(joins), self.behind.made(joins));
+        self.sweep(before, behind);
         // No lane has more parts than the longest has left, but for those that have no join left.
-        for rows in (0..=longest).rev() {
-            self.sweep(rows + 1, &mut next);
-            if next.made.0.iter().all(|&made| made == NONE) {
-                return;
-            }
-            let (mut before, mut behind) = ([0; LANES], [0; LANES]);
-            for lane in 0..LANES {
-                let row = (next.at.0[lane].cast_unsigned() as usize).min(LONGEST);
-                (before[lane], behind[lane]) = (self.parts[row].0[lane], self.parts[row + 3].0[lane]);
-            }
-            for lane in 0..LANES {
-                next.before.0[lane] = joins.get(before[lane], next.made.0[lane]);
-                next.behind.0[lane] = joins.get(next.made.0[lane], behind[lane]);
-            }
+        self.rows -= 1;
+        if self.made.0.iter().all(|&made| made == NONE) {
+            self.rows = 0;
+            return;
         }
+        let (mut before, mut behind) = ([0; LANES], [0; LANES]);
+        for lane in 0..LANES {
+            let row = (self.at.0[lane].cast_unsigned() as usize).min(LONGEST);
+            (before[lane], behind[lane]) = (self.parts[row].0[lane], self.parts[row + 3].0[lane]);
+        }
+        self.before = Asked::new(joins, Lane(before), self.made);
+        self.behind = Asked::new(joins, self.made, Lane(behind));
     }
 
-    /// Makes the joins of `joining` and finds the next: the lowest offer, leftmost first.
+    /// Makes the joins that were found, `before` and `behind` being what they offer, and finds the next: the lowest offer,
+    /// leftmost first.
     #[inline(always)]
-    fn sweep(&mut self, rows: usize, joining: &mut Joining) {
-        let Joining { at, made, before, behind } = *joining;
+    fn sweep(&mut self, before: Lane, behind: Lane) {
+        let (at, made) = (self.at, self.made);
         let (mut best, mut best_at) = (Lane::all(NONE), Lane::all(FAR));
         let (mut part, mut offer) = (self.parts[1], self.offers[1]);
-        for row in 0..rows.min(ROWS - 2) {
+        for row in 0..(self.rows + 1).min(ROWS - 2) {
             let (next_part, next_offer) = (self.parts[row + 2], self.offers[row + 2]);
             // Rows are few.
             #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
-            let here = Lane::all(row as i32);
-            let (is_behind, is_here) = (at.less(here), at.same(here));
-            #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
-            let is_before = at.same(Lane::all(row as i32 + 1));
+            let (here, behind_here) = (Lane::all(row as i32), Lane::all(row as i32 + 1));
+            let (is_behind, is_here, is_before) = (at.less(here), at.same(here), at.same(behind_here));
             self.parts[row + 1] = is_here.pick(made, is_behind.pick(next_part, part));
             let offered = is_before.pick(before, is_here.pick(behind, is_behind.pick(next_offer, offer)));
             self.offers[row + 1] = offered;
@@ -184,6 +188,76 @@ impl Lanes {
             best = best.min(offered);
             (part, offer) = (next_part, next_offer);
         }
-        (joining.at, joining.made) = (best_at, best);
+        (self.at, self.made) = (best_at, best);
+    }
+}
+
+/// Working memory of merging side by side.
+#[derive(Default)]
+pub struct Lanes {
+    groups: [Group; GROUPS],
+}
+
+impl Lanes {
+    /// Merges up to [`PIECES`] pieces of 1 to [`LONGEST`] parts each, tokens of the vocabulary that `joins` is of.
+    pub fn merge<'a>(&mut self, joins: &Joins, mut pieces: impl Iterator<Item = &'a [TokenId]> + Clone) {
+        for group in &mut self.groups {
+            group.fill(pieces.clone().take(LANES));
+            pieces.nth(LANES - 1);
+        }
+        self.run(joins.to_read());
+    }
+
+    /// The ids of a piece.
+    #[inline]
+    pub fn ids(&self, piece: usize) -> impl Iterator<Item = TokenId> {
+        let (group, lane) = (&self.groups[piece / LANES], piece % LANES);
+        let parts = group.parts[1..].iter().map(move |row| row.0[lane]);
+        parts.take_while(|&part| part != NO_TOKEN).map(i32::cast_unsigned)
+    }
+
+    fn run(&mut self, joins: JoinsRef<'_>) {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+            {
+                // SAFETY: the features that the function needs were detected on the line above.
+                return unsafe { self.run_avx512(joins) };
+            }
+            if is_x86_feature_detected!("avx2") {
+                // SAFETY: the feature that the function needs was detected on the line above.
+                return unsafe { self.run_avx2(joins) };
+            }
+        }
+        self.run_any(joins);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    fn run_avx512(&mut self, joins: JoinsRef<'_>) {
+        self.run_any(joins);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn run_avx2(&mut self, joins: JoinsRef<'_>) {
+        self.run_any(joins);
+    }
+
+    #[inline(always)]
+    fn run_any(&mut self, joins: JoinsRef<'_>) {
+        for group in &mut self.groups {
+            group.ask(joins);
+        }
+        for group in &mut self.groups {
+            group.hear(joins);
+        }
+        while self.groups.iter().any(|group| group.rows > 0) {
+            for group in self.groups.iter_mut().filter(|group| group.rows > 0) {
+                group.step(joins);
+            }
+        }
     }
 }

@@ -59,7 +59,7 @@ impl Lookups {
 
     /// Keys of the pretokens behind the first `count`, and their places; returns how many are packed then.
     #[target_feature(enable = "avx2,bmi1,bmi2")]
-    #[inline]
+    #[inline(never)]
     fn pack(
         &mut self,
         hot: Hot<'_>,
@@ -71,8 +71,8 @@ impl Lookups {
     ) -> usize {
         let Some(last) = text.len().checked_sub(16) else { return 0 };
         let mut start = if count == 0 { start } else { ends[count - 1] };
-        let packed = self.packed.keys.iter_mut().zip(&mut self.packed.places);
-        for (&end, (packed, place)) in ends.iter().zip(packed).skip(count) {
+        let packed = self.packed.keys[count..].iter_mut().zip(&mut self.packed.places[count..]);
+        for (&end, (packed, place)) in ends[count..].iter().zip(packed) {
             let at = start.wrapping_sub(base);
             if at > last {
                 break;
@@ -97,7 +97,7 @@ impl Lookups {
 
     /// Looks up the first `count` of those packed; `first` were looked up before.
     #[target_feature(enable = "avx2,bmi1,bmi2")]
-    #[inline]
+    #[inline(never)]
     fn find(&mut self, hot: Hot<'_>, first: usize, count: usize) {
         let lines = hot.lines();
         let is_sound =
