@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::pretokenize::classes::UNICODE_VERSION;
 use crate::tokenizer::{Parts, Tokenizer};
+use crate::vocab::Vocabulary;
 
 /// First bytes of our own file: not ASCII, not UTF-8, and broken by any conversion of line ends.
 pub const MAGIC: &[u8; 8] = b"\x89BPETK\r\n";
@@ -60,16 +61,14 @@ fn put_body(out: &mut Vec<u8>, parts: &Parts<'_>) {
         put_u32(out, *id as usize);
         put_bytes(out, text.as_bytes());
     }
-    put_u32(out, parts.tokens.len());
-    for (id, _) in &parts.tokens {
-        put_u32(out, *id as usize);
+    put_u32(out, parts.vocabulary.len());
+    for (id, _) in parts.vocabulary.iter() {
+        put_u32(out, id as usize);
     }
-    for (_, token) in &parts.tokens {
+    for (_, token) in parts.vocabulary.iter() {
         put_u32(out, token.len());
     }
-    for (_, token) in &parts.tokens {
-        out.extend_from_slice(token);
-    }
+    out.extend_from_slice(parts.vocabulary.flat().0);
     match &parts.merges {
         None => put_u32(out, 0),
         Some(pairs) => {
@@ -117,11 +116,9 @@ fn read_body<'a>(reader: &mut Reader<'a>) -> Result<Parts<'a>> {
     }
     let count = reader.count(8)?;
     let ids = reader.words(count)?;
-    let lengths = reader.words(count)?;
-    let mut tokens = Vec::with_capacity(count);
-    for (id, length) in ids.zip(lengths) {
-        tokens.push((id, reader.take(length as usize)?));
-    }
+    let lengths = reader.words(count)?.map(|length| length as usize);
+    let texts = reader.take(lengths.clone().fold(0, usize::saturating_add))?;
+    let vocabulary = Vocabulary::from_flat(texts.to_vec(), ids.zip(lengths))?;
     let merges = match reader.number()? {
         0 => None,
         1 => {
@@ -134,7 +131,7 @@ fn read_body<'a>(reader: &mut Reader<'a>) -> Result<Parts<'a>> {
     if reader.at != reader.data.len() {
         return Err(Error::Format("the .bpetok file has bytes after its last part".to_owned()));
     }
-    Ok(Parts { tokens, merges, pattern, specials, digits, unicode_version })
+    Ok(Parts { vocabulary, merges, pattern, specials, digits, unicode_version })
 }
 
 /// Reads little-endian numbers and byte strings; every length is checked against what is there.
@@ -156,7 +153,7 @@ impl<'a> Reader<'a> {
         Ok(&self.data[self.at - length..self.at])
     }
 
-    fn words(&mut self, count: usize) -> Result<impl Iterator<Item = u32> + use<'a>> {
+    fn words(&mut self, count: usize) -> Result<impl Iterator<Item = u32> + Clone + use<'a>> {
         Ok(self.take(count.saturating_mul(4))?.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)))
     }
 
@@ -191,7 +188,7 @@ impl<'a> Reader<'a> {
 /// A line that is not that, with its number; whatever makes no vocabulary.
 pub fn from_tiktoken(data: &[u8], pattern: &str, specials: Vec<(String, TokenId)>) -> Result<Tokenizer> {
     let mut flat = Vec::with_capacity(data.len());
-    let mut places: Vec<(TokenId, usize)> = Vec::with_capacity(data.len() / 12);
+    let mut tokens: Vec<(TokenId, usize)> = Vec::with_capacity(data.len() / 12);
     for (number, line) in (1usize..).zip(data.split(|&b| b == b'\n')) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
@@ -202,17 +199,14 @@ pub fn from_tiktoken(data: &[u8], pattern: &str, specials: Vec<(String, TokenId)
             Error::Format(format!("line {number} of the rank file: {what} in {shown:?}; each line is `base64 rank`"))
         };
         let gap = memchr::memchr(b' ', line).ok_or_else(|| bad("no space"))?;
+        let before = flat.len();
         base64(&line[..gap], &mut flat).ok_or_else(|| bad("bad base64"))?;
         let rank = decimal(&line[gap + 1..]).ok_or_else(|| bad("bad rank"))?;
-        places.push((rank, flat.len()));
+        tokens.push((rank, flat.len() - before));
     }
-    let mut tokens: Vec<(TokenId, &[u8])> = Vec::with_capacity(places.len());
-    let mut start = 0;
-    for (rank, end) in places {
-        tokens.push((rank, &flat[start..end]));
-        start = end;
-    }
-    Tokenizer::new(Parts { tokens, merges: None, pattern, specials, digits: "none", unicode_version: UNICODE_VERSION })
+    let vocabulary = Vocabulary::from_flat(flat, tokens.into_iter())?;
+    let (digits, unicode_version) = ("none", UNICODE_VERSION);
+    Tokenizer::new(Parts { vocabulary, merges: None, pattern, specials, digits, unicode_version })
 }
 
 /// Writes the ranks of a tokenizer, and only those: neither pattern nor special tokens fit the format.

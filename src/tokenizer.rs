@@ -51,8 +51,8 @@ impl Work {
 
 /// Everything that makes a tokenizer, as it stands in a file.
 pub struct Parts<'a> {
-    /// `(id, bytes)` of the ordinary tokens.
-    pub tokens: Vec<(TokenId, &'a [u8])>,
+    /// The ordinary tokens.
+    pub vocabulary: Vocabulary,
     /// Ordered merges of a trained vocabulary; `None` for a rank file.
     pub merges: Option<Vec<Pair>>,
     /// A preset's name or a regex.
@@ -71,7 +71,7 @@ impl Tokenizer {
     /// # Errors
     /// Whatever the parts get wrong.
     pub fn new(parts: Parts<'_>) -> Result<Self> {
-        let vocabulary = Vocabulary::new(&parts.tokens)?;
+        let vocabulary = parts.vocabulary;
         let specials = Specials::new(parts.specials)?;
         if let Some((text, id)) = specials.tokens().iter().find(|t| vocabulary.get(t.1).is_some()) {
             return Err(Error::BadSpecials(format!(
@@ -277,7 +277,7 @@ impl Tokenizer {
     #[must_use]
     pub fn parts(&self) -> Parts<'_> {
         Parts {
-            tokens: self.vocabulary().iter().collect(),
+            vocabulary: self.vocabulary().clone(),
             merges: self.merges().map(<[Pair]>::to_vec),
             pattern: self.pretokenizer.pattern(),
             specials: self.specials.tokens().to_vec(),

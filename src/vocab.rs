@@ -23,47 +23,55 @@ impl Vocabulary {
     /// # Errors
     /// No tokens, an empty token, an id given twice or above the limit, a single byte without a token.
     pub fn new(tokens: &[(TokenId, &[u8])]) -> Result<Self> {
-        let sorted;
-        let tokens = if tokens.is_sorted_by(|a, b| a.0 < b.0) {
-            tokens
-        } else {
-            let mut copy = tokens.to_vec();
-            copy.sort_by_key(|token| token.0);
-            sorted = copy;
-            &sorted
-        };
-        let highest = tokens.last().ok_or(Error::EmptyVocabulary)?.0;
+        let bytes = tokens.iter().map(|token| token.1).collect::<Vec<_>>().concat();
+        Self::from_flat(bytes, tokens.iter().map(|token| (token.0, token.1.len())))
+    }
+
+    /// The same from the bytes of all tokens one behind another, with the id and the length of each.
+    ///
+    /// # Errors
+    /// As [`Vocabulary::new`], and lengths that do not add up to the number of bytes.
+    pub fn from_flat(bytes: Vec<u8>, tokens: impl Iterator<Item = (TokenId, usize)> + Clone) -> Result<Self> {
+        let total = tokens.clone().fold(0usize, |total, token| total.saturating_add(token.1));
+        if total != bytes.len() {
+            return Err(Error::Format(format!(
+                "the tokens take {total} bytes by their lengths, and are {}",
+                bytes.len()
+            )));
+        }
+        let ids = || tokens.clone().map(|token| token.0);
+        if !ids().is_sorted() {
+            return Self::new(&sorted(&bytes, tokens));
+        }
+        let highest = ids().last().ok_or(Error::EmptyVocabulary)?;
         if highest > MAX_TOKEN_ID {
             return Err(Error::IdTooLarge(u64::from(highest)));
         }
-        let total: usize = tokens.iter().map(|token| token.1.len()).sum();
         if u32::try_from(total).is_err() {
             return Err(Error::Format(format!("the tokens take {total} bytes together; the limit is 4 GiB")));
         }
-        let mut vocabulary = Self {
-            bytes: Vec::with_capacity(total),
-            offsets: Vec::with_capacity(highest as usize + 2),
-            len: tokens.len(),
-            byte_ids: vec![TokenId::MAX; 256],
-        };
-        for &(id, token) in tokens {
-            if token.is_empty() {
+        let (mut offsets, mut byte_ids) = (Vec::with_capacity(highest as usize + 2), vec![TokenId::MAX; 256]);
+        let (mut len, mut end) = (0, 0u32);
+        for (id, length) in tokens {
+            if length == 0 {
                 return Err(Error::EmptyToken(id));
             }
-            if vocabulary.offsets.len() > id as usize + 1 {
+            if offsets.len() > id as usize + 1 {
                 return Err(Error::DuplicateId(id));
             }
-            // A gap ends where it begins. `total` fits, so each partial sum does.
-            vocabulary.offsets.resize(id as usize + 1, vocabulary.bytes.len() as u32);
-            vocabulary.bytes.extend_from_slice(token);
-            vocabulary.offsets.push(vocabulary.bytes.len() as u32);
-            if let [byte] = token {
-                vocabulary.byte_ids[usize::from(*byte)] = id;
+            // A gap ends where it begins.
+            offsets.resize(id as usize + 1, end);
+            if length == 1 {
+                byte_ids[usize::from(bytes[end as usize])] = id;
             }
+            // `total` fits, so each partial sum does.
+            end += length as u32;
+            offsets.push(end);
+            len += 1;
         }
-        match (0..=255u8).find(|&b| vocabulary.byte_ids[usize::from(b)] == TokenId::MAX) {
+        match (0..=255u8).find(|&b| byte_ids[usize::from(b)] == TokenId::MAX) {
             Some(byte) => Err(Error::MissingByte(byte)),
-            None => Ok(vocabulary),
+            None => Ok(Self { bytes, offsets, len, byte_ids }),
         }
     }
 
@@ -117,4 +125,18 @@ impl Vocabulary {
     pub fn flat(&self) -> (&[u8], &[u32]) {
         (&self.bytes, &self.offsets)
     }
+}
+
+/// The tokens in order of id; their lengths add up to the number of bytes.
+fn sorted(bytes: &[u8], tokens: impl Iterator<Item = (TokenId, usize)>) -> Vec<(TokenId, &[u8])> {
+    let mut rest = bytes;
+    let mut sorted: Vec<_> = tokens
+        .map(|(id, length)| {
+            let (token, after) = rest.split_at(length);
+            rest = after;
+            (id, token)
+        })
+        .collect();
+    sorted.sort_by_key(|token| token.0);
+    sorted
 }

@@ -6,6 +6,7 @@ use bpetok::files::from_tiktoken;
 use bpetok::pretokenize::classes::UNICODE_VERSION;
 use bpetok::tokenizer::{Parts, Tokenizer};
 use bpetok::train::{Options, Trained, train};
+use bpetok::vocab::Vocabulary;
 
 /// Bytes of each text.
 const SIZE: usize = 4 << 20;
@@ -70,10 +71,10 @@ pub fn tokenizer(text: &str) -> Tokenizer {
         return from_tiktoken(&ranks, "cl100k", Vec::new()).unwrap();
     }
     let trained = trained(&super::count::counted(text), 8192);
-    let tokens = (0..).zip(trained.tokens.iter().map(Vec::as_slice)).collect();
+    let tokens: Vec<_> = (0..).zip(trained.tokens.iter().map(Vec::as_slice)).collect();
     let (pattern, digits) = ("cl100k", "none");
     Tokenizer::new(Parts {
-        tokens,
+        vocabulary: Vocabulary::new(&tokens).unwrap(),
         merges: None,
         pattern,
         specials: Vec::new(),

@@ -73,9 +73,8 @@ if not TYPE_CHECKING:  # a type checker resolves submodules by itself, and shoul
     def __getattr__(name: str) -> "ModuleType":
         """Imports a submodule on first use."""
         if name in _SUBMODULES:
-            import importlib
-
-            return importlib.import_module(f"{__name__}.{name}")
+            # What importlib does, without the half millisecond that importing it takes.
+            return __import__(f"{__name__}.{name}", fromlist=["__name__"])
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -15,6 +15,7 @@ use crate::ids::{Pair, TokenId};
 use crate::pretokenize::classes::UNICODE_VERSION;
 use crate::tokenizer::{self, Parts};
 use crate::train::{self, Step, Trained};
+use crate::vocab::Vocabulary;
 
 /// Merges between two reports.
 const REPORT: usize = 64;
@@ -167,7 +168,7 @@ fn build(
     let before = init.map_or(Some(&[][..]), tokenizer::Tokenizer::merges);
     let merges = before.map(|before| [before, &trained.merges].concat());
     tokenizer::Tokenizer::new(Parts {
-        tokens,
+        vocabulary: Vocabulary::new(&tokens)?,
         merges,
         pattern: counts.pretokenizer().pattern(),
         specials: placed.collect(),

@@ -5,6 +5,7 @@ use bpetok::pretokenize::classes::UNICODE_VERSION;
 use bpetok::special::Choice;
 use bpetok::tokenizer::{Parts, Tokenizer};
 use bpetok::utf8::Text;
+use bpetok::vocab::Vocabulary;
 use proptest::prelude::*;
 
 /// Presets, steady patterns (with gaps, with matches that look far ahead in vain) and patterns that look around.
@@ -58,8 +59,10 @@ fn tokens() -> Vec<Vec<u8>> {
 fn tokenizer(pattern: &str, digits: &str, specials: &[(&str, u32)]) -> Tokenizer {
     let tokens: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).chain(tokens()).collect();
     let specials = specials.iter().map(|&(text, id)| (text.to_owned(), id)).collect();
-    let tokens = (0..).zip(tokens.iter().map(Vec::as_slice)).collect();
-    Tokenizer::new(Parts { tokens, merges: None, pattern, specials, digits, unicode_version: UNICODE_VERSION }).unwrap()
+    let tokens: Vec<_> = (0..).zip(tokens.iter().map(Vec::as_slice)).collect();
+    let vocabulary = Vocabulary::new(&tokens).unwrap();
+    Tokenizer::new(Parts { vocabulary, merges: None, pattern, specials, digits, unicode_version: UNICODE_VERSION })
+        .unwrap()
 }
 
 fn ids(tokenizer: &Tokenizer, text: &[u8], allowed: &Choice) -> Vec<u32> {

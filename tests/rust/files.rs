@@ -1,7 +1,9 @@
 //! Our own file and rank files: what was written comes back, anything else is refused.
 
 use bpetok::error::Error;
+
 use bpetok::files::{from_bytes, from_tiktoken, to_bytes, to_tiktoken};
+use bpetok::vocab::Vocabulary;
 use proptest::prelude::*;
 
 use crate::tokenizer;
@@ -65,6 +67,36 @@ fn bad_rank_files() {
     assert!(matches!(from_tiktoken(same_rank.as_bytes(), "gpt2", Vec::new()), Err(Error::DuplicateId(97))));
     let missing: String = good.lines().skip(1).map(|l| format!("{l}\n")).collect();
     assert!(matches!(from_tiktoken(missing.as_bytes(), "gpt2", Vec::new()), Err(Error::MissingByte(0))));
+}
+
+/// A vocabulary from one buffer is that of its tokens one by one, in whatever order; lengths that are not the buffer's are refused.
+#[test]
+fn flat_vocabularies() {
+    let bytes: Vec<u8> = (0..=255).chain(*b"abcab").collect();
+    let lengths = |more: [(u32, usize); 2]| (0..256).map(|id| (id, 1)).chain(more).collect::<Vec<_>>();
+    let flat = |bytes: &[u8], tokens: &[(u32, usize)]| Vocabulary::from_flat(bytes.to_vec(), tokens.iter().copied());
+    let mut single: Vec<(u32, &[u8])> =
+        bytes[..256].iter().map(std::slice::from_ref).zip(0..).map(|(t, id)| (id, t)).collect();
+    single.extend([(300, &b"abc"[..]), (260, b"ab")]);
+    for reversed in [false, true] {
+        let (mut tokens, mut bytes) = (lengths([(300, 3), (260, 2)]), bytes.clone());
+        if reversed {
+            tokens.reverse();
+            bytes = single.iter().rev().flat_map(|token| token.1).copied().collect();
+        }
+        let vocabulary = flat(&bytes, &tokens).unwrap();
+        assert_eq!(vocabulary, Vocabulary::new(&single).unwrap());
+        assert_eq!([257, 260, 300, 301].map(|id| vocabulary.get(id)), [None, Some(&b"ab"[..]), Some(b"abc"), None]);
+    }
+    let refused = |more| flat(&bytes, &lengths(more)).err().unwrap();
+    assert!(matches!(refused([(300, 5), (260, 0)]), Error::EmptyToken(260)));
+    assert!(matches!(refused([(256, 3), (256, 2)]), Error::DuplicateId(256)));
+    assert!(matches!(refused([(7, 3), (256, 2)]), Error::DuplicateId(7)));
+    for [first, second] in [[3, 1], [3, 3], [0, 0], [usize::MAX, 5]] {
+        for ids in [[256, 257], [257, 256]] {
+            assert!(matches!(refused([(ids[0], first), (ids[1], second)]), Error::Format(_)), "{first} and {second}");
+        }
+    }
 }
 
 proptest! {

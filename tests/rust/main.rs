@@ -39,6 +39,7 @@ mod vectors;
 
 use bpetok::pretokenize::classes::UNICODE_VERSION;
 use bpetok::tokenizer::{Parts, Tokenizer};
+use bpetok::vocab::Vocabulary;
 
 /// A tokenizer over the 256 bytes (ids in the order of the bytes) and then `tokens`.
 pub fn tokenizer(pattern: &str, tokens: &[Vec<u8>], specials: &[(&str, u32)]) -> Tokenizer {
@@ -46,7 +47,7 @@ pub fn tokenizer(pattern: &str, tokens: &[Vec<u8>], specials: &[(&str, u32)]) ->
     let all = bytes.iter().map(<[u8; 1]>::as_slice).chain(tokens.iter().map(Vec::as_slice));
     let specials = specials.iter().map(|&(text, id)| (text.to_owned(), id)).collect();
     Tokenizer::new(Parts {
-        tokens: (0..).zip(all).collect(),
+        vocabulary: Vocabulary::new(&(0..).zip(all).collect::<Vec<_>>()).unwrap(),
         merges: None,
         pattern,
         specials,

@@ -7,6 +7,7 @@ use bpetok::ids::Pair;
 use bpetok::pretokenize::classes::UNICODE_VERSION;
 use bpetok::reference;
 use bpetok::tokenizer::{Parts, Tokenizer};
+use bpetok::vocab::Vocabulary;
 use proptest::prelude::*;
 
 use crate::encode;
@@ -15,8 +16,9 @@ use crate::encode::{distinct, table_of};
 /// A tokenizer with one pretoken for any text.
 fn built(tokens: &[Vec<u8>], merges: &[(u32, u32)]) -> Result<Tokenizer, Error> {
     let ids = table_of(tokens);
+    let tokens: Vec<_> = ids.iter().map(|(token, &id)| (id, token.as_slice())).collect();
     Tokenizer::new(Parts {
-        tokens: ids.iter().map(|(token, &id)| (id, token.as_slice())).collect(),
+        vocabulary: Vocabulary::new(&tokens)?,
         merges: Some(merges.iter().map(|&(left, right)| Pair { left, right }).collect()),
         pattern: r"(?s:.)+",
         specials: Vec::new(),

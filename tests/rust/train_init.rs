@@ -8,6 +8,7 @@ use bpetok::pretokenize::classes::UNICODE_VERSION;
 use bpetok::reference::{Extension, encode_by_rank, extend};
 use bpetok::tokenizer::{Parts, Tokenizer};
 use bpetok::train::{Options, Trained, train};
+use bpetok::vocab::Vocabulary;
 use proptest::prelude::*;
 
 type Words = Vec<(String, u64)>;
@@ -27,7 +28,7 @@ fn init_of(tokens: &[Vec<u8>], gap: u32, special: u32) -> Tokenizer {
     let mut all: Vec<(u32, &[u8])> = (0..).zip(bytes.iter().map(<[u8; 1]>::as_slice)).collect();
     all.extend((257..).step_by(gap as usize).zip(tokens.iter().map(Vec::as_slice)));
     Tokenizer::new(Parts {
-        tokens: all,
+        vocabulary: Vocabulary::new(&all).unwrap(),
         merges: None,
         pattern: "gpt2",
         specials: vec![("<S>".to_owned(), special)],

@@ -8,6 +8,7 @@ use bpetok::pretokenize::classes::UNICODE_VERSION;
 use bpetok::tokenizer::{Parts, Tokenizer};
 use bpetok::train::{Options, train};
 use bpetok::utf8::Text;
+use bpetok::vocab::Vocabulary;
 use serde_json::Value;
 
 use crate::encode;
@@ -51,9 +52,11 @@ fn vocabulary() -> Vec<Vec<u8>> {
 #[test]
 fn encoding() {
     let tokens = vocabulary();
+    let tokens: Vec<_> = (0..).zip(tokens.iter().map(Vec::as_slice)).collect();
+    let vocabulary = Vocabulary::new(&tokens).unwrap();
     for row in rows("encoding.jsonl") {
         let tokenizer = Tokenizer::new(Parts {
-            tokens: (0..).zip(tokens.iter().map(Vec::as_slice)).collect(),
+            vocabulary: vocabulary.clone(),
             merges: None,
             pattern: row["pattern"].as_str().unwrap(),
             specials: Vec::new(),

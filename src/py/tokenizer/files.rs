@@ -9,6 +9,7 @@ use crate::ids::Pair;
 use crate::py::errors::FormatError;
 use crate::py::specials::placed;
 use crate::tokenizer::{self, Parts};
+use crate::vocab::Vocabulary;
 
 type SpecParts<'py> = (
     Bound<'py, PyBytes>,
@@ -57,14 +58,13 @@ impl Tokenizer {
         let words = |numbers: &mut dyn Iterator<Item = u32>| {
             PyBytes::new(py, &numbers.flat_map(u32::to_le_bytes).collect::<Vec<u8>>())
         };
-        let texts: Vec<u8> = parts.tokens.iter().flat_map(|t| t.1).copied().collect();
         // Lengths fit: the vocabulary keeps them in 32 bits.
         #[allow(clippy::cast_possible_truncation)]
-        let lengths = words(&mut parts.tokens.iter().map(|t| t.1.len() as u32));
+        let lengths = words(&mut parts.vocabulary.iter().map(|t| t.1.len() as u32));
         let merges = parts.merges.as_ref().map(|pairs| words(&mut pairs.iter().flat_map(|p| [p.left, p.right])));
         Ok((
-            PyBytes::new(py, &texts),
-            words(&mut parts.tokens.iter().map(|t| t.0)),
+            PyBytes::new(py, parts.vocabulary.flat().0),
+            words(&mut parts.vocabulary.iter().map(|t| t.0)),
             lengths,
             merges,
             parts.pattern.to_owned(),
@@ -110,17 +110,12 @@ impl Tokenizer {
                 tokens.len()
             )));
         }
-        let mut rest = tokens;
-        let mut pieces = Vec::with_capacity(ids.len());
-        for (&id, &length) in ids.iter().zip(&lengths) {
-            let (token, after) = rest.split_at(length as usize);
-            pieces.push((id, token));
-            rest = after;
-        }
+        let lengths = lengths.into_iter().map(|length| length as usize);
+        let vocabulary = Vocabulary::from_flat(tokens.to_vec(), ids.into_iter().zip(lengths))?;
         let merges = merges
             .map(|bytes| words(bytes).as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect());
-        let parts =
-            Parts { tokens: pieces, merges, pattern, specials: placed(special_tokens)?, digits, unicode_version };
+        let specials = placed(special_tokens)?;
+        let parts = Parts { vocabulary, merges, pattern, specials, digits, unicode_version };
         Ok(Self::wrap(tokenizer::Tokenizer::new(parts)?))
     }
 
