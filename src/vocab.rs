@@ -34,9 +34,9 @@ impl Vocabulary {
     pub fn from_flat(bytes: Vec<u8>, tokens: impl Iterator<Item = (TokenId, usize)> + Clone) -> Result<Self> {
         let total = tokens.clone().fold(0usize, |total, token| total.saturating_add(token.1));
         if total != bytes.len() {
+            let held = bytes.len();
             return Err(Error::Format(format!(
-                "the tokens take {total} bytes by their lengths, and are {}",
-                bytes.len()
+                "the lengths of the tokens add up to {total}, and they have {held} bytes; the two must agree"
             )));
         }
         let ids = || tokens.clone().map(|token| token.0);

@@ -64,34 +64,18 @@ impl Lane {
     }
 }
 
-/// Two neighbours in each lane. What joining them makes is on its way from memory.
-#[derive(Clone, Copy)]
-struct Asked {
-    left: Lane,
-    right: Lane,
+/// Asks for what joining two parts makes, in each lane, without waiting for it.
+#[inline(always)]
+fn ask(joins: JoinsRef<'_>, left: Lane, right: Lane) {
+    for (left, right) in left.0.into_iter().zip(right.0) {
+        joins.prefetch(left, right);
+    }
 }
 
-impl Asked {
-    const NOTHING: Self = Self { left: Lane([NO_TOKEN; LANES]), right: Lane([NO_TOKEN; LANES]) };
-
-    #[inline(always)]
-    fn new<const AHEAD: bool>(joins: JoinsRef<'_>, left: Lane, right: Lane) -> Self {
-        if AHEAD {
-            for lane in 0..LANES {
-                joins.prefetch(left.0[lane], right.0[lane]);
-            }
-        }
-        Self { left, right }
-    }
-
-    #[inline(always)]
-    fn made(&self, joins: JoinsRef<'_>) -> Lane {
-        let mut made = [NONE; LANES];
-        for (lane, made) in made.iter_mut().enumerate() {
-            *made = joins.get(self.left.0[lane], self.right.0[lane]);
-        }
-        Lane(made)
-    }
+/// What joining two parts makes, in each lane.
+#[inline(always)]
+fn hear(joins: JoinsRef<'_>, left: Lane, right: Lane) -> Lane {
+    left.zip(right, |left, right| joins.get(left, right))
 }
 
 /// Pieces side by side: their parts, one row behind another.
@@ -105,16 +89,16 @@ struct Group {
     /// The next join of each lane: the number of its left part, or [`FAR`] if there is none, and what it makes.
     at: Lane,
     made: Lane,
-    /// That with the part before it, and with the part behind it.
-    before: Asked,
-    behind: Asked,
+    /// The parts before and behind it, which may be joined to that.
+    before: Lane,
+    behind: Lane,
 }
 
 impl Default for Group {
     fn default() -> Self {
         let (parts, offers) = ([Lane::all(NO_TOKEN); ROWS], [Lane::all(NONE); ROWS]);
-        let (at, made) = (Lane::all(FAR), Lane::all(NONE));
-        Self { parts, offers, rows: 0, at, made, before: Asked::NOTHING, behind: Asked::NOTHING }
+        let (at, made, nothing) = (Lane::all(FAR), Lane::all(NONE), Lane::all(NO_TOKEN));
+        Self { parts, offers, rows: 0, at, made, before: nothing, behind: nothing }
     }
 }
 
@@ -132,27 +116,26 @@ impl Group {
 
     /// Asks what all neighbours make.
     #[inline(always)]
-    fn ask<const AHEAD: bool>(&mut self, joins: JoinsRef<'_>) {
-        self.offers[self.rows..self.rows + 4].fill(Lane::all(NONE));
+    fn ask_all(&self, joins: JoinsRef<'_>) {
         for row in 1..self.rows {
-            Asked::new::<AHEAD>(joins, self.parts[row], self.parts[row + 1]);
+            ask(joins, self.parts[row], self.parts[row + 1]);
         }
-        (self.at, self.made) = (Lane::all(FAR), Lane::all(NONE));
     }
 
-    /// Reads the answers.
+    /// Hears it; no join is found yet.
     #[inline(always)]
-    fn hear(&mut self, joins: JoinsRef<'_>) {
+    fn begin(&mut self, joins: JoinsRef<'_>) {
+        self.offers[self.rows..self.rows + 4].fill(Lane::all(NONE));
         for row in 1..self.rows {
-            let (left, right) = (self.parts[row], self.parts[row + 1]);
-            self.offers[row] = Asked { left, right }.made(joins);
+            self.offers[row] = hear(joins, self.parts[row], self.parts[row + 1]);
         }
+        (self.at, self.made) = (Lane::all(FAR), Lane::all(NONE));
     }
 
     /// Makes a join in each lane, finds the next, and asks what that offers.
     #[inline(always)]
     fn step<const AHEAD: bool>(&mut self, joins: JoinsRef<'_>) {
-        let (before, behind) = (self.before.made(joins), self.behind.made(joins));
+        let (before, behind) = (hear(joins, self.before, self.made), hear(joins, self.made, self.behind));
         self.sweep(before, behind);
         // No lane has more parts than the longest has left, but for those that have no join left.
         self.rows -= 1;
@@ -160,13 +143,14 @@ impl Group {
             self.rows = 0;
             return;
         }
-        let (mut before, mut behind) = ([0; LANES], [0; LANES]);
         for lane in 0..LANES {
             let row = (self.at.0[lane].cast_unsigned() as usize).min(LONGEST);
-            (before[lane], behind[lane]) = (self.parts[row].0[lane], self.parts[row + 3].0[lane]);
+            (self.before.0[lane], self.behind.0[lane]) = (self.parts[row].0[lane], self.parts[row + 3].0[lane]);
         }
-        self.before = Asked::new::<AHEAD>(joins, Lane(before), self.made);
-        self.behind = Asked::new::<AHEAD>(joins, self.made, Lane(behind));
+        if AHEAD {
+            ask(joins, self.before, self.made);
+            ask(joins, self.made, self.behind);
+        }
     }
 
     /// Makes the joins that were found, `before` and `behind` being what they offer, and finds the next: the lowest offer,
@@ -250,12 +234,10 @@ impl Lanes {
 
     #[inline(always)]
     fn run_any<const AHEAD: bool>(&mut self, joins: JoinsRef<'_>) {
-        for group in &mut self.groups {
-            group.ask::<AHEAD>(joins);
+        if AHEAD {
+            self.groups.iter().for_each(|group| group.ask_all(joins));
         }
-        for group in &mut self.groups {
-            group.hear(joins);
-        }
+        self.groups.iter_mut().for_each(|group| group.begin(joins));
         while self.groups.iter().any(|group| group.rows > 0) {
             for group in self.groups.iter_mut().filter(|group| group.rows > 0) {
                 group.step::<AHEAD>(joins);

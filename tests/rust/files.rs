@@ -1,7 +1,6 @@
 //! Our own file and rank files: what was written comes back, anything else is refused.
 
 use bpetok::error::Error;
-
 use bpetok::files::{from_bytes, from_tiktoken, to_bytes, to_tiktoken};
 use bpetok::vocab::Vocabulary;
 use proptest::prelude::*;
