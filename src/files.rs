@@ -187,26 +187,70 @@ impl<'a> Reader<'a> {
 /// # Errors
 /// A line that is not that, with its number; whatever makes no vocabulary.
 pub fn from_tiktoken(data: &[u8], pattern: &str, specials: Vec<(String, TokenId)>) -> Result<Tokenizer> {
-    let mut flat = Vec::with_capacity(data.len());
-    let mut tokens: Vec<(TokenId, usize)> = Vec::with_capacity(data.len() / 12);
-    for (number, line) in (1usize..).zip(data.split(|&b| b == b'\n')) {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            continue;
-        }
-        let bad = |what: &str| {
-            let shown: String = String::from_utf8_lossy(line).chars().take(40).collect();
-            Error::Format(format!("line {number} of the rank file: {what} in {shown:?}; each line is `base64 rank`"))
-        };
-        let gap = memchr::memchr(b' ', line).ok_or_else(|| bad("no space"))?;
+    let (mut flat, mut tokens) = (Vec::with_capacity(data.len()), Vec::with_capacity(data.len() / 12));
+    let (mut rest, mut number) = (data, 0);
+    while !rest.is_empty() {
         let before = flat.len();
-        base64(&line[..gap], &mut flat).ok_or_else(|| bad("bad base64"))?;
-        let rank = decimal(&line[gap + 1..]).ok_or_else(|| bad("bad rank"))?;
-        tokens.push((rank, flat.len() - before));
+        number += 1;
+        let rank = match plain_line(rest, &mut flat) {
+            Some((rank, behind)) => {
+                rest = behind;
+                Some(rank)
+            }
+            None => {
+                flat.truncate(before);
+                let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+                let line = &rest[..end];
+                rest = rest.get(end + 1..).unwrap_or_default();
+                any_line(line.strip_suffix(b"\r").unwrap_or(line), number, &mut flat)?
+            }
+        };
+        tokens.extend(rank.map(|rank| (rank, flat.len() - before)));
     }
     let vocabulary = Vocabulary::from_flat(flat, tokens.into_iter())?;
     let (digits, unicode_version) = ("none", UNICODE_VERSION);
     Tokenizer::new(Parts { vocabulary, merges: None, pattern, specials, digits, unicode_version })
+}
+
+/// The line that `text` begins with, if it is one of those that nearly all are: whole groups of four digits, padded or not, a space, a
+/// rank of up to nine digits and a line feed. The token goes to `flat`; returns the rank and what is behind the line.
+#[inline]
+fn plain_line<'a>(text: &'a [u8], flat: &mut Vec<u8>) -> Option<(TokenId, &'a [u8])> {
+    let mut rest = text;
+    while rest.first()? != &b' ' {
+        let (group, behind) = rest.split_first_chunk::<4>()?;
+        let values = group.map(|byte| BASE64_VALUES[usize::from(byte)]);
+        let padding = usize::from(group[3] == b'=') + usize::from(group[2..] == *b"==");
+        let is_digit = |place: usize| values[place] < 64 || place + padding > 3;
+        let word = values.iter().fold(0u32, |word, &value| word << 6 | u32::from(value & 63));
+        let cut_off = word & ((1 << (8 * padding)) - 1);
+        if !(0..4).all(is_digit) || cut_off != 0 || padding > 0 && behind.first() != Some(&b' ') {
+            return None;
+        }
+        // Always three: a copy of just so many would be a call.
+        let [_, bytes @ ..] = word.to_be_bytes();
+        flat.extend_from_slice(&bytes);
+        flat.truncate(flat.len() - padding);
+        rest = behind;
+    }
+    let digits = &rest[1..rest.len().min(11)];
+    let count = digits.iter().position(|&byte| byte == b'\n').filter(|&count| count > 0)?;
+    let rank = digits[..count].iter().try_fold(0, |rank, byte| Some(rank * 10 + decimal_digit(*byte)?))?;
+    (rest.len() < text.len()).then_some((rank, &rest[count + 2..]))
+}
+
+/// The rank of a line of a rank file, `None` for an empty one; the token goes to `flat`.
+fn any_line(line: &[u8], number: usize, flat: &mut Vec<u8>) -> Result<Option<TokenId>> {
+    if line.is_empty() {
+        return Ok(None);
+    }
+    let bad = |what: &str| {
+        let shown: String = String::from_utf8_lossy(line).chars().take(40).collect();
+        Error::Format(format!("line {number} of the rank file: {what} in {shown:?}; each line is `base64 rank`"))
+    };
+    let gap = memchr::memchr(b' ', line).ok_or_else(|| bad("no space"))?;
+    base64(&line[..gap], flat).ok_or_else(|| bad("bad base64"))?;
+    decimal(&line[gap + 1..]).map(Some).ok_or_else(|| bad("bad rank"))
 }
 
 /// Writes the ranks of a tokenizer, and only those: neither pattern nor special tokens fit the format.
@@ -231,10 +275,12 @@ pub fn to_tiktoken(tokenizer: &Tokenizer) -> Result<Vec<u8>> {
 fn decimal(digits: &[u8]) -> Option<u32> {
     let first = digits.first()?;
     first.is_ascii_digit().then_some(())?;
-    digits.iter().try_fold(0u32, |number, byte| {
-        let digit = byte.checked_sub(b'0').filter(|&d| d <= 9)?;
-        number.checked_mul(10)?.checked_add(u32::from(digit))
-    })
+    digits.iter().try_fold(0u32, |number, byte| number.checked_mul(10)?.checked_add(decimal_digit(*byte)?))
+}
+
+#[inline]
+fn decimal_digit(byte: u8) -> Option<u32> {
+    byte.checked_sub(b'0').filter(|&digit| digit <= 9).map(u32::from)
 }
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -1,6 +1,6 @@
 //! The path on one screen: text -> special tokens -> pretokens -> ids, and back.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use once_cell::race::OnceBox;
 
@@ -23,7 +23,7 @@ const KEPT: usize = 64;
 /// A tokenizer; it never changes after it is built. What is made when first needed is never waited for: of a process that is
 /// forked meanwhile, the child would wait for a thread that it does not have.
 pub struct Tokenizer {
-    encoder: Encoder,
+    encoder: Arc<Encoder>,
     pretokenizer: Pretokenizer,
     specials: Specials,
     merges: Option<Merges>,
@@ -71,32 +71,51 @@ impl Tokenizer {
     /// # Errors
     /// Whatever the parts get wrong.
     pub fn new(parts: Parts<'_>) -> Result<Self> {
-        let vocabulary = parts.vocabulary;
-        let specials = Specials::new(parts.specials)?;
-        if let Some((text, id)) = specials.tokens().iter().find(|t| vocabulary.get(t.1).is_some()) {
-            return Err(Error::BadSpecials(format!(
-                "special token {text:?} has the id {id} of an ordinary token; give it a free id"
-            )));
-        }
+        let specials = checked(parts.specials, &parts.vocabulary)?;
         let digits = Digits::named(parts.digits).ok_or_else(|| {
             Error::Format(format!("digit rule {:?} is not known; this version knows {}", parts.digits, digits::names()))
         })?;
-        let encoder = Encoder::new(vocabulary)?;
+        let encoder = Encoder::new(parts.vocabulary)?;
         let merges = parts
             .merges
             .map(|pairs| Merges::new(pairs, encoder.vocabulary(), |token| encoder.token_id(token)))
             .transpose()?;
-        Ok(Self {
-            encoder,
-            pretokenizer: Pretokenizer::new(parts.pattern)?.with_digits(digits),
+        let pretokenizer = Pretokenizer::new(parts.pattern)?.with_digits(digits);
+        Ok(Self::assemble(Arc::new(encoder), pretokenizer, specials, merges, parts.unicode_version))
+    }
+
+    /// The same tokenizer with these special tokens instead of its own; both share their tables.
+    ///
+    /// # Errors
+    /// What [`Tokenizer::new`] says of special tokens.
+    pub fn with_specials(&self, specials: Vec<(String, TokenId)>) -> Result<Self> {
+        let specials = checked(specials, self.vocabulary())?;
+        let pretokenizer = Pretokenizer::new(self.pretokenizer.pattern())?.with_digits(self.pretokenizer.digits());
+        Ok(Self::assemble(
+            Arc::clone(&self.encoder),
+            pretokenizer,
             specials,
-            merges,
-            unicode_version: parts.unicode_version.to_owned(),
-            decoder: OnceBox::new(),
-            fingerprint: OnceBox::new(),
-            cutting: OnceBox::new(),
-            idle: Mutex::new(Vec::new()),
-        })
+            self.merges.clone(),
+            &self.unicode_version,
+        ))
+    }
+
+    fn assemble(
+        encoder: Arc<Encoder>,
+        pretokenizer: Pretokenizer,
+        specials: Specials,
+        merges: Option<Merges>,
+        unicode_version: &str,
+    ) -> Self {
+        let (decoder, fingerprint, cutting, idle) = Default::default();
+        let unicode_version = unicode_version.to_owned();
+        Self { encoder, pretokenizer, specials, merges, unicode_version, decoder, fingerprint, cutting, idle }
+    }
+
+    /// Makes now what merging new words would make when it first pays: whoever waits for a tokenizer to load need not wait
+    /// again for the first text.
+    pub fn prepare(&self) {
+        self.encoder.prepare();
     }
 
     /// Appends the ids of `text`; special tokens of `allowed` become their id, others are ordinary text.
@@ -284,5 +303,15 @@ impl Tokenizer {
             digits: self.digits(),
             unicode_version: &self.unicode_version,
         }
+    }
+}
+
+fn checked(specials: Vec<(String, TokenId)>, vocabulary: &Vocabulary) -> Result<Specials> {
+    let specials = Specials::new(specials)?;
+    match specials.tokens().iter().find(|token| vocabulary.get(token.1).is_some()) {
+        Some((text, id)) => Err(Error::BadSpecials(format!(
+            "special token {text:?} has the id {id} of an ordinary token; give it a free id"
+        ))),
+        None => Ok(specials),
     }
 }

@@ -181,5 +181,7 @@ fn place(left: u32, right: u32) -> usize {
 /// the others nearly all do, and only a giant would be worth the search.
 #[must_use]
 fn is_worth(text: &[u8]) -> bool {
-    text.iter().any(|&b| b >= 0xE3) || text.len() > SHORT && !text.is_ascii()
+    // The first character, or the second behind a space, or the last: not all, which would be a branch for each.
+    let is_lead = |at: usize| text.get(at).is_some_and(|&byte| byte >= 0xE3);
+    is_lead(0) | is_lead(1) | is_lead(text.len().wrapping_sub(3)) || text.len() > SHORT && !text.is_ascii()
 }

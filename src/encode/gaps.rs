@@ -2,6 +2,8 @@
 //! and new ones. Each step goes over all gaps of the group, so that what the next one reads is on its way from memory
 //! meanwhile, and new words can be merged side by side.
 
+use std::ops::Range;
+
 use super::key::hash_at;
 use super::lookups::{CHUNK, Lookups};
 use super::memo::{self, Memo};
@@ -12,10 +14,32 @@ use crate::ids::TokenId;
 const SEEN_BITS: u32 = 10;
 
 /// Some of the ids of all gaps: the number of the first, and how many.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     first: u32,
     count: u32,
+}
+
+impl Span {
+    /// Nothing yet.
+    pub const NONE: Self = Self { first: 0, count: u32::MAX };
+
+    /// The ids `first..end`.
+    // What is remembered is short, so a group has fewer ids than 32 bits can tell.
+    #[allow(clippy::cast_possible_truncation)]
+    #[inline]
+    #[must_use]
+    pub fn new(first: usize, end: usize) -> Self {
+        Self { first: first as u32, count: (end - first) as u32 }
+    }
+
+    /// Which of all ids they are.
+    #[inline]
+    #[must_use]
+    pub fn range(self) -> Range<usize> {
+        let first = self.first as usize;
+        first..first + self.count as usize
+    }
 }
 
 /// A pretoken that the first look did not know.
@@ -31,17 +55,8 @@ pub struct Unknown {
     pub place: memo::Place,
     /// Whether it may be a token of up to [`INLINE`] bytes.
     pub may_be_token: bool,
-    /// What it became.
-    answer: Answer,
-}
-
-#[derive(Clone, Copy)]
-enum Answer {
-    /// Nothing yet: too long to be remembered, its ids are found when all before them are written.
-    Late,
-    Ids(Span),
-    /// The number of a new word.
-    New(u16),
+    /// What it became; nothing if it is too long to be remembered: its ids are found when all before them are written.
+    ids: Span,
 }
 
 /// A word that was never met before, or is not remembered.
@@ -53,13 +68,16 @@ pub struct New {
     pub end: usize,
     /// As [`Unknown::hash`].
     pub hash: u64,
-    ids: Span,
+    /// What it became.
+    pub ids: Span,
 }
 
 /// The gaps of one group.
 pub struct Gaps {
     unknown: Vec<Unknown>,
     new: Vec<New>,
+    /// Gaps that are a new word, and which.
+    waiting: Vec<(u32, u32)>,
     /// By hash: the number of a new word plus 1. 0 is none.
     seen: Vec<u16>,
     /// What the gaps became, in no order: appended first, then given to a gap or a new word.
@@ -68,7 +86,8 @@ pub struct Gaps {
 
 impl Default for Gaps {
     fn default() -> Self {
-        Self { unknown: Vec::new(), new: Vec::new(), seen: vec![0; 1 << SEEN_BITS], ids: Vec::new() }
+        let (unknown, new, waiting, ids) = Default::default();
+        Self { unknown, new, waiting, seen: vec![0; 1 << SEEN_BITS], ids }
     }
 }
 
@@ -95,10 +114,11 @@ impl Gaps {
             } else if length > INLINE {
                 table.prefetch_long(hash);
             }
-            Unknown { start, end, hash, place: 0, may_be_token, answer: Answer::Late }
+            Unknown { start, end, hash, place: 0, may_be_token, ids: Span::NONE }
         };
         if !self.new.is_empty() {
             self.new.clear();
+            self.waiting.clear();
             self.seen.fill(0);
         }
         self.ids.clear();
@@ -125,7 +145,7 @@ impl Gaps {
     /// Gives gap `number` the ids from the `first` on.
     #[inline]
     pub fn answer(&mut self, number: usize, first: usize) {
-        self.unknown[number].answer = Answer::Ids(span(first, self.ids.len()));
+        self.unknown[number].ids = Span::new(first, self.ids.len());
     }
 
     /// Notes that gap `number` is a new word, unless it is the same as another of them.
@@ -134,14 +154,15 @@ impl Gaps {
         let seen = &mut self.seen[(hash >> (64 - SEEN_BITS)) as usize];
         let is_same = |new: &New| new.hash == hash && text[new.start..new.end] == text[start..end];
         if !self.new.get(usize::from(*seen).wrapping_sub(1)).is_some_and(is_same) {
-            self.new.push(New { start, end, hash, ids: Span::default() });
+            self.new.push(New { start, end, hash, ids: Span::NONE });
             // A group has fewer pretokens than 16 bits can tell.
             #[allow(clippy::cast_possible_truncation)]
             {
                 *seen = self.new.len() as u16;
             }
         }
-        self.unknown[number].answer = Answer::New(*seen - 1);
+        #[allow(clippy::cast_possible_truncation)]
+        self.waiting.push((number as u32, u32::from(*seen) - 1));
     }
 
     /// The new words.
@@ -150,32 +171,25 @@ impl Gaps {
         &self.new
     }
 
-    /// Gives new word `number` the ids from the `first` on, up to `end`.
-    pub fn answer_new(&mut self, number: usize, first: usize, end: usize) {
-        self.new[number].ids = span(first, end);
+    /// The new words, to say what they became, and the ids of all gaps.
+    #[must_use]
+    pub fn new_words_mut(&mut self) -> (&mut [New], &mut Vec<TokenId>) {
+        (&mut self.new, &mut self.ids)
+    }
+
+    /// No more ids are coming: gaps that are a new word become what that became.
+    pub fn finish(&mut self) {
+        for &(gap, new) in &self.waiting {
+            self.unknown[gap as usize].ids = self.new[new as usize].ids;
+        }
+        self.ids.extend_from_slice(&[0; CHUNK]);
     }
 
     /// The ids of gap `number`, with [`CHUNK`] more behind them; `None` if it was left for the end.
     #[inline]
     #[must_use]
     pub fn answered(&self, number: usize) -> Option<(&[TokenId], usize)> {
-        let Span { first, count } = match self.unknown[number].answer {
-            Answer::Late => return None,
-            Answer::Ids(span) => span,
-            Answer::New(new) => self.new[usize::from(new)].ids,
-        };
-        Some((&self.ids[first as usize..], count as usize))
+        let Span { first, count } = self.unknown[number].ids;
+        if count == Span::NONE.count { None } else { Some((&self.ids[first as usize..], count as usize)) }
     }
-
-    /// No more ids are coming.
-    pub fn pad(&mut self) {
-        self.ids.extend_from_slice(&[0; CHUNK]);
-    }
-}
-
-// What is remembered is short, so a group has fewer ids than 32 bits can tell.
-#[allow(clippy::cast_possible_truncation)]
-#[inline]
-fn span(first: usize, end: usize) -> Span {
-    Span { first: first as u32, count: (end - first) as u32 }
 }

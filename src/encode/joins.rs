@@ -5,6 +5,9 @@
 //! inside the lowest came first, leftmost on a tie. So they came in the order in which they come when `ab` is merged alone,
 //! and that run, too, has reached `a`, `b`, with nothing left to do but join them.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use super::lanes::{LONGEST, Lanes, PIECES};
 use super::memo;
 use super::table::TokenTable;
@@ -20,31 +23,38 @@ pub const NO_TOKEN: i32 = (1 << ID_BITS) - 1;
 pub const NONE: i32 = i32::MAX;
 /// Most bytes of a token: words that come in crowds are no longer.
 const MOST_BYTES: usize = memo::LONGEST;
-/// Entries that may be moved to make room for another.
-const PATIENCE: usize = 200;
+/// Entries that are looked at together, half a cache line.
+const BUCKET: usize = 4;
+const BUCKET_BYTES: usize = BUCKET * size_of::<u64>();
+/// Buckets that are looked at, one behind another, for a free entry.
+const PATIENCE: usize = 64;
+/// The bit of a bucket's first entry that says that others which belong there stand in the next.
+const GOES_ON: u64 = 1;
+const KEY_SHIFT: u32 = ID_BITS + 1;
 
-/// `(left, right) -> made`, at one of two places: looking up is two loads and no branch.
+/// `(left, right) -> made`, in buckets: looking up is comparing four entries at once, and for 98 in 100 no more.
 pub struct Joins {
-    /// `(left + 1) << 42 | right << 21 | made`. 0 is free.
+    /// `(left + 1) << 43 | right << 22 | (made + 1) << 1`, and [`GOES_ON`]. 0 is free.
     entries: Words,
-    bits: u32,
+    shift: u32,
 }
 
 impl Joins {
     /// The joins of every token of up to [`MOST_BYTES`], the shorter first: to find the last two parts of one, the joins of shorter
     /// ones are enough. Tokens that begin with more than [`LONGEST`] parts are left out: a piece in which one is made begins
-    /// with as many there, since what is sure in the piece is sure in the token alone. `None` where an id is too high.
+    /// with as many there, since what is sure in the piece is sure in the token alone. `None` where an id is too high, or where so many joins
+    /// belong in one place that someone must have meant it.
     #[must_use]
     pub fn of(table: &TokenTable, vocabulary: &Vocabulary) -> Option<Self> {
         if vocabulary.id_limit() >= NO_TOKEN as usize {
             return None;
         }
-        let mut joins = Self::with_bits((2 * vocabulary.len()).next_power_of_two().ilog2());
-        let sure = table.sure(vocabulary);
+        let mut joins = Self::with_bits((2 * vocabulary.len() / BUCKET).next_power_of_two().ilog2());
+        let (sure, (bytes, offsets)) = (table.sure(vocabulary), vocabulary.flat());
         let mut by_length = by_length(vocabulary);
         for id in std::mem::take(&mut by_length[2]) {
             if let Some(&[left, right]) = vocabulary.get(id) {
-                joins.insert(vocabulary.byte_id(left), vocabulary.byte_id(right), id);
+                joins.insert(vocabulary.byte_id(left), vocabulary.byte_id(right), id)?;
             }
         }
         let (mut lanes, mut parts) = (Lanes::default(), Vec::new());
@@ -54,9 +64,9 @@ impl Joins {
             parts.clear();
             for id in tokens {
                 let first = parts.len();
-                sure.append(vocabulary.get(id).unwrap_or_default(), &mut parts);
+                sure.append(bytes, offsets[id as usize] as usize..offsets[id as usize + 1] as usize, &mut parts);
                 match parts[first..] {
-                    [left, right] => joins.insert(left, right, id),
+                    [left, right] => joins.insert(left, right, id)?,
                     [..] => {
                         if let Some(tokens) = in_parts.get_mut(parts.len() - first) {
                             tokens.push((id, first));
@@ -71,7 +81,7 @@ impl Joins {
                         let mut halves = lanes.ids(lane);
                         // The others are never made: merging leaves three parts of them or more.
                         if let (Some(left), Some(right), None) = (halves.next(), halves.next(), halves.next()) {
-                            joins.insert(left, right, id);
+                            joins.insert(left, right, id)?;
                         }
                     }
                 }
@@ -82,38 +92,29 @@ impl Joins {
     }
 
     fn with_bits(bits: u32) -> Self {
-        Self { entries: Words::new(1 << bits), bits }
+        Self { entries: Words::new(BUCKET << bits), shift: 32 - bits - BUCKET_BYTES.ilog2() }
     }
 
     /// To look up.
     #[inline(always)]
     #[must_use]
     pub fn to_read(&self) -> JoinsRef<'_> {
-        JoinsRef { entries: self.entries.get() }
+        JoinsRef { buckets: self.entries.get().as_chunks().0, shift: self.shift }
     }
 
-    fn insert(&mut self, left: TokenId, right: TokenId, made: TokenId) {
-        self.insert_entry(key(left.cast_signed(), right.cast_signed()) << ID_BITS | u64::from(made));
-    }
-
-    /// Adds an entry; others move to their other place, and everything to a larger table where that leads nowhere.
-    fn insert_entry(&mut self, mut entry: u64) {
-        let mut at = usize::MAX;
-        for _ in 0..PATIENCE {
-            let places = self.to_read().places(entry >> ID_BITS);
-            if let Some(&free) = places.iter().find(|&&place| self.entries.get()[place] == 0) {
-                self.entries.get_mut()[free] = entry;
-                return;
+    fn insert(&mut self, left: TokenId, right: TokenId, made: TokenId) -> Option<()> {
+        let (left, right) = (left.cast_signed(), right.cast_signed());
+        let first = self.to_read().place(left, right).cast_unsigned() as usize / BUCKET_BYTES;
+        let (buckets, _) = self.entries.get_mut().as_chunks_mut::<BUCKET>();
+        let count = buckets.len();
+        for at in (first..first + PATIENCE).map(|at| at % count) {
+            if let Some(free) = buckets[at].iter_mut().find(|entry| **entry & !GOES_ON == 0) {
+                *free |= key(left, right) << KEY_SHIFT | u64::from(made + 1) << 1;
+                return Some(());
             }
-            at = if at == places[0] { places[1] } else { places[0] };
-            std::mem::swap(&mut self.entries.get_mut()[at], &mut entry);
+            buckets[at][0] |= GOES_ON;
         }
-        let mut larger = Self::with_bits(self.bits + 1);
-        for &entry in self.entries.get().iter().filter(|&&entry| entry != 0) {
-            larger.insert_entry(entry);
-        }
-        larger.insert_entry(entry);
-        *self = larger;
+        None
     }
 }
 
@@ -130,37 +131,63 @@ fn by_length(vocabulary: &Vocabulary) -> Vec<Vec<TokenId>> {
 /// The same, to read in a loop: what the loop needs stays in registers.
 #[derive(Clone, Copy)]
 pub struct JoinsRef<'a> {
-    entries: &'a [u64],
+    buckets: &'a [[u64; BUCKET]],
+    shift: u32,
 }
 
 impl JoinsRef<'_> {
-    /// What joining two tokens makes, or [`NONE`].
+    /// The first byte of the bucket where joining two tokens is looked for.
     #[inline(always)]
     #[must_use]
-    pub fn get(self, left: i32, right: i32) -> i32 {
-        let key = key(left, right);
-        let [first, second] = self.places(key);
-        let made = |entry: u64| if entry >> ID_BITS == key { (entry & NO_TOKEN as u64) as i32 } else { NONE };
-        made(self.entries[first]).min(made(self.entries[second]))
+    #[allow(clippy::cast_possible_wrap)]
+    pub fn place(self, left: i32, right: i32) -> i32 {
+        // Two odd numbers without a pattern (the fractions of the golden ratio and of the square root of 3).
+        let [left_part, right_part] =
+            [(left, 0x9E37_79B9_u32), (right, 0xBB67_AE85)].map(|(id, odd)| id.wrapping_mul(odd as i32));
+        let place = left_part.wrapping_add(right_part).cast_unsigned() >> self.shift & !(BUCKET_BYTES as u32 - 1);
+        // Where a piece ends nothing is joined, and there is nothing to fetch.
+        if left == NO_TOKEN || right == NO_TOKEN { 0 } else { place as i32 }
     }
 
-    /// Asks for both places of two tokens without waiting for them.
+    /// Asks for a bucket without waiting for it.
     #[inline(always)]
-    pub fn prefetch(self, left: i32, right: i32) {
-        for place in self.places(key(left, right)) {
-            prefetch_at(self.entries.as_ptr().wrapping_add(place));
+    pub fn prefetch(self, place: i32) {
+        prefetch_at(self.buckets.as_ptr().wrapping_byte_add(place.cast_unsigned() as usize));
+    }
+
+    /// What joining two tokens makes, or [`NONE`]; `place` is theirs.
+    #[inline(always)]
+    #[must_use]
+    pub fn get(self, place: i32, left: i32, right: i32) -> i32 {
+        let (at, key) = (place.cast_unsigned() as usize / BUCKET_BYTES, key(left, right));
+        let bucket = &self.buckets[at];
+        // Two steps: as one, they are not compiled to vectors.
+        let found = bucket.map(|entry| if entry >> KEY_SHIFT == key { entry } else { 0 }).iter().fold(0, |a, b| a | b);
+        // Few buckets go on, while half of the pairs are not found: the other way round, this would be mispredicted.
+        if bucket[0] & GOES_ON != 0 && found == 0 {
+            return further(self.buckets, at, key);
+        }
+        made(found)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn further(buckets: &[[u64; BUCKET]], mut at: usize, key: u64) -> i32 {
+    while buckets[at][0] & GOES_ON != 0 {
+        at = (at + 1) % buckets.len();
+        if let Some(&entry) = buckets[at].iter().find(|&entry| entry >> KEY_SHIFT == key) {
+            return made(entry);
         }
     }
+    NONE
+}
 
-    /// The two places of a key.
-    #[inline(always)]
-    fn places(self, key: u64) -> [usize; 2] {
-        // An odd number without a pattern (the fraction of the golden ratio).
-        let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        // There are as many as a power of two.
-        let mask = self.entries.len() - 1;
-        [(hash >> 40) as usize & mask, (hash >> 16) as usize & mask]
-    }
+/// What an entry makes; [`NONE`] for 0.
+#[inline(always)]
+#[allow(clippy::cast_possible_wrap)]
+fn made(entry: u64) -> i32 {
+    ((entry >> 1 & NO_TOKEN as u64) as i32 - 1) & NONE
 }
 
 #[inline(always)]

@@ -15,8 +15,13 @@ const GROUPS: usize = 4;
 pub const PIECES: usize = GROUPS * LANES;
 /// Most parts of a piece.
 pub const LONGEST: usize = 64;
+/// Ids of a piece that are copied at once.
+pub const AT_ONCE: usize = 4;
 /// One before the first part, and those that looking behind the last reaches.
 const ROWS: usize = LONGEST + 4;
+/// The last row whose neighbours are looked at.
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+const LAST: i32 = LONGEST as i32;
 /// A row that no sweep comes to.
 const FAR: i32 = i32::MAX;
 
@@ -64,41 +69,83 @@ impl Lane {
     }
 }
 
-/// Asks for what joining two parts makes, in each lane, without waiting for it.
-#[inline(always)]
-fn ask(joins: JoinsRef<'_>, left: Lane, right: Lane) {
-    for (left, right) in left.0.into_iter().zip(right.0) {
-        joins.prefetch(left, right);
+/// Two neighbours in each lane, and where what joining them makes stands, which is on its way from memory.
+#[derive(Clone, Copy)]
+struct Asked {
+    left: Lane,
+    right: Lane,
+    places: Lane,
+}
+
+impl Asked {
+    const NOTHING: Self =
+        Self { left: Lane([NO_TOKEN; LANES]), right: Lane([NO_TOKEN; LANES]), places: Lane([0; LANES]) };
+
+    #[inline(always)]
+    fn new(joins: JoinsRef<'_>, left: Lane, right: Lane) -> Self {
+        let places = left.zip(right, |left, right| joins.place(left, right));
+        places.0.iter().for_each(|&place| joins.prefetch(place));
+        Self { left, right, places }
     }
 }
 
-/// What joining two parts makes, in each lane.
-#[inline(always)]
-fn hear(joins: JoinsRef<'_>, left: Lane, right: Lane) -> Lane {
-    left.zip(right, |left, right| joins.get(left, right))
+/// A way to look up what joining the neighbours of all lanes makes.
+trait Look: Copy {
+    fn look(self, joins: JoinsRef<'_>, asked: &Asked) -> Lane;
+}
+
+/// Lane by lane.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Look for Plain {
+    #[inline(always)]
+    fn look(self, joins: JoinsRef<'_>, asked: &Asked) -> Lane {
+        let mut made = [NONE; LANES];
+        for (lane, made) in made.iter_mut().enumerate() {
+            *made = joins.get(asked.places.0[lane], asked.left.0[lane], asked.right.0[lane]);
+        }
+        Lane(made)
+    }
+}
+
+/// All at once. One of these is made only where the processor has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+struct Avx2(());
+
+#[cfg(target_arch = "x86_64")]
+impl Look for Avx2 {
+    #[inline(always)]
+    fn look(self, joins: JoinsRef<'_>, asked: &Asked) -> Lane {
+        // SAFETY: an `Avx2` is made only in functions that have AVX2 themselves.
+        Lane(unsafe { joins.get_eight(asked.places.0, asked.left.0, asked.right.0) })
+    }
 }
 
 /// Pieces side by side: their parts, one row behind another.
 struct Group {
     /// Part `i` stands in row `i + 1`; [`NO_TOKEN`] in the row before the first and behind the last.
     parts: [Lane; ROWS],
-    /// What joining a part with the one behind it would make.
+    /// What joining a part with the one behind it would make; while that is asked for, its place.
     offers: [Lane; ROWS],
     /// Most parts that a piece has left which may still be joined; 0 when all are merged.
     rows: usize,
+    /// How many parts each piece has left.
+    counts: Lane,
     /// The next join of each lane: the number of its left part, or [`FAR`] if there is none, and what it makes.
     at: Lane,
     made: Lane,
-    /// The parts before and behind it, which may be joined to that.
-    before: Lane,
-    behind: Lane,
+    /// That with the part before it, and with the part behind it.
+    before: Asked,
+    behind: Asked,
 }
 
 impl Default for Group {
     fn default() -> Self {
         let (parts, offers) = ([Lane::all(NO_TOKEN); ROWS], [Lane::all(NONE); ROWS]);
-        let (at, made, nothing) = (Lane::all(FAR), Lane::all(NONE), Lane::all(NO_TOKEN));
-        Self { parts, offers, rows: 0, at, made, before: nothing, behind: nothing }
+        let (at, made) = (Lane::all(FAR), Lane::all(NONE));
+        Self { parts, offers, rows: 0, counts: Lane::all(0), at, made, before: Asked::NOTHING, behind: Asked::NOTHING }
     }
 }
 
@@ -107,6 +154,11 @@ impl Group {
         self.rows = pieces.clone().map(<[TokenId]>::len).max().unwrap_or_default().min(LONGEST);
         self.parts[..self.rows + 4].fill(Lane::all(NO_TOKEN));
         for (lane, piece) in pieces.enumerate() {
+            // Few.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+            {
+                self.counts.0[lane] = piece.len() as i32;
+            }
             for (row, part) in self.parts[1..].iter_mut().zip(piece) {
                 // Ids are below `NO_TOKEN` wherever joins are.
                 row.0[lane] = part.cast_signed();
@@ -116,26 +168,28 @@ impl Group {
 
     /// Asks what all neighbours make.
     #[inline(always)]
-    fn ask_all(&self, joins: JoinsRef<'_>) {
-        for row in 1..self.rows {
-            ask(joins, self.parts[row], self.parts[row + 1]);
-        }
-    }
-
-    /// Hears it; no join is found yet.
-    #[inline(always)]
-    fn begin(&mut self, joins: JoinsRef<'_>) {
+    fn ask(&mut self, joins: JoinsRef<'_>) {
         self.offers[self.rows..self.rows + 4].fill(Lane::all(NONE));
         for row in 1..self.rows {
-            self.offers[row] = hear(joins, self.parts[row], self.parts[row + 1]);
+            self.offers[row] = Asked::new(joins, self.parts[row], self.parts[row + 1]).places;
         }
         (self.at, self.made) = (Lane::all(FAR), Lane::all(NONE));
     }
 
+    /// Reads the answers.
+    #[inline(always)]
+    fn hear(&mut self, joins: JoinsRef<'_>, way: impl Look) {
+        for row in 1..self.rows {
+            let (left, right, places) = (self.parts[row], self.parts[row + 1], self.offers[row]);
+            self.offers[row] = way.look(joins, &Asked { left, right, places });
+        }
+    }
+
     /// Makes a join in each lane, finds the next, and asks what that offers.
     #[inline(always)]
-    fn step<const AHEAD: bool>(&mut self, joins: JoinsRef<'_>) {
-        let (before, behind) = (hear(joins, self.before, self.made), hear(joins, self.made, self.behind));
+    fn step(&mut self, joins: JoinsRef<'_>, way: impl Look) {
+        let (before, behind) = (way.look(joins, &self.before), way.look(joins, &self.behind));
+        self.counts = self.counts.zip(self.made, |count, made| count - i32::from(made != NONE));
         self.sweep(before, behind);
         // No lane has more parts than the longest has left, but for those that have no join left.
         self.rows -= 1;
@@ -143,14 +197,14 @@ impl Group {
             self.rows = 0;
             return;
         }
+        let rows = self.at.min(Lane::all(LAST));
+        let (mut before, mut behind) = ([0; LANES], [0; LANES]);
         for lane in 0..LANES {
-            let row = (self.at.0[lane].cast_unsigned() as usize).min(LONGEST);
-            (self.before.0[lane], self.behind.0[lane]) = (self.parts[row].0[lane], self.parts[row + 3].0[lane]);
+            let row = rows.0[lane].cast_unsigned() as usize;
+            (before[lane], behind[lane]) = (self.parts[row].0[lane], self.parts[row + 3].0[lane]);
         }
-        if AHEAD {
-            ask(joins, self.before, self.made);
-            ask(joins, self.made, self.behind);
-        }
+        self.before = Asked::new(joins, Lane(before), self.made);
+        self.behind = Asked::new(joins, self.made, Lane(behind));
     }
 
     /// Makes the joins that were found, `before` and `behind` being what they offer, and finds the next: the lowest offer,
@@ -193,54 +247,74 @@ impl Lanes {
         self.run(joins.to_read());
     }
 
+    /// How many ids a piece has.
+    #[inline]
+    #[must_use]
+    pub fn count(&self, piece: usize) -> usize {
+        self.groups[piece / LANES].counts.0[piece % LANES].cast_unsigned() as usize
+    }
+
     /// The ids of a piece.
     #[inline]
     pub fn ids(&self, piece: usize) -> impl Iterator<Item = TokenId> {
         let (group, lane) = (&self.groups[piece / LANES], piece % LANES);
-        let parts = group.parts[1..].iter().map(move |row| row.0[lane]);
-        parts.take_while(|&part| part != NO_TOKEN).map(i32::cast_unsigned)
+        group.parts[1..=self.count(piece)].iter().map(move |row| row.0[lane].cast_unsigned())
+    }
+
+    /// Writes the ids of a piece to the front of `to` and returns how many they are.
+    ///
+    /// # Panics
+    /// Where `to` has no room for [`AT_ONCE`] or for all of them.
+    #[inline]
+    pub fn copy(&self, piece: usize, to: &mut [TokenId]) -> usize {
+        let (group, lane, count) = (&self.groups[piece / LANES], piece % LANES, self.count(piece));
+        // Always as many: how many they are is what the processor cannot predict.
+        for (to, row) in to[..AT_ONCE].iter_mut().zip(&group.parts[1..]) {
+            *to = row.0[lane].cast_unsigned();
+        }
+        if count > AT_ONCE {
+            for (to, id) in to[..count].iter_mut().zip(self.ids(piece)) {
+                *to = id;
+            }
+        }
+        count
     }
 
     fn run(&mut self, joins: JoinsRef<'_>) {
         #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
+        if is_x86_feature_detected!("avx2") {
+            let has_avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-            {
-                // SAFETY: the features that the function needs were detected on the line above.
-                return unsafe { self.run_avx512(joins) };
-            }
-            if is_x86_feature_detected!("avx2") {
-                // SAFETY: the feature that the function needs was detected on the line above.
-                return unsafe { self.run_avx2(joins) };
-            }
+                && is_x86_feature_detected!("avx512vl");
+            // SAFETY: the features that each of the two needs were detected on the lines above.
+            return unsafe { if has_avx512 { self.run_avx512(joins) } else { self.run_avx2(joins) } };
         }
-        self.run_any::<true>(joins);
+        self.run_any(joins, Plain);
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512dq,avx512vl")]
+    #[target_feature(enable = "avx2,avx512f,avx512dq,avx512vl")]
     fn run_avx512(&mut self, joins: JoinsRef<'_>) {
-        // Processors with these have caches near enough: asking ahead of time made a first pass some 5 % longer.
-        self.run_any::<false>(joins);
+        self.run_any(joins, Avx2(()));
     }
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn run_avx2(&mut self, joins: JoinsRef<'_>) {
-        self.run_any::<true>(joins);
+        self.run_any(joins, Avx2(()));
     }
 
     #[inline(always)]
-    fn run_any<const AHEAD: bool>(&mut self, joins: JoinsRef<'_>) {
-        if AHEAD {
-            self.groups.iter().for_each(|group| group.ask_all(joins));
+    fn run_any(&mut self, joins: JoinsRef<'_>, way: impl Look) {
+        for group in &mut self.groups {
+            group.ask(joins);
         }
-        self.groups.iter_mut().for_each(|group| group.begin(joins));
+        for group in &mut self.groups {
+            group.hear(joins, way);
+        }
         while self.groups.iter().any(|group| group.rows > 0) {
             for group in self.groups.iter_mut().filter(|group| group.rows > 0) {
-                group.step::<AHEAD>(joins);
+                group.step(joins, way);
             }
         }
     }

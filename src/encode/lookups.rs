@@ -7,6 +7,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 
+use std::mem::MaybeUninit;
+
 use super::cache::{Hot, INLINE_IDS};
 use super::key::Key;
 use crate::ids::TokenId;
@@ -20,7 +22,7 @@ pub const CHUNK: usize = 16;
 #[cfg(target_arch = "x86_64")]
 const AHEAD: usize = 128;
 /// Room for the ids of a group, padded so that whole chunks can be copied from every place.
-const ROOM: usize = GROUP * INLINE_IDS + 1 + CHUNK;
+const ROOM: usize = GROUP * INLINE_IDS + CHUNK;
 
 /// A pretoken that the first look did not know: its number in the upper half, the number of ids before it in the lower.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,9 +146,9 @@ impl Lookups {
     fn look_up_from(&mut self, done: usize, hot: Hot<'_>, text: &[u8], mut start: usize, ends: &[usize]) {
         for (index, &end) in ends.iter().enumerate().skip(done) {
             let key = Key::at(text, start, end - start);
-            let (found, is_known) = hot.get(key);
-            self.ids[self.id_count..=self.id_count + INLINE_IDS].copy_from_slice(&found);
-            self.note(index, if is_known { found[INLINE_IDS] } else { 0 }, is_known);
+            let (found, count, is_known) = hot.get(key);
+            self.ids[self.id_count..self.id_count + INLINE_IDS].copy_from_slice(&found);
+            self.note(index, if is_known { count } else { 0 }, is_known);
             start = end;
         }
     }
@@ -155,9 +157,9 @@ impl Lookups {
     // A group has fewer pretokens and ids than 16 bits can tell.
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
-    fn note(&mut self, index: usize, count: TokenId, is_known: bool) {
+    fn note(&mut self, index: usize, count: usize, is_known: bool) {
         self.gaps[self.gap_count] = Gap::new(index, self.id_count);
-        self.id_count += count as usize;
+        self.id_count += count;
         self.gap_count += usize::from(!is_known);
     }
 
@@ -188,9 +190,7 @@ pub fn append(ids: &mut Vec<TokenId>, source: &[TokenId], count: usize) {
     let source = source.as_chunks::<CHUNK>().0;
     let mut done = 0;
     for (to, from) in spare.iter_mut().zip(source) {
-        for (to, from) in to.iter_mut().zip(from) {
-            to.write(*from);
-        }
+        *to = from.map(MaybeUninit::new);
         done += CHUNK;
         if done >= count {
             break;

@@ -207,13 +207,15 @@ pub struct Pen {
     end: Place,
     /// Turns that are still left out.
     rest: u32,
+    /// Whether every id fits a third of a word, as those of two million tokens do. Nothing is remembered else.
+    fits: bool,
 }
 
 impl Pen {
-    /// One that has no block yet.
+    /// One that has no block yet, for ids below `id_limit`.
     #[must_use]
-    pub fn new(memo: Arc<Memo>) -> Self {
-        Self { memo, next: 0, end: 0, rest: 0 }
+    pub fn new(memo: Arc<Memo>, id_limit: usize) -> Self {
+        Self { memo, next: 0, end: 0, rest: 0, fits: id_limit <= 1 << ID_BITS }
     }
 
     /// What it writes to.
@@ -223,12 +225,11 @@ impl Pen {
         &self.memo
     }
 
-    /// Remembers the ids of `text[start..end]`, if that has at most [`LONGEST`] bytes and they are at most 21 bits long, as those
-    /// of two million tokens are.
+    /// Remembers the ids of `text[start..end]`, if that has at most [`LONGEST`] bytes.
     pub fn put(&mut self, hash: u64, text: &[u8], start: usize, end: usize, ids: &[TokenId]) {
         let key_words = 1 + (end - start).saturating_sub(HEAD_BYTES).div_ceil(8);
         let words = key_words + ids.len().div_ceil(IDS_A_WORD);
-        if end - start > LONGEST || ids.iter().any(|id| id >> ID_BITS != 0) {
+        if end - start > LONGEST || !self.fits {
             return;
         }
         if self.next + words as u64 > self.end && !self.turn() {
@@ -240,8 +241,13 @@ impl Pen {
         for (i, slot) in record[1..key_words].iter().enumerate() {
             slot.store(word(text, start + HEAD_BYTES + 8 * i, end), Relaxed);
         }
-        for (slot, ids) in record[key_words..].iter().zip(ids.chunks(IDS_A_WORD)) {
-            slot.store(ids.iter().rev().fold(0, |word, &id| word << ID_BITS | u64::from(id)), Relaxed);
+        let (threes, others) = ids.as_chunks::<IDS_A_WORD>();
+        for (slot, &ids) in record[key_words..].iter().zip(threes) {
+            slot.store(word_of(ids), Relaxed);
+        }
+        if let [first, others @ ..] = others {
+            let second = others.first().copied().unwrap_or_default();
+            record[words - 1].store(word_of([*first, second, 0]), Relaxed);
         }
         self.memo.note(hash, self.next);
         self.next += words as u64;
@@ -300,6 +306,12 @@ fn tag(hash: u64) -> u64 {
 
 const ID_BITS: u32 = THIRD_BITS;
 const IDS_A_WORD: usize = 3;
+
+#[inline(always)]
+fn word_of(ids: [TokenId; IDS_A_WORD]) -> u64 {
+    let [first, second, third] = ids.map(u64::from);
+    first | second << ID_BITS | third << (2 * ID_BITS)
+}
 
 #[inline(always)]
 #[allow(clippy::cast_possible_truncation)]

@@ -20,14 +20,15 @@ pub mod merge;
 pub mod sure;
 pub mod table;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use once_cell::race::OnceBox;
 
-use cache::{Cache, counted};
+use cache::Cache;
 use crowd::{Crowd, Tables};
 use cut::LazyBoundaries;
-use gaps::{Gaps, New, Unknown};
+use gaps::{Gaps, New, Span, Unknown};
 use joins::Joins;
 use key::{KEY_BYTES, Key};
 use lookups::{GROUP, Lookups, append};
@@ -47,6 +48,8 @@ const LONGEST_PIECE: usize = 1 << 30;
 /// [`Joins`] are made when new words, with those that are likely to come, have as many bytes for each token: making them saves
 /// as much as it costs then. Where nothing is known of what is to come, who stops before has paid nothing, who goes on at most twice.
 const NEW_BYTES: u128 = 2;
+/// Tokens whose joins take long enough, some 50 ns each, that the first text should not wait for them.
+const SLOW: usize = 1 << 16;
 /// Bytes of text of which it is told how many are of new words.
 const ENOUGH: usize = 32 << 10;
 
@@ -106,9 +109,22 @@ impl Encoder {
     /// What a thread needs to encode; all of them share one memory of what was merged before.
     #[must_use]
     pub fn scratch(&self) -> Scratch {
-        let pen = Pen::new(Arc::clone(self.memo.get_or_init(Box::default)));
-        let (cache, long, lookups, gaps, crowd) = Default::default();
+        let id_limit = self.vocabulary.id_limit();
+        let pen = Pen::new(Arc::clone(self.memo.get_or_init(Box::default)), id_limit);
+        let cache = Cache::new(id_limit);
+        let (long, lookups, gaps, crowd) = Default::default();
         Scratch { cache, pen, long, lookups, gaps, crowd, read: 0, new: 0, to_come: 0 }
+    }
+
+    /// Makes what merging side by side needs, before it is known whether that will pay, unless it is made in no time.
+    pub fn prepare(&self) {
+        if self.vocabulary.len() >= SLOW {
+            self.make_joins();
+        }
+    }
+
+    fn make_joins(&self) {
+        self.joins.make(|| Joins::of(&self.table, &self.vocabulary));
     }
 
     /// The vocabulary.
@@ -158,7 +174,7 @@ impl Encoder {
         if !scratch.gaps.new_words().is_empty() {
             self.merge_new(scratch, text)?;
         }
-        scratch.gaps.pad();
+        scratch.gaps.finish();
         Ok(())
     }
 
@@ -175,15 +191,15 @@ impl Encoder {
             if id != TokenId::MAX {
                 gaps.ids.push(id);
                 gaps.answer(number, first);
-                cache.put(key, &[id, 0, 0, 1]);
+                cache.put(key, &[id], 1);
                 return;
             }
         }
         let is_short = pretoken.len() <= KEY_BYTES;
         if pen.memo().read(place, text, start, end, &mut gaps.ids) {
             gaps.answer(number, first);
-            if is_short && let Some(entry) = counted(&gaps.ids[first..]) {
-                cache.put(Key::at(text, start, end - start), &entry);
+            if is_short {
+                cache.put(Key::at(text, start, end - start), &gaps.ids[first..], gaps.ids.len() - first);
             }
             return;
         }
@@ -202,37 +218,55 @@ impl Encoder {
     fn merge_new(&self, scratch: &mut Scratch, text: Text<'_>) -> Result<()> {
         scratch.new += scratch.gaps.new_words().iter().map(|new| new.end - new.start).sum::<usize>();
         let is_worth = scratch.new_words() >= NEW_BYTES * self.vocabulary.len() as u128;
-        let make = || self.joins.make(|| Joins::of(&self.table, &self.vocabulary));
-        let joins = self.joins.get().or_else(|| if is_worth { make() } else { None });
-        let is_crowd = if let Some(Some(joins)) = joins {
+        if is_worth && self.joins.get().is_none() {
+            self.make_joins();
+        }
+        let Scratch { gaps, crowd, .. } = scratch;
+        if let Some(Some(joins)) = self.joins.get() {
             let (table, vocabulary, boundaries) = (&self.table, &self.vocabulary, &self.boundaries);
-            let words = scratch.gaps.new_words().iter().map(|new| (new.start, new.end));
-            scratch.crowd.merge(Tables { table, vocabulary, joins, boundaries }, text, words);
-            true
-        } else {
-            false
-        };
-        let mut ids = std::mem::take(&mut scratch.gaps.ids);
+            let (words, ids) = gaps.new_words_mut();
+            crowd.merge(Tables { table, vocabulary, joins, boundaries }, text, words, ids);
+        }
         for number in 0..scratch.gaps.new_words().len() {
-            let New { start, end, hash, .. } = scratch.gaps.new_words()[number];
-            let first = ids.len();
-            if !(is_crowd && scratch.crowd.append(number, &mut ids)) {
-                self.encode_in_pieces(scratch, text, start, end, &mut ids)?;
+            let New { start, end, hash, ids } = scratch.gaps.new_words()[number];
+            if ids == Span::NONE {
+                let mut ids = std::mem::take(&mut scratch.gaps.ids);
+                let first = ids.len();
+                let result = self.encode_in_pieces(scratch, text, start, end, &mut ids);
+                let (words, all) = scratch.gaps.new_words_mut();
+                words[number].ids = Span::new(first, ids.len());
+                *all = ids;
+                result?;
             }
-            scratch.gaps.answer_new(number, first, ids.len());
-            scratch.pen.put(hash, text.bytes(), start, end, &ids[first..]);
-            if end - start <= KEY_BYTES
-                && let Some(entry) = counted(&ids[first..])
-            {
-                scratch.cache.put(Key::at(text.bytes(), start, end - start), &entry);
+            let Scratch { gaps, pen, cache, .. } = scratch;
+            let Range { start: first, end: last } = gaps.new_words()[number].ids.range();
+            pen.put(hash, text.bytes(), start, end, &gaps.ids[first..last]);
+            if end - start <= KEY_BYTES {
+                cache.put(Key::at(text.bytes(), start, end - start), &gaps.ids[first..], last - first);
             }
         }
-        scratch.gaps.ids = ids;
         Ok(())
     }
 
     /// Appends the ids of a group: those that the first look knew, and those of the gaps between them.
     fn write(&self, scratch: &mut Scratch, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the feature that the function needs was detected on the line above.
+            return unsafe { self.write_avx2(scratch, text, ids) };
+        }
+        self.write_any(scratch, text, ids)
+    }
+
+    /// The same with wider registers, which is half of the instructions.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn write_avx2(&self, scratch: &mut Scratch, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
+        self.write_any(scratch, text, ids)
+    }
+
+    #[inline(always)]
+    fn write_any(&self, scratch: &mut Scratch, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
         let mut written = 0;
         for number in 0..scratch.lookups.gaps().len() {
             let before = scratch.lookups.gaps()[number].before();

@@ -33,7 +33,11 @@ pub fn parse_tiktoken(
     let placed = given.and_then(|tokens| tokens.cast::<PyMapping>().ok()).map(specials::placed).transpose()?;
     // Special tokens without ids go above the highest: read the ranks first, then place them.
     let unplaced = given.filter(|_| placed.is_none());
-    let read = Tokenizer::wrap(py.detach(|| files::from_tiktoken(data, pattern, placed.unwrap_or_default()))?);
+    let read = Tokenizer::wrap(py.detach(|| {
+        let read = files::from_tiktoken(data, pattern, placed.unwrap_or_default())?;
+        read.prepare();
+        Ok::<_, Error>(read)
+    })?);
     match unplaced {
         Some(names) => read.with_special_tokens(names),
         None => Ok(read),

@@ -23,6 +23,18 @@ fn everything_comes_back() {
 }
 
 #[test]
+fn other_special_tokens_share_the_tables() {
+    let first = tokenizer("cl100k", &[b"ab".to_vec()], &[("<a>", 300)]);
+    let second = first.with_specials(vec![("<b>".to_owned(), 258)]).unwrap();
+    assert!(std::ptr::eq(first.encoder(), second.encoder()));
+    assert_eq!(second.specials().text_of(258), Some("<b>"));
+    assert_eq!(second.vocab_size(), 259);
+    assert_eq!(to_bytes(&second), to_bytes(&tokenizer("cl100k", &[b"ab".to_vec()], &[("<b>", 258)])));
+    let taken = first.with_specials(vec![("<b>".to_owned(), 97)]).err().unwrap();
+    assert!(matches!(taken, Error::BadSpecials(_)));
+}
+
+#[test]
 fn every_cut_and_every_flipped_bit_is_refused() {
     let whole = example();
     for length in 0..whole.len() {
@@ -99,6 +111,25 @@ fn flat_vocabularies() {
 }
 
 proptest! {
+    /// Lines that end with a line feed are read by a shorter way than those that end with two characters.
+    #[test]
+    fn both_ways_of_reading_a_rank_file_say_the_same(changes in prop::collection::vec((0usize..2600, "[A-Za-z0-9+/= \n-]{0,3}"), 0..3)) {
+        let tokens = ["ab", "abc", "the rest", "中"].map(|token| token.as_bytes().to_vec());
+        let mut text = String::from_utf8(to_tiktoken(&tokenizer("gpt2", &tokens, &[])).unwrap()).unwrap();
+        for (at, new) in changes {
+            let at = at % text.len();
+            text.replace_range(at..=at, &new);
+        }
+        let read = |text: &str| from_tiktoken(text.as_bytes(), "gpt2", Vec::new());
+        match (read(&text), read(&text.replace('\n', "\r\n"))) {
+            (Ok(short), Ok(long)) => prop_assert_eq!(short.fingerprint(), long.fingerprint()),
+            (short, long) => prop_assert_eq!(
+                short.err().map(|error| error.to_string()),
+                long.err().map(|error| error.to_string())
+            ),
+        }
+    }
+
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = from_bytes(&bytes);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bpetok::encode::joins::{Joins, NO_TOKEN};
+use bpetok::encode::joins::{Joins, NO_TOKEN, NONE};
 use bpetok::encode::lanes::{LONGEST, Lanes, PIECES};
 use bpetok::encode::table::TokenTable;
 use bpetok::reference;
@@ -36,7 +36,7 @@ proptest! {
 
 fn parts(table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8]) -> Vec<u32> {
     let mut parts = Vec::new();
-    table.sure(vocabulary).append(piece, &mut parts);
+    table.sure(vocabulary).append(piece, 0..piece.len(), &mut parts);
     parts
 }
 
@@ -88,6 +88,32 @@ fn a_crowd_of_new_words_is_merged_as_the_reference_does() {
     }
 }
 
+/// Words that are cut, with a piece of more parts than a lane has among others: it is left, and the words beside it are not touched.
+#[test]
+fn a_crowd_with_a_piece_that_is_left_is_merged_as_the_reference_does() {
+    let tokens = distinct(["ㅋㅋ", "ㅋ", "개", "ㅏ개"].map(|token| token.as_bytes().to_vec()).to_vec());
+    let ids = table_of(&tokens);
+    let tokenizer = tokenizer("[^|]+|[|]", &tokens, &[]);
+    let mut next = numbers(9);
+    let words: Vec<String> = (0..3000)
+        .map(|_| {
+            let mut word = String::new();
+            for _ in 0..=next(3) {
+                let run = if next(4) == 0 { 60 } else { 1 + next(5) };
+                word.extend((0..run).map(|_| ['ㅋ', 'ㅌ'][next(2)]));
+                word.push(['개', '음', 'ㅏ', 'a'][next(4)]);
+            }
+            word
+        })
+        .collect();
+    let wanted: Vec<u32> = words
+        .iter()
+        .flat_map(|word| reference::encode_by_rank(&ids, word.as_bytes()).into_iter().chain([u32::from(b'|')]))
+        .collect();
+    let text: String = words.iter().flat_map(|word| [word, "|"]).collect();
+    assert_eq!(encode(&tokenizer, text.as_bytes()), wanted);
+}
+
 #[test]
 fn a_vocabulary_with_high_ids_has_no_joins() {
     let bytes: Vec<[u8; 1]> = (0..=255).map(|b| [b]).collect();
@@ -99,6 +125,34 @@ fn a_vocabulary_with_high_ids_has_no_joins() {
     let limit = NO_TOKEN.cast_unsigned();
     assert!(joins(&tokens(limit - 2)));
     assert!(!joins(&tokens(limit - 1)));
+}
+
+/// Joins that all belong near one place, in a vocabulary whose ids were chosen so: found as long as they are few.
+#[test]
+fn joins_that_meet_in_one_place_are_found_or_not_made() {
+    // The number below 16,000 whose multiples are spread the least, for each side: what `Joins::place` multiplies with is known.
+    let narrowest = |odd: u32| (1..16_000u32).min_by_key(|step| step.wrapping_mul(odd)).unwrap();
+    let [left, right] = [0x9E37_79B9, 0xBB67_AE85].map(narrowest);
+    let id_of = |byte: u32| if byte < 128 { (byte + 1) * left } else { (byte - 127) * right };
+    for (most, are_made) in [(200, true), (16_000, false)] {
+        let bytes: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+        let mut named: BTreeMap<u32, Vec<u8>> = (0..).map(id_of).zip(bytes).collect();
+        assert_eq!(named.len(), 256);
+        let pairs: Vec<Vec<u8>> = (0..128u8).flat_map(|a| (128..=255).map(move |b| vec![a, b])).take(most).collect();
+        let free: Vec<u32> = (0..).filter(|id| !named.contains_key(id)).take(pairs.len()).collect();
+        named.extend(free.iter().copied().zip(pairs));
+        let tokens: Vec<(u32, &[u8])> = named.iter().map(|(id, token)| (*id, token.as_slice())).collect();
+        let vocabulary = Vocabulary::new(&tokens).unwrap();
+        let joins = Joins::of(&TokenTable::new(&vocabulary).unwrap(), &vocabulary);
+        assert_eq!(joins.is_some(), are_made);
+        let Some(joins) = joins else { continue };
+        for (a, b) in (0..=255u8).flat_map(|a| (0..=255u8).map(move |b| (a, b))) {
+            let [left, right] = [a, b].map(|byte| id_of(byte.into()).cast_signed());
+            let made = tokens.iter().find(|token| token.1 == [a, b]).map_or(NONE, |token| token.0.cast_signed());
+            let joins = joins.to_read();
+            assert_eq!(joins.get(joins.place(left, right), left, right), made);
+        }
+    }
 }
 
 /// Runs of one letter, none of whose pairs is sure to be joined: as many parts as bytes, and tokens of more parts than a lane has.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bpetok::encode::cache::Cache;
+use bpetok::encode::cache::{Cache, INLINE_IDS};
 use bpetok::encode::key::{KEY_BYTES, Key, hash_bytes};
 use bpetok::encode::lookups::{GROUP, Lookups, Width};
 use proptest::prelude::*;
@@ -18,13 +18,15 @@ proptest! {
         start in 0usize..3,
     ) {
         let mut ends = Vec::new();
-        let mut cache = Cache::default();
+        let mut cache = Cache::new(1 << 24);
         let mut at = start;
         for (number, length) in lengths.iter().enumerate() {
             let key = Key::at(letters.as_bytes(), at, *length);
             if *length <= KEY_BYTES && number % known == 0 {
-                let count = 1 + number as u32 % 3;
-                cache.put(key, &[7, number as u32, 9, count]);
+                // What stands behind those that count must not matter, nor whether anything does.
+                let count = 1 + number % INLINE_IDS;
+                let ids = [7, number as u32, (1 << 24) - 1, 1 << 23, 11, 5];
+                cache.put(key, &ids[..if number % 2 == 0 { count } else { 6 }], count);
             }
             at += length;
             ends.push(at);
@@ -42,6 +44,22 @@ proptest! {
         prop_assert_eq!(&look(Width::Avx512), &portable);
         // The first is known if it fits a key.
         prop_assert!(!portable.1.is_empty() || lengths[0] > KEY_BYTES);
+    }
+}
+
+#[test]
+fn an_entry_holds_up_to_five_ids_of_24_bits() {
+    let (key, ids) = (Key::of(b"some pretoken"), [1, (1 << 24) - 1, 0, 1 << 23, 77, 5, 6]);
+    for count in 1..=ids.len() {
+        for given in [&ids[..count], &ids] {
+            for (id_limit, most) in [(1 << 24, INLINE_IDS), ((1 << 24) + 1, 0)] {
+                let mut cache = Cache::new(id_limit);
+                cache.put(key, given, count);
+                let (found, found_count, is_known) = cache.hot().get(key);
+                assert_eq!(is_known, count <= most, "{count}");
+                assert!(!is_known || found[..found_count] == ids[..count], "{found:?}");
+            }
+        }
     }
 }
 

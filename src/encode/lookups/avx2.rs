@@ -4,6 +4,7 @@
 use std::arch::x86_64::{
     _mm_and_si128, _mm_cvtsi128_si64, _mm_extract_epi64, _mm_loadu_si128, _mm_or_si128, _mm_storeu_si128,
     _mm256_broadcastsi128_si256, _mm256_castsi256_pd, _mm256_cmpeq_epi64, _mm256_loadu_si256, _mm256_movemask_pd,
+    _mm256_setr_epi8, _mm256_shuffle_epi8, _mm256_storeu_si256,
 };
 
 use super::{AHEAD, GROUP, Gap, Lookups, ROOM, Width};
@@ -106,6 +107,12 @@ impl Lookups {
         // Numbers in registers, not in memory.
         let (mut id_count, mut gap_count) = (self.id_count, self.gap_count);
         let (ids, gaps) = (self.ids.as_mut_ptr(), self.gaps.as_mut_ptr());
+        // From three bytes an id to four: four ids in the lower half, the fifth in the upper.
+        #[rustfmt::skip]
+        let wider = _mm256_setr_epi8(
+            0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1,
+            12, 13, 14, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+        );
         for number in 0..count {
             // SAFETY: `number` is below the number of packed keys and places, and every place is that of a line. The first
             // half of a line is two keys of 16 bytes, the second their entries, 16 bytes each.
@@ -118,12 +125,13 @@ impl Lookups {
                 let known = same & same >> 1 & 0b101;
                 (known != 0, line.add(32 + 4 * (known as usize & 0b100)))
             };
-            // SAFETY: each of at most `GROUP` pretokens so far left one gap or up to three ids, no entry having more, and there is
-            // room for one more gap and four more ids than that. The number of ids is byte 12 of an entry.
+            // SAFETY: each of at most `GROUP` pretokens so far left one gap or up to five ids, no entry having more, and there is
+            // room for one more gap and eight more ids than that. The number of ids is the last byte of an entry.
             unsafe {
-                _mm_storeu_si128(ids.add(id_count).cast(), _mm_loadu_si128(entry.cast()));
+                let entry_ids = _mm256_broadcastsi128_si256(_mm_loadu_si128(entry.cast()));
+                _mm256_storeu_si256(ids.add(id_count).cast(), _mm256_shuffle_epi8(entry_ids, wider));
                 gaps.add(gap_count).write(Gap::new(first + number, id_count));
-                id_count += if known { usize::from(*entry.add(12)) } else { 0 };
+                id_count += if known { usize::from(*entry.add(15)) } else { 0 };
             }
             gap_count += usize::from(!known);
         }

@@ -116,7 +116,9 @@ impl Tokenizer {
             .map(|bytes| words(bytes).as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect());
         let specials = placed(special_tokens)?;
         let parts = Parts { vocabulary, merges, pattern, specials, digits, unicode_version };
-        Ok(Self::wrap(tokenizer::Tokenizer::new(parts)?))
+        let tokenizer = tokenizer::Tokenizer::new(parts)?;
+        tokenizer.prepare();
+        Ok(Self::wrap(tokenizer))
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyBytes>,))> {

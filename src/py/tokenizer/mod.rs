@@ -65,26 +65,26 @@ impl Tokenizer {
     /// >>> tok.with_special_tokens(["<|pad|>"]).special_tokens
     /// {'<|endoftext|>': 261, '<|pad|>': 262}
     pub fn with_special_tokens(&self, special_tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let mut parts = self.inner.parts();
+        let mut specials = self.inner.specials().tokens().to_vec();
         let added = if let Ok(tokens) = special_tokens.cast::<PyMapping>() {
             placed(tokens)?
         } else {
             let mut new = unplaced(special_tokens)?;
-            new.retain(|text| parts.specials.iter().all(|special| special.0 != *text));
+            new.retain(|text| specials.iter().all(|special| special.0 != *text));
             numbered(new, self.inner.vocab_size())?
         };
         for (text, id) in added {
-            match parts.specials.iter().find(|t| t.0 == text) {
+            match specials.iter().find(|t| t.0 == text) {
                 Some((_, known)) if *known == id => {}
                 Some((_, known)) => {
                     return Err(SpecialTokenError::new_err(format!(
                         "special token {text:?} has the id {known} already and cannot get {id}"
                     )));
                 }
-                None => parts.specials.push((text, id)),
+                None => specials.push((text, id)),
             }
         }
-        Ok(Self::wrap(tokenizer::Tokenizer::new(parts)?))
+        Ok(Self::wrap(self.inner.with_specials(specials)?))
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
