@@ -89,6 +89,7 @@ impl Crowd {
         self.in_parts.clear();
         for word in &*words {
             let (first, start, end) = (self.pieces.len(), word.start, word.end);
+            let in_parts = self.in_parts.len();
             let is_merged = if !text.is_valid(start, end) {
                 false
             } else if let Some(boundaries) = tables.boundaries.for_piece(tables.vocabulary, &bytes[start..end]) {
@@ -102,7 +103,7 @@ impl Crowd {
             };
             if !is_merged {
                 self.pieces.truncate(first);
-                self.in_parts.retain(|&number| (number as usize) < first);
+                self.in_parts.truncate(in_parts);
             }
             self.ends.push(self.pieces.len());
         }
