@@ -30,6 +30,8 @@ const BUCKET_BYTES: usize = BUCKET * size_of::<u64>();
 const PATIENCE: usize = 64;
 /// The bit of a bucket's first entry that says that others which belong there stand in the next.
 const GOES_ON: u64 = 1;
+/// Joins whose buckets are asked for ahead of time while the table is made.
+const AHEAD: usize = 16;
 const KEY_SHIFT: u32 = ID_BITS + 1;
 
 /// `(left, right) -> made`, in buckets: looking up is comparing four entries at once, and for 98 in 100 no more.
@@ -37,6 +39,22 @@ pub struct Joins {
     /// `(left + 1) << 43 | right << 22 | (made + 1) << 1`, and [`GOES_ON`]. 0 is free.
     entries: Words,
     shift: u32,
+}
+
+/// Two tokens and what they make.
+#[derive(Clone, Copy)]
+struct Join {
+    left: TokenId,
+    right: TokenId,
+    made: TokenId,
+}
+
+impl Join {
+    /// That of a token of two bytes.
+    fn of_bytes(vocabulary: &Vocabulary, made: TokenId) -> Option<Self> {
+        let [left, right] = *vocabulary.get(made)?.first_chunk()?;
+        Some(Self { left: vocabulary.byte_id(left), right: vocabulary.byte_id(right), made })
+    }
 }
 
 impl Joins {
@@ -52,21 +70,20 @@ impl Joins {
         let mut joins = Self::with_bits((2 * vocabulary.len() / BUCKET).next_power_of_two().ilog2());
         let (sure, (bytes, offsets)) = (table.sure(vocabulary), vocabulary.flat());
         let mut by_length = by_length(vocabulary);
-        for id in std::mem::take(&mut by_length[2]) {
-            if let Some(&[left, right]) = vocabulary.get(id) {
-                joins.insert(vocabulary.byte_id(left), vocabulary.byte_id(right), id)?;
-            }
-        }
+        let pairs = std::mem::take(&mut by_length[2]).into_iter();
+        let mut found: Vec<Join> = pairs.filter_map(|id| Join::of_bytes(vocabulary, id)).collect();
+        joins.insert_all(&found)?;
         let (mut lanes, mut parts) = (Lanes::default(), Vec::new());
         // By number of parts, and for each token its first: those of as many take as many steps.
         let mut in_parts: Vec<Vec<(TokenId, usize)>> = vec![Vec::new(); LONGEST + 1];
         for tokens in by_length {
             parts.clear();
+            found.clear();
             for id in tokens {
                 let first = parts.len();
                 sure.append(bytes, offsets[id as usize] as usize..offsets[id as usize + 1] as usize, &mut parts);
                 match parts[first..] {
-                    [left, right] => joins.insert(left, right, id)?,
+                    [left, right] => found.push(Join { left, right, made: id }),
                     [..] => {
                         if let Some(tokens) = in_parts.get_mut(parts.len() - first) {
                             tokens.push((id, first));
@@ -81,12 +98,14 @@ impl Joins {
                         let mut halves = lanes.ids(lane);
                         // The others are never made: merging leaves three parts of them or more.
                         if let (Some(left), Some(right), None) = (halves.next(), halves.next(), halves.next()) {
-                            joins.insert(left, right, id)?;
+                            found.push(Join { left, right, made: id });
                         }
                     }
                 }
                 tokens.clear();
             }
+            // None of these is needed to find another: all are as long.
+            joins.insert_all(&found)?;
         }
         Some(joins)
     }
@@ -102,12 +121,25 @@ impl Joins {
         JoinsRef { buckets: self.entries.get().as_chunks().0, shift: self.shift }
     }
 
-    fn insert(&mut self, left: TokenId, right: TokenId, made: TokenId) -> Option<()> {
+    /// Adds joins, their buckets asked for ahead of time; `None` where one finds no room.
+    fn insert_all(&mut self, all: &[Join]) -> Option<()> {
+        for (number, &join) in all.iter().enumerate() {
+            if let Some(later) = all.get(number + AHEAD) {
+                let reader = self.to_read();
+                reader.prefetch(reader.place(later.left.cast_signed(), later.right.cast_signed()));
+            }
+            self.insert(join)?;
+        }
+        Some(())
+    }
+
+    fn insert(&mut self, Join { left, right, made }: Join) -> Option<()> {
         let (left, right) = (left.cast_signed(), right.cast_signed());
         let first = self.to_read().place(left, right).cast_unsigned() as usize / BUCKET_BYTES;
         let (buckets, _) = self.entries.get_mut().as_chunks_mut::<BUCKET>();
-        let count = buckets.len();
-        for at in (first..first + PATIENCE).map(|at| at % count) {
+        // As many as a power of two.
+        let last = buckets.len() - 1;
+        for at in (first..first + PATIENCE).map(|at| at & last) {
             if let Some(free) = buckets[at].iter_mut().find(|entry| **entry & !GOES_ON == 0) {
                 *free |= key(left, right) << KEY_SHIFT | u64::from(made + 1) << 1;
                 return Some(());

@@ -39,17 +39,21 @@ struct Pair {
 
 const NONE: Pair = Pair { joined: MOST, ends: MOST, starts: MOST, first: MOST };
 
+const PAIRS: usize = 1 << 16;
+
 /// All pairs of bytes: 1 MiB, of which a text uses some dozens of KiB.
 pub struct Sure {
     /// By second byte, then first, as 16 bits of text are a number.
-    pairs: Vec<Pair>,
+    pairs: Box<[Pair; PAIRS]>,
 }
 
 impl Sure {
     /// Reads the ends of every token once.
     #[must_use]
     pub fn new(vocabulary: &Vocabulary) -> Self {
-        let mut pairs = vec![NONE; 1 << 16];
+        // SAFETY: a pair is four numbers, and all bits zero are a value of each.
+        let mut pairs: Box<[Pair; PAIRS]> = unsafe { Box::new_zeroed().assume_init() };
+        pairs.fill(NONE);
         for (at, pair) in pairs.iter_mut().enumerate() {
             pair.first = vocabulary.byte_id((at & 0xFF) as u8);
         }
@@ -63,7 +67,7 @@ impl Sure {
             let ends = &mut pairs[place(*before, *last)];
             ends.ends = id.min(ends.ends);
         }
-        for pair in &mut pairs {
+        for pair in &mut *pairs {
             if pair.joined > pair.ends.min(pair.starts) {
                 pair.joined = MOST;
             }

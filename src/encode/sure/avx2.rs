@@ -22,9 +22,10 @@ impl Sure {
         let most = _mm_set1_epi32(MOST.cast_signed());
         // What the pair before says of its second byte, and whether that pair is joined.
         let (mut ends_before, mut joined_before) = (most, 0);
-        for at in piece.clone().step_by(STEP) {
-            let word = u64::from_le_bytes(bytes_at(text, at));
-            let pair = |number: usize| self.load((word >> (8 * number)) as u16);
+        let mut at = piece.start;
+        while at < piece.end {
+            let word = u64::from_le_bytes(text[at..].first_chunk().copied().unwrap_or_else(|| last_bytes(&text[at..])));
+            let pair = |number: usize| load(&self.pairs[usize::from((word >> (8 * number)) as u16)]);
             let [joined, ends, starts, first] = columns([0, 1, 2, 3].map(pair));
             let ends_before_each = _mm_alignr_epi8::<12>(ends, ends_before);
             let starts_behind = _mm_shuffle_epi32::<0b10_10_10_10>(pair(4));
@@ -41,28 +42,27 @@ impl Sure {
             unsafe { _mm_storeu_si128(out.add(count).cast(), _mm_shuffle_epi8(parts, kept(is_part))) };
             count += is_part.count_ones() as usize;
             (ends_before, joined_before) = (ends, sure >> (STEP - 1));
+            at += STEP;
         }
         // SAFETY: as many were written, and there is room for them.
         unsafe { ids.set_len(ids.len() + count) };
     }
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn load(&self, pair: u16) -> __m128i {
-        let pair: *const Pair = &raw const self.pairs[usize::from(pair)];
-        // SAFETY: a pair is four numbers, 16 bytes.
-        unsafe { _mm_loadu_si128(pair.cast()) }
-    }
 }
 
-/// Bytes of `text` from `at` on, zero behind its end.
-#[inline(always)]
-fn bytes_at(text: &[u8], at: usize) -> [u8; READ] {
-    text[at..].first_chunk().copied().unwrap_or_else(|| {
-        let mut bytes = [0; READ];
-        bytes[..text.len() - at].copy_from_slice(&text[at..]);
-        bytes
-    })
+#[target_feature(enable = "avx2")]
+#[inline]
+fn load(pair: &Pair) -> __m128i {
+    // SAFETY: a pair is four numbers, 16 bytes.
+    unsafe { _mm_loadu_si128((&raw const *pair).cast()) }
+}
+
+/// The last bytes of a text, zero behind them.
+#[cold]
+#[inline(never)]
+fn last_bytes(text: &[u8]) -> [u8; READ] {
+    let mut bytes = [0; READ];
+    bytes[..text.len()].copy_from_slice(text);
+    bytes
 }
 
 /// Numbers of four, [`MOST`] from place `first` on and 0 before.
