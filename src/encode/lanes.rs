@@ -235,9 +235,17 @@ impl Group {
 #[derive(Default)]
 pub struct Lanes {
     groups: [Group; GROUPS],
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "elsewhere there is but one way"))]
+    is_plain: bool,
 }
 
 impl Lanes {
+    /// One that uses no vector instructions but those that every processor has; for tests that compare the ways.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self { is_plain: true, ..Self::default() }
+    }
+
     /// Merges up to [`PIECES`] pieces of 1 to [`LONGEST`] parts each, tokens of the vocabulary that `joins` is of.
     pub fn merge<'a>(&mut self, joins: &Joins, mut pieces: impl Iterator<Item = &'a [TokenId]> + Clone) {
         for group in &mut self.groups {
@@ -282,7 +290,7 @@ impl Lanes {
 
     fn run(&mut self, joins: JoinsRef<'_>) {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
+        if !self.is_plain && is_x86_feature_detected!("avx2") {
             let has_avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512dq")
                 && is_x86_feature_detected!("avx512vl");
