@@ -1,8 +1,6 @@
 //! Many words at once that were never met before. Each is cut where no token can cross (see `cut`), and the pieces of all of
 //! them are merged side by side, those of as many parts together: the longest decides how long a few take.
 
-use std::ops::Range;
-
 use super::cache::INLINE_IDS;
 use super::cut::LazyBoundaries;
 use super::gaps::{New, Span};
@@ -95,11 +93,11 @@ impl Crowd {
             } else if let Some(boundaries) = tables.boundaries.for_piece(tables.vocabulary, &bytes[start..end]) {
                 let mut is_merged = true;
                 boundaries.cut(bytes, start, end, |at, end| {
-                    is_merged &= self.add(tables, bytes, at..end, first, ids);
+                    is_merged &= self.add(tables, &bytes[at..end], first, ids);
                 });
                 is_merged
             } else {
-                self.add(tables, bytes, start..end, first, ids)
+                self.add(tables, &bytes[start..end], first, ids)
             };
             if !is_merged {
                 self.pieces.truncate(first);
@@ -124,17 +122,16 @@ impl Crowd {
     fn add(
         &mut self,
         Tables { table, vocabulary, .. }: Tables<'_>,
-        text: &[u8],
-        piece: Range<usize>,
+        piece: &[u8],
         word: usize,
         ids: &mut Vec<TokenId>,
     ) -> bool {
         let first = ids.len();
-        let is_character = piece.len() == 3 && text[piece.start] >= 0xE0;
+        let is_character = piece.len() == 3 && piece[0] >= 0xE0;
         if is_character {
-            self.characters.append(table, vocabulary, &text[piece], ids);
+            self.characters.append(table, vocabulary, piece, ids);
         } else {
-            table.sure(vocabulary).append(text, piece, ids);
+            table.sure(vocabulary).append(piece, ids);
         }
         let count = ids.len() - first;
         if count > LONGEST {

@@ -77,7 +77,7 @@ pub struct Gaps {
     unknown: Vec<Unknown>,
     new: Vec<New>,
     /// Gaps that are a new word, and which.
-    waiting: Vec<(u32, u32)>,
+    waiting: Vec<(usize, usize)>,
     /// By hash: the number of a new word plus 1. 0 is none.
     seen: Vec<u16>,
     /// What the gaps became, in no order: appended first, then given to a gap or a new word.
@@ -149,20 +149,17 @@ impl Gaps {
     }
 
     /// Notes that gap `number` is a new word, unless it is the same as another of them.
+    // A group has fewer pretokens than 16 bits can tell.
+    #[allow(clippy::cast_possible_truncation)]
     pub fn leave_new(&mut self, number: usize, text: &[u8]) {
         let Unknown { start, end, hash, .. } = self.unknown[number];
         let seen = &mut self.seen[(hash >> (64 - SEEN_BITS)) as usize];
         let is_same = |new: &New| new.hash == hash && text[new.start..new.end] == text[start..end];
         if !self.new.get(usize::from(*seen).wrapping_sub(1)).is_some_and(is_same) {
             self.new.push(New { start, end, hash, ids: Span::NONE });
-            // A group has fewer pretokens than 16 bits can tell.
-            #[allow(clippy::cast_possible_truncation)]
-            {
-                *seen = self.new.len() as u16;
-            }
+            *seen = self.new.len() as u16;
         }
-        #[allow(clippy::cast_possible_truncation)]
-        self.waiting.push((number as u32, u32::from(*seen) - 1));
+        self.waiting.push((number, usize::from(*seen) - 1));
     }
 
     /// The new words.
@@ -180,7 +177,7 @@ impl Gaps {
     /// No more ids are coming: gaps that are a new word become what that became.
     pub fn finish(&mut self) {
         for &(gap, new) in &self.waiting {
-            self.unknown[gap as usize].ids = self.new[new as usize].ids;
+            self.unknown[gap].ids = self.new[new].ids;
         }
         self.ids.extend_from_slice(&[0; CHUNK]);
     }

@@ -68,7 +68,7 @@ impl Joins {
             return None;
         }
         let mut joins = Self::with_bits((2 * vocabulary.len() / BUCKET).next_power_of_two().ilog2());
-        let (sure, (bytes, offsets)) = (table.sure(vocabulary), vocabulary.flat());
+        let sure = table.sure(vocabulary);
         let mut by_length = by_length(vocabulary);
         let pairs = std::mem::take(&mut by_length[2]).into_iter();
         let mut found: Vec<Join> = pairs.filter_map(|id| Join::of_bytes(vocabulary, id)).collect();
@@ -81,7 +81,7 @@ impl Joins {
             found.clear();
             for id in tokens {
                 let first = parts.len();
-                sure.append(bytes, offsets[id as usize] as usize..offsets[id as usize + 1] as usize, &mut parts);
+                sure.append(vocabulary.get(id).unwrap_or_default(), &mut parts);
                 match parts[first..] {
                     [left, right] => found.push(Join { left, right, made: id }),
                     [..] => {

@@ -12,20 +12,11 @@
 //! all else goes on as without it. So the result is the same; and since each such pair waits for no other, all of a piece can be joined
 //! at once.
 
-#[cfg(target_arch = "x86_64")]
-mod avx2;
-
-use std::ops::Range;
-
 use crate::ids::TokenId;
 use crate::vocab::Vocabulary;
 
-/// No token: above every id, and of the same order as a number with a sign.
-const MOST: TokenId = TokenId::MAX >> 1;
-
-/// What is known of two neighbouring bytes. No token is [`MOST`].
+/// What is known of two neighbouring bytes. No token is [`TokenId::MAX`], which nothing is above.
 #[derive(Clone, Copy)]
-#[repr(C)]
 struct Pair {
     /// The id of both as a token, if no longer token that ends or begins with them is below it.
     joined: TokenId,
@@ -37,25 +28,22 @@ struct Pair {
     first: TokenId,
 }
 
-const NONE: Pair = Pair { joined: MOST, ends: MOST, starts: MOST, first: MOST };
-
-const PAIRS: usize = 1 << 16;
+const NONE: Pair = Pair { joined: TokenId::MAX, ends: TokenId::MAX, starts: TokenId::MAX, first: TokenId::MAX };
 
 /// All pairs of bytes: 1 MiB, of which a text uses some dozens of KiB.
 pub struct Sure {
-    /// By second byte, then first, as 16 bits of text are a number.
-    pairs: Box<[Pair; PAIRS]>,
+    /// By first byte, then second.
+    pairs: Vec<Pair>,
 }
 
 impl Sure {
     /// Reads the ends of every token once.
     #[must_use]
     pub fn new(vocabulary: &Vocabulary) -> Self {
-        // SAFETY: a pair is four numbers, and all bits zero are a value of each.
-        let mut pairs: Box<[Pair; PAIRS]> = unsafe { Box::new_zeroed().assume_init() };
-        pairs.fill(NONE);
+        let mut pairs = vec![NONE; 1 << 16];
         for (at, pair) in pairs.iter_mut().enumerate() {
-            pair.first = vocabulary.byte_id((at & 0xFF) as u8);
+            // The upper half of sixteen bits.
+            pair.first = vocabulary.byte_id((at >> 8) as u8);
         }
         for (id, token) in vocabulary.iter() {
             let ([first, second, ..], [.., before, last]) = (token, token) else { continue };
@@ -67,9 +55,9 @@ impl Sure {
             let ends = &mut pairs[place(*before, *last)];
             ends.ends = id.min(ends.ends);
         }
-        for pair in &mut *pairs {
+        for pair in &mut pairs {
             if pair.joined > pair.ends.min(pair.starts) {
-                pair.joined = MOST;
+                pair.joined = TokenId::MAX;
             }
         }
         Self { pairs }
@@ -79,38 +67,23 @@ impl Sure {
     /// sure to be joined to a token below `limit`.
     #[inline(always)]
     pub fn each(&self, piece: &[u8], limit: TokenId, mut part: impl FnMut(usize, bool, TokenId)) {
-        let Some((&last, before_last)) = piece.split_last() else { return };
+        let Some(&last) = piece.last() else { return };
         let single = Pair { first: self.pairs[place(last, 0)].first, ..NONE };
-        let mut here = single;
-        if let [first, second, ..] = *piece {
-            here = self.pairs[place(first, second)];
-        }
+        let mut pairs = piece.windows(2).map(|bytes| &self.pairs[place(bytes[0], bytes[1])]);
+        let mut here = pairs.next().unwrap_or(&single);
         let (mut before, mut is_joined) = (limit, false);
         // No branch: which pairs are sure is what the processor cannot predict. Overlapping ones never both are.
-        for at in 0..before_last.len() {
-            let behind = match piece.get(at + 1..at + 3) {
-                Some(next) => self.pairs[place(next[0], next[1])],
-                None => single,
-            };
+        for at in 0..piece.len() {
+            let behind = pairs.next().unwrap_or(&single);
             let is_sure = here.joined < before.min(behind.starts).min(limit);
             part(at, !is_joined, if is_sure { here.joined } else { here.first });
             (before, here, is_joined) = (here.ends, behind, is_sure);
         }
-        part(before_last.len(), !is_joined, single.first);
     }
 
-    /// Appends the ids of the parts of `text[piece]`.
-    pub fn append(&self, text: &[u8], piece: Range<usize>, ids: &mut Vec<TokenId>) {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
-            // SAFETY: the features that the function needs were detected on the line above.
-            return unsafe { self.append_avx2(text, piece, ids) };
-        }
-        self.append_any(&text[piece], ids);
-    }
-
-    /// The same without vectors.
-    pub fn append_any(&self, piece: &[u8], ids: &mut Vec<TokenId>) {
+    /// Appends the ids of the parts of `piece`.
+    #[inline]
+    pub fn append(&self, piece: &[u8], ids: &mut Vec<TokenId>) {
         let mut count = ids.len();
         ids.resize(count + piece.len(), 0);
         self.each(piece, TokenId::MAX, |_, is_part, id| {
@@ -123,5 +96,5 @@ impl Sure {
 
 #[inline(always)]
 fn place(first: u8, second: u8) -> usize {
-    usize::from(second) << 8 | usize::from(first)
+    usize::from(first) << 8 | usize::from(second)
 }
