@@ -203,8 +203,10 @@ INTO_STDOUT = "tok._encode_files(['text'], None, threads={threads})"
 def test_ctrl_c_ends_waiting_for_a_pipe(tmp_path: Path, call: str, threads: int) -> None:
     (tmp_path / "text").write_bytes(b"the cat in the hat. " * 200_000)
     os.mkfifo(tmp_path / "pipe")
-    # Open for both, so that no end waits for the other to be opened.
+    # Open for both, so that no end waits for the other to be opened. What is read is written now:
+    # later the process may have filled the pipe, and this one would wait for itself.
     pipe = os.open(tmp_path / "pipe", os.O_RDWR)
+    os.write(pipe, b"a few words")
     script = f"""
 import bpetok, pathlib, sys
 tok = bpetok.train(["the cat in the hat"] * 9, 266, special_tokens=())
@@ -218,7 +220,6 @@ print("ready", file=sys.stderr, flush=True)
     try:
         assert process.stderr is not None
         assert process.stderr.readline() == "ready\n"
-        os.write(pipe, b"a few words")
         time.sleep(0.7)
         assert process.poll() is None, "it did not wait"
         process.send_signal(signal.SIGINT)
