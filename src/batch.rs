@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::memory::large_vec;
+use crate::memory::pages::{Ahead, prefer_large};
 use crate::ordered::Ordered;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::patterns::rules_for;
@@ -209,6 +210,7 @@ impl Tokenizer {
             return self.encode_in_order(documents, &shares, options, ask);
         }
         let mut ids = large_vec(bytes / 2 + 16);
+        prefer_large(ids.spare_capacity_mut());
         let numbered: Vec<_> = shares.iter().enumerate().collect();
         let (ends, works) = Ordered::fill(&mut ids, |ordered| {
             let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>), ask: Ask<'_>| {
@@ -239,8 +241,12 @@ impl Tokenizer {
     ) -> Result<Batch> {
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
         let mut batch = Batch { ids: large_vec(bytes / 2 + 16), offsets: vec![0; documents.len() + 1] };
+        let mut ahead = Ahead::default();
         self.with_work(|work| {
             for (number, share) in shares.iter().enumerate() {
+                if bytes > SHARE {
+                    ahead.reach(&mut batch.ids, share.iter().map(|part| part.range.len()).sum::<usize>() / 2);
+                }
                 work.expect(to_come(bytes, number, shares.len()));
                 let mut steps = Steps::new(ask);
                 for part in share {

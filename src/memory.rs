@@ -1,13 +1,17 @@
-//! Large tables of machine words that start at a cache line and, on Linux, sit in huge pages: a random look into a few
-//! megabytes of small pages misses the address cache as often as the data cache.
+//! Large tables of machine words that start at a cache line and, on Linux, sit in large pages where those are cheap: a random
+//! look into a few megabytes of small ones misses the address cache as often as the data cache.
 
+pub mod pages;
+
+use std::ops::Range;
 use std::sync::atomic::AtomicU64;
+
+use pages::{LARGE, take};
 
 /// Words of a cache line.
 pub const LINE: usize = 8;
-const HUGE_PAGE: usize = 2 << 20;
-/// From here on a table is worth huge pages of its own.
-const LARGE: usize = 512 << 10;
+/// From here on a table is worth large pages of its own.
+const MANY: usize = 512 << 10;
 
 /// What a table may be of.
 ///
@@ -19,31 +23,45 @@ unsafe impl Word for u64 {}
 // SAFETY: 0, an atomic having the bits of what is in it.
 unsafe impl Word for AtomicU64 {}
 
-/// A zeroed table. Its memory is taken when first written, not when made.
+/// A zeroed table.
 pub struct Words<W = u64> {
     all: Box<[W]>,
-    /// Where the first cache line (or huge page) begins.
+    /// Where the first cache line (or large page) begins.
     offset: usize,
     len: usize,
+    /// Words up to the end of its last page.
+    room: usize,
 }
 
 impl<W: Word> Words<W> {
-    /// `len` words of zero.
+    /// `len` words of zero, which will all be written.
     #[must_use]
     pub fn new(len: usize) -> Self {
+        let table = Self::to_grow(len);
+        table.take(0..len);
+        table
+    }
+
+    /// The same, of which it is not known how many will be written: no memory is taken yet.
+    #[must_use]
+    pub fn to_grow(len: usize) -> Self {
         let bytes = len * size_of::<W>();
-        let align = if bytes >= LARGE { HUGE_PAGE } else { LINE * size_of::<W>() };
-        // Whole huge pages: what is not written takes no memory before the kernel gives one.
-        let room = if bytes >= LARGE { bytes.next_multiple_of(HUGE_PAGE) / size_of::<W>() } else { len };
+        let align = if bytes >= MANY { LARGE } else { LINE * size_of::<W>() };
+        // Whole pages, so that the last may be a large one too.
+        let room = if bytes >= MANY { bytes.next_multiple_of(LARGE) / size_of::<W>() } else { len };
         let all = Box::new_zeroed_slice(room + align / size_of::<W>());
         // SAFETY: all bits are zero, which is a value of every `Word`.
         let all: Box<[W]> = unsafe { all.assume_init() };
         let offset = all.as_ptr().align_offset(align);
-        let table = Self { offset: if offset > all.len() - len { 0 } else { offset }, all, len };
-        if bytes >= LARGE {
-            advise_huge(&table.all[table.offset..]);
+        Self { offset: if offset > all.len() - room { 0 } else { offset }, room, all, len }
+    }
+
+    /// Takes the memory of some of the words, which are about to be written. Tables so small that it does not pay are left alone.
+    pub fn take(&self, words: Range<usize>) {
+        let end = if words.end == self.len { self.room } else { words.end };
+        if self.room * size_of::<W>() >= MANY {
+            take(&self.all[self.offset + words.start..self.offset + end]);
         }
-        table
     }
 
     /// The words.
@@ -75,34 +93,14 @@ impl<W: Word> Words<W> {
     }
 }
 
-/// An empty list with room for `len` elements, in huge pages where it is large: the first write to each small page costs
-/// microseconds on a virtual machine, which for a large output is a tenth of the time to encode it.
+/// An empty list with room for `len` elements.
 #[must_use]
 pub fn large_vec<T: Copy>(len: usize) -> Vec<T> {
     let mut list: Vec<T> = Vec::new();
     // Room that the system refuses is no error: it may not be needed, and the list grows if it is.
     let _ = list.try_reserve_exact(len);
-    let spare = list.spare_capacity_mut();
-    if size_of_val(spare) >= 2 * HUGE_PAGE {
-        advise_huge(spare);
-    }
     list
 }
-
-#[cfg(target_os = "linux")]
-fn advise_huge<T>(memory: &[T]) {
-    let start = memory.as_ptr().cast::<u8>();
-    let before = start.align_offset(HUGE_PAGE);
-    let Some(bytes) = size_of_val(memory).checked_sub(before) else { return };
-    // SAFETY: the range lies in memory that this slice borrows (`before + bytes` is its size); MADV_HUGEPAGE changes how
-    // it is mapped, never what it holds, and a kernel that refuses just says so.
-    unsafe {
-        libc::madvise(start.add(before).cast_mut().cast(), bytes, libc::MADV_HUGEPAGE);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise_huge<T>(_memory: &[T]) {}
 
 /// Asks for the cache line of `line` without waiting for it.
 #[inline(always)]

@@ -1,5 +1,5 @@
-//! The pretokens that come often: 8 MiB that one thread owns, of which the most frequent stay in the nearest caches. They
-//! fit a key and have at most five ids; for all others there is `memo`.
+//! The pretokens that come often: a table of one thread that grows up to 8 MiB, of which the most frequent stay in the nearest
+//! caches. They fit a key and have at most five ids; for all others there is `memo`.
 
 use super::key::Key;
 use crate::ids::TokenId;
@@ -11,13 +11,20 @@ pub const INLINE_IDS: usize = 5;
 const ID_BITS: u32 = 24;
 /// Where the number of ids stands.
 const COUNT_SHIFT: u32 = 120;
-/// There are 2^17 lines.
-const HOT_BITS: u32 = 17;
+/// There are 2^11 lines at first and at most 2^17: a short text should not pay for what only a long one needs.
+const FIRST_BITS: u32 = 11;
+const MOST_BITS: u32 = 17;
+/// So many times as many each time.
+const GROWTH: usize = 4;
 const LINE_BYTES: usize = LINE * size_of::<u64>();
 
 /// Two entries share a cache line and a place, the older moves on: both keys, of two words each, then the ids of each.
 pub struct Cache {
     words: Words,
+    /// Lines that are in use.
+    lines: usize,
+    /// Pretokens that may still be put before there are more.
+    room: usize,
     /// Whether every id fits an entry. Nothing is kept else.
     fits: bool,
 }
@@ -26,14 +33,15 @@ impl Cache {
     /// An empty one, for ids below `id_limit`.
     #[must_use]
     pub fn new(id_limit: usize) -> Self {
-        Self { words: Words::new(LINE << HOT_BITS), fits: id_limit <= 1 << ID_BITS }
+        let lines = 1 << FIRST_BITS;
+        Self { words: Words::to_grow(LINE << MOST_BITS), lines, room: lines, fits: id_limit <= 1 << ID_BITS }
     }
 
     /// To read.
     #[inline(always)]
     #[must_use]
     pub fn hot(&self) -> Hot<'_> {
-        Hot { lines: self.words.lines() }
+        Hot { lines: &self.words.lines()[..self.lines] }
     }
 
     /// Remembers a pretoken that may come again, if the first `count` of `ids` are all of its ids and fit.
@@ -43,7 +51,8 @@ impl Cache {
         if count > INLINE_IDS || !self.fits {
             return;
         }
-        let line = &mut self.words.lines_mut()[Hot::place(key) / LINE_BYTES];
+        let place = self.hot().place(key) / LINE_BYTES;
+        let line = &mut self.words.lines_mut()[place];
         if !key.is(line[0], line[1]) {
             let pack = |ids: &[TokenId]| ids.iter().rev().fold(0, |packed, &id| packed << ID_BITS | u128::from(id));
             let packed = match ids.first_chunk::<INLINE_IDS>() {
@@ -52,9 +61,42 @@ impl Cache {
                 None => pack(&ids[..count]),
             };
             let entry = packed | (count as u128) << COUNT_SHIFT;
-            *line = [key.low, key.high, line[0], line[1], entry as u64, (entry >> 64) as u64, line[4], line[5]];
+            push(line, [key.low, key.high], [entry as u64, (entry >> 64) as u64]);
+            self.room -= 1;
+            if self.room == 0 {
+                self.grow();
+            }
         }
     }
+
+    /// Makes room for as many pretokens as there are lines then: half of what fits them.
+    #[cold]
+    fn grow(&mut self) {
+        let before = self.lines;
+        if before == 1 << MOST_BITS {
+            self.room = usize::MAX;
+            return;
+        }
+        self.lines *= GROWTH;
+        self.room = self.lines;
+        self.words.take(LINE * before..LINE * self.lines);
+        // What was in a line now belongs there, or behind all that were there before.
+        for number in 0..before {
+            let line = std::mem::take(&mut self.words.lines_mut()[number]);
+            for [low, high, first, second] in [[line[2], line[3], line[6], line[7]], [line[0], line[1], line[4], line[5]]] {
+                if high != 0 {
+                    let place = self.hot().place(Key { low, high }) / LINE_BYTES;
+                    push(&mut self.words.lines_mut()[place], [low, high], [first, second]);
+                }
+            }
+        }
+    }
+}
+
+/// Puts an entry before that which was the newer of a line.
+#[inline(always)]
+fn push(line: &mut [u64; LINE], key: [u64; 2], entry: [u64; 2]) {
+    *line = [key[0], key[1], line[0], line[1], entry[0], entry[1], line[4], line[5]];
 }
 
 /// The pretokens that come often, to read.
@@ -64,19 +106,23 @@ pub struct Hot<'a> {
 }
 
 impl<'a> Hot<'a> {
-    /// Bytes of all lines.
-    pub const BYTES: usize = LINE_BYTES << HOT_BITS;
     /// How far [`Key::spread`] is shifted to the right to make a place.
-    pub const SHIFT: u32 = 64 - HOT_BITS - LINE_BYTES.trailing_zeros();
-    /// The bits that are left then.
-    pub const MASK: u64 = !(LINE_BYTES as u64 - 1);
+    pub const SHIFT: u32 = 64 - MOST_BITS - LINE_BYTES.trailing_zeros();
 
-    /// The first byte of the line where a key may be; below [`Hot::BYTES`].
+    /// The bits of a place, which is what they leave of a shifted spread: below the number of bytes of all lines, which is a power of
+    /// two.
+    #[inline(always)]
+    #[must_use]
+    pub fn mask(self) -> u64 {
+        (size_of_val(self.lines) - LINE_BYTES) as u64
+    }
+
+    /// The first byte of the line where a key may be.
     #[inline(always)]
     #[must_use]
     #[allow(clippy::cast_possible_truncation)]
-    pub fn place(key: Key) -> usize {
-        (key.spread() >> Self::SHIFT & Self::MASK) as usize
+    pub fn place(self, key: Key) -> usize {
+        (key.spread() >> Self::SHIFT & self.mask()) as usize
     }
 
     /// The ids of `key`, how many count, and whether it is there: without a branch, so that nothing is mispredicted where known
@@ -85,7 +131,7 @@ impl<'a> Hot<'a> {
     #[must_use]
     #[allow(clippy::cast_possible_truncation)]
     pub fn get(self, key: Key) -> ([TokenId; INLINE_IDS], usize, bool) {
-        let line = &self.lines[Self::place(key) / LINE_BYTES];
+        let line = &self.lines[self.place(key) / LINE_BYTES];
         let (newer, older) = (key.is(line[0], line[1]), key.is(line[2], line[3]));
         let at = if older { 6 } else { 4 };
         let entry = u128::from(line[at]) | u128::from(line[at + 1]) << 64;

@@ -2,7 +2,8 @@
 //! fills. Merging costs more than fetching two lines from far away.
 //!
 //! Records stand one behind another in a ring, the oldest being written over: text and ids, no byte more. An index of
-//! cache lines says where the record of a hash is; it may be wrong, so a record is compared with the text.
+//! cache lines says where the record of a hash is; it may be wrong, so a record is compared with the text. It grows with what
+//! it has to hold: a short text should not pay for what only a long one needs.
 //!
 //! Nobody waits for anybody. The ring is made of blocks; a thread that remembers something has one to itself, its [`Pen`]'s,
 //! and takes the next when that is full. Whoever reads a record asks behind it whether its block still is what it was: if another
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, fence};
 
 use crate::error::{Error, Result};
 use crate::ids::{THIRD_BITS, TokenId};
+use crate::memory::pages::LARGE;
 use crate::memory::{LINE, Words, prefetch};
 
 /// Longest text that is remembered.
@@ -61,11 +63,21 @@ const IS_TAKEN: u64 = 1;
 /// No block has this number, and no thread writes it.
 const NEVER: u64 = BLOCKS << 1;
 
+/// How often the index may be doubled: an entry must have the bits of the hash that say where it then goes.
+const DOUBLINGS: u32 = 7;
+
 /// The memory.
 pub struct Memo {
     /// `part of the hash << 44 | place`, the newest of a line first. 0 is free.
     index: Words<AtomicU64>,
-    shift: u32,
+    /// There are 2^`first_bits` lines at first.
+    first_bits: u32,
+    /// How often it may be doubled yet.
+    doublings: u32,
+    /// As many bits as it was doubled are 1, the lowest ones.
+    doubled: AtomicU64,
+    /// Entries that were pushed out since.
+    lost: AtomicU64,
     /// Records: length in the first byte, number of ids in the second, then the text, zero padded to whole words, then the ids,
     /// three to a word.
     ring: Words<AtomicU64>,
@@ -86,11 +98,15 @@ impl Memo {
     pub fn new(bytes: u64) -> Self {
         let line_bytes = (LINE * size_of::<u64>()) as u64;
         let index_bits = (bytes / 4 / line_bytes).max(2).ilog2();
+        let doublings = DOUBLINGS.min(index_bits - 1);
         let blocks = (bytes - (line_bytes << index_bits)) / size_of::<u64>() as u64 / BLOCK;
         Self {
-            index: Words::new(LINE << index_bits),
-            shift: 64 - index_bits,
-            ring: Words::new((blocks * BLOCK) as usize),
+            index: Words::to_grow(LINE << index_bits),
+            first_bits: index_bits - doublings,
+            doublings,
+            doubled: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
+            ring: Words::to_grow((blocks * BLOCK) as usize),
             blocks: (0..blocks).map(|_| AtomicU64::new(NEVER)).collect(),
             next: AtomicU64::new(1),
         }
@@ -98,7 +114,8 @@ impl Memo {
 
     #[inline(always)]
     fn line(&self, hash: u64) -> &[AtomicU64; LINE] {
-        &self.index.lines()[(hash >> self.shift) as usize]
+        let doubled = hash & self.doubled.load(Relaxed);
+        &self.index.lines()[(doubled << self.first_bits | hash >> (64 - self.first_bits)) as usize]
     }
 
     /// Fetches the line of a hash ahead of time.
@@ -138,6 +155,17 @@ impl Memo {
     #[inline(always)]
     fn word(&self, place: Place) -> usize {
         self.block(place >> BLOCK_BITS) << BLOCK_BITS | (place & (BLOCK - 1)) as usize
+    }
+
+    /// Takes the memory of a block that was never written, and of those behind it, if it is where a large page begins. Of the
+    /// first page, what a short text needs is not taken at once.
+    fn take_block(&self, number: u64) {
+        const PAGE: usize = LARGE / (8 << BLOCK_BITS);
+        let block = self.block(number);
+        if number < self.blocks.len() as u64 && (block.is_multiple_of(PAGE) || block == PAGE / 8) {
+            let end = (block + 1).next_multiple_of(PAGE).min(self.blocks.len());
+            self.ring.take(block << BLOCK_BITS..end << BLOCK_BITS);
+        }
     }
 
     /// Appends the ids of `text[start..end]` if its record is at `place`.
@@ -191,11 +219,43 @@ impl Memo {
     fn note(&self, hash: u64, place: Place) {
         let line = self.line(hash);
         let known = line.each_ref().map(|entry| entry.load(Acquire));
+        if known[LINE - 1] != 0 {
+            self.lose();
+        }
         // Whoever finds a place sees the record.
         for (entry, known) in line[1..].iter().zip(known) {
             entry.store(known, Release);
         }
         line[0].store(tag(hash) | place, Release);
+    }
+
+    /// Counts an entry that is pushed out, and makes the index twice as large when they are one for each eight lines.
+    #[cold]
+    fn lose(&self) {
+        let doubled = self.doubled.load(Relaxed);
+        let lines = (doubled + 1) << self.first_bits;
+        // Whoever meets just this number does it; the others go on.
+        if doubled.count_ones() < self.doublings && self.lost.fetch_add(1, Relaxed) == lines / 8 {
+            self.double(doubled, lines as usize);
+        }
+    }
+
+    /// What other threads look for meanwhile, they may not find, and what they note may be lost.
+    fn double(&self, doubled: u64, lines: usize) {
+        self.index.take(LINE * lines..2 * LINE * lines);
+        let (low, high) = self.index.lines().split_at(lines);
+        for (low, high) in low.iter().zip(high) {
+            let known = low.each_ref().map(|entry| entry.load(Acquire));
+            let goes_up = |entry: &u64| entry >> PLACE_BITS & (doubled + 1) != 0;
+            let mut kept = known.iter().filter(|entry| !goes_up(entry));
+            let mut moved = known.iter().filter(|entry| goes_up(entry));
+            for (low, high) in low.iter().zip(high) {
+                high.store(moved.next().copied().unwrap_or_default(), Release);
+                low.store(kept.next().copied().unwrap_or_default(), Release);
+            }
+        }
+        self.doubled.store(doubled << 1 | 1, Relaxed);
+        self.lost.store(0, Relaxed);
     }
 }
 
@@ -273,6 +333,7 @@ impl Pen {
             if before & IS_TAKEN == 0
                 && block.compare_exchange(before, number << 1 | IS_TAKEN, Acquire, Relaxed).is_ok()
             {
+                memo.take_block(number);
                 // Whoever reads a word that is written from now on sees the number when asking for it behind that.
                 fence(Release);
                 (self.next, self.end) = (number << BLOCK_BITS, (number + 1) << BLOCK_BITS);

@@ -88,7 +88,7 @@ impl Lookups {
                 key
             };
             let [low, high] = [_mm_cvtsi128_si64(key), _mm_extract_epi64::<1>(key)].map(i64::cast_unsigned);
-            place[0] = Hot::place(Key { low, high });
+            place[0] = hot.place(Key { low, high });
             hot.prefetch(place[0]);
             start = end;
             count += 1;
@@ -101,8 +101,7 @@ impl Lookups {
     #[inline(never)]
     fn find(&mut self, hot: Hot<'_>, first: usize, count: usize) {
         let lines = hot.lines();
-        let is_sound =
-            count <= AHEAD && first + count <= GROUP && self.ids.len() == ROOM && size_of_val(lines) == Hot::BYTES;
+        let is_sound = count <= AHEAD && first + count <= GROUP && self.ids.len() == ROOM;
         assert!(is_sound && self.gap_count <= first && self.id_count <= first * INLINE_IDS);
         // Numbers in registers, not in memory.
         let (mut id_count, mut gap_count) = (self.id_count, self.gap_count);

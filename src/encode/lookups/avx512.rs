@@ -40,7 +40,7 @@ impl Lookups {
             // SAFETY: four keys, and four places, are the 64 bytes that are written.
             unsafe {
                 _mm512_storeu_si512(keys[group].as_mut_ptr().cast(), key);
-                _mm512_storeu_si512(places[group].as_mut_ptr().cast(), places_of(key));
+                _mm512_storeu_si512(places[group].as_mut_ptr().cast(), places_of(key, hot.mask()));
             }
             before = ends;
             count += 4;
@@ -86,9 +86,9 @@ fn pack_four(texts: __m512i, lengths: __m256i) -> __m512i {
 /// For each key, twice its place, as [`crate::encode::key::Key::spread`] makes it.
 #[target_feature(enable = "avx512f,avx512dq")]
 #[inline]
-fn places_of(keys: __m512i) -> __m512i {
+fn places_of(keys: __m512i, mask: u64) -> __m512i {
     let [low, high] = SPREAD.map(u64::cast_signed);
     let products = _mm512_mullo_epi64(keys, _mm512_broadcast_i32x4(_mm_set_epi64x(high, low)));
     let sums = _mm512_add_epi64(products, _mm512_shuffle_epi32::<0b0100_1110>(products));
-    _mm512_and_si512(_mm512_srli_epi64::<{ Hot::SHIFT }>(sums), _mm512_set1_epi64(Hot::MASK.cast_signed()))
+    _mm512_and_si512(_mm512_srli_epi64::<{ Hot::SHIFT }>(sums), _mm512_set1_epi64(mask.cast_signed()))
 }
