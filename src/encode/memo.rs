@@ -245,13 +245,17 @@ impl Memo {
         self.index.take(LINE * lines..2 * LINE * lines);
         let (low, high) = self.index.lines().split_at(lines);
         for (low, high) in low.iter().zip(high) {
-            let known = low.each_ref().map(|entry| entry.load(Acquire));
-            let goes_up = |entry: &u64| entry >> PLACE_BITS & (doubled + 1) != 0;
-            let mut kept = known.iter().filter(|entry| !goes_up(entry));
-            let mut moved = known.iter().filter(|entry| goes_up(entry));
-            for (low, high) in low.iter().zip(high) {
-                high.store(moved.next().copied().unwrap_or_default(), Release);
-                low.store(kept.next().copied().unwrap_or_default(), Release);
+            // One more than a line, so that writing needs no condition.
+            let (mut kept, mut moved, mut moves) = ([0; LINE + 1], [0; LINE + 1], 0);
+            for (number, entry) in low.iter().enumerate() {
+                let entry = entry.load(Acquire);
+                (kept[number - moves], moved[moves]) = (entry, entry);
+                moves += usize::from(entry >> PLACE_BITS & (doubled + 1) != 0);
+            }
+            (kept[LINE - moves], moved[moves]) = (0, 0);
+            for number in 0..LINE {
+                high[number].store(if number < moves { moved[number] } else { 0 }, Release);
+                low[number].store(if number < LINE - moves { kept[number] } else { 0 }, Release);
             }
         }
         self.doubled.store(doubled << 1 | 1, Relaxed);
