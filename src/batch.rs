@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::memory::large_vec;
-use crate::memory::pages::{Ahead, prefer_large};
+use crate::memory::pages::Ahead;
 use crate::ordered::Ordered;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::patterns::rules_for;
@@ -210,7 +210,6 @@ impl Tokenizer {
             return self.encode_in_order(documents, &shares, options, ask);
         }
         let mut ids = large_vec(bytes / 2 + 16);
-        prefer_large(ids.spare_capacity_mut());
         let numbered: Vec<_> = shares.iter().enumerate().collect();
         let (ends, works) = Ordered::fill(&mut ids, |ordered| {
             let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>), ask: Ask<'_>| {

@@ -6,12 +6,14 @@ pub mod pages;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 
-use pages::{LARGE, take};
+use pages::{LARGE, prefer_large, take};
 
 /// Words of a cache line.
 pub const LINE: usize = 8;
-/// From here on a table is worth large pages of its own.
+/// Bytes from which on a table is worth large pages of its own.
 const MANY: usize = 512 << 10;
+/// Bytes of a table that grows which are in small pages, most of them untouched while it is small.
+const FEW: usize = 512 << 10;
 
 /// What a table may be of.
 ///
@@ -37,30 +39,38 @@ impl<W: Word> Words<W> {
     /// `len` words of zero, which will all be written.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let table = Self::to_grow(len);
+        let table = Self::zeroed(len, 0);
         table.take(0..len);
         table
     }
 
-    /// The same, of which it is not known how many will be written: no memory is taken yet.
+    /// The same, of which first a few will be written, later maybe all: no memory is taken yet.
     #[must_use]
     pub fn to_grow(len: usize) -> Self {
-        let bytes = len * size_of::<W>();
-        let align = if bytes >= MANY { LARGE } else { LINE * size_of::<W>() };
-        // Whole pages, so that the last may be a large one too.
-        let room = if bytes >= MANY { bytes.next_multiple_of(LARGE) / size_of::<W>() } else { len };
-        let all = Box::new_zeroed_slice(room + align / size_of::<W>());
+        Self::zeroed(len, FEW)
+    }
+
+    /// If they are many, the words behind the first `small` bytes begin with a large page, and the last has room for one.
+    fn zeroed(len: usize, small: usize) -> Self {
+        let size = size_of::<W>();
+        let is_large = len * size >= MANY;
+        let room = if is_large { small + (len * size - small).next_multiple_of(LARGE) } else { len * size } / size;
+        let align = if is_large { LARGE } else { LINE * size };
+        let all = Box::new_zeroed_slice(room + align / size);
         // SAFETY: all bits are zero, which is a value of every `Word`.
         let all: Box<[W]> = unsafe { all.assume_init() };
-        let offset = all.as_ptr().align_offset(align);
-        Self { offset: if offset > all.len() - room { 0 } else { offset }, room, all, len }
+        let offset = all.as_ptr().wrapping_byte_add(if is_large { small } else { 0 }).align_offset(align);
+        let table = Self { offset: if offset > all.len() - room { 0 } else { offset }, room, all, len };
+        if is_large {
+            prefer_large(&table.all[table.offset + small / size..]);
+        }
+        table
     }
 
     /// Takes the memory of some of the words, which are about to be written. Tables so small that it does not pay are left alone.
     pub fn take(&self, words: Range<usize>) {
-        let end = if words.end == self.len { self.room } else { words.end };
-        if self.room * size_of::<W>() >= MANY {
-            take(&self.all[self.offset + words.start..self.offset + end]);
+        if self.len * size_of::<W>() >= MANY {
+            take(&self.all[self.offset..self.offset + self.room], words);
         }
     }
 
@@ -99,6 +109,7 @@ pub fn large_vec<T: Copy>(len: usize) -> Vec<T> {
     let mut list: Vec<T> = Vec::new();
     // Room that the system refuses is no error: it may not be needed, and the list grows if it is.
     let _ = list.try_reserve_exact(len);
+    prefer_large(list.spare_capacity_mut());
     list
 }
 

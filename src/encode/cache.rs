@@ -11,11 +11,13 @@ pub const INLINE_IDS: usize = 5;
 const ID_BITS: u32 = 24;
 /// Where the number of ids stands.
 const COUNT_SHIFT: u32 = 120;
-/// There are 2^11 lines at first and at most 2^17: a short text should not pay for what only a long one needs.
-const FIRST_BITS: u32 = 11;
+/// There are 2^13 lines at first and at most 2^17: a short text should not pay for what only a long one needs.
+const FIRST_BITS: u32 = 13;
 const MOST_BITS: u32 = 17;
 /// So many times as many each time.
 const GROWTH: usize = 4;
+/// Bytes of text for which there should be a line. Text of many languages has a new pretoken in 40 bytes, English in 170.
+const BYTES_A_LINE: usize = 64;
 const LINE_BYTES: usize = LINE * size_of::<u64>();
 
 /// Two entries share a cache line and a place, the older moves on: both keys, of two words each, then the ids of each.
@@ -35,6 +37,13 @@ impl Cache {
     pub fn new(id_limit: usize) -> Self {
         let lines = 1 << FIRST_BITS;
         Self { words: Words::to_grow(LINE << MOST_BITS), lines, room: lines, fits: id_limit <= 1 << ID_BITS }
+    }
+
+    /// Grows at once to what so many bytes of text are likely to need.
+    pub fn expect(&mut self, bytes: usize) {
+        while self.lines < (bytes / BYTES_A_LINE).min(1 << MOST_BITS) {
+            self.grow();
+        }
     }
 
     /// To read.
@@ -77,13 +86,19 @@ impl Cache {
             self.room = usize::MAX;
             return;
         }
+        let is_empty = self.room == before;
         self.lines *= GROWTH;
         self.room = self.lines;
         self.words.take(LINE * before..LINE * self.lines);
+        if is_empty {
+            return;
+        }
         // What was in a line now belongs there, or behind all that were there before.
         for number in 0..before {
             let line = std::mem::take(&mut self.words.lines_mut()[number]);
-            for [low, high, first, second] in [[line[2], line[3], line[6], line[7]], [line[0], line[1], line[4], line[5]]] {
+            for [low, high, first, second] in
+                [[line[2], line[3], line[6], line[7]], [line[0], line[1], line[4], line[5]]]
+            {
                 if high != 0 {
                     let place = self.hot().place(Key { low, high }) / LINE_BYTES;
                     push(&mut self.words.lines_mut()[place], [low, high], [first, second]);

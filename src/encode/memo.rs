@@ -2,22 +2,25 @@
 //! fills. Merging costs more than fetching two lines from far away.
 //!
 //! Records stand one behind another in a ring, the oldest being written over: text and ids, no byte more. An index of
-//! cache lines says where the record of a hash is; it may be wrong, so a record is compared with the text. It grows with what
-//! it has to hold: a short text should not pay for what only a long one needs.
+//! cache lines says where the record of a hash is; it may be wrong, so a record is compared with the text.
 //!
 //! Nobody waits for anybody. The ring is made of blocks; a thread that remembers something has one to itself, its [`Pen`]'s,
 //! and takes the next when that is full. Whoever reads a record asks behind it whether its block still is what it was: if another
 //! thread has taken it meanwhile, what was read is forgotten (a seqlock; see Boehm, "Can seqlocks get along with programming
 //! language memory models?", 2012).
 
+mod index;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 
+use index::Index;
+
 use crate::error::{Error, Result};
 use crate::ids::{THIRD_BITS, TokenId};
-use crate::memory::pages::LARGE;
+use crate::memory::pages::STEP;
 use crate::memory::{LINE, Words, prefetch};
 
 /// Longest text that is remembered.
@@ -47,7 +50,6 @@ pub type Place = u64;
 
 /// The upper bits of an entry of the index are of the hash, the others a place.
 const PLACE_BITS: u32 = 44;
-const PLACE: u64 = (1 << PLACE_BITS) - 1;
 /// Words of a block: many records, and few words that one behind another leaves empty.
 const BLOCK_BITS: u32 = 12;
 const BLOCK: u64 = 1 << BLOCK_BITS;
@@ -63,21 +65,9 @@ const IS_TAKEN: u64 = 1;
 /// No block has this number, and no thread writes it.
 const NEVER: u64 = BLOCKS << 1;
 
-/// How often the index may be doubled: an entry must have the bits of the hash that say where it then goes.
-const DOUBLINGS: u32 = 7;
-
 /// The memory.
 pub struct Memo {
-    /// `part of the hash << 44 | place`, the newest of a line first. 0 is free.
-    index: Words<AtomicU64>,
-    /// There are 2^`first_bits` lines at first.
-    first_bits: u32,
-    /// How often it may be doubled yet.
-    doublings: u32,
-    /// As many bits as it was doubled are 1, the lowest ones.
-    doubled: AtomicU64,
-    /// Entries that were pushed out since.
-    lost: AtomicU64,
+    index: Index,
     /// Records: length in the first byte, number of ids in the second, then the text, zero padded to whole words, then the ids,
     /// three to a word.
     ring: Words<AtomicU64>,
@@ -98,45 +88,26 @@ impl Memo {
     pub fn new(bytes: u64) -> Self {
         let line_bytes = (LINE * size_of::<u64>()) as u64;
         let index_bits = (bytes / 4 / line_bytes).max(2).ilog2();
-        let doublings = DOUBLINGS.min(index_bits - 1);
         let blocks = (bytes - (line_bytes << index_bits)) / size_of::<u64>() as u64 / BLOCK;
         Self {
-            index: Words::to_grow(LINE << index_bits),
-            first_bits: index_bits - doublings,
-            doublings,
-            doubled: AtomicU64::new(0),
-            lost: AtomicU64::new(0),
+            index: Index::new(index_bits),
             ring: Words::to_grow((blocks * BLOCK) as usize),
             blocks: (0..blocks).map(|_| AtomicU64::new(NEVER)).collect(),
             next: AtomicU64::new(1),
         }
     }
 
-    #[inline(always)]
-    fn line(&self, hash: u64) -> &[AtomicU64; LINE] {
-        let doubled = hash & self.doubled.load(Relaxed);
-        &self.index.lines()[(doubled << self.first_bits | hash >> (64 - self.first_bits)) as usize]
-    }
-
     /// Fetches the line of a hash ahead of time.
     #[inline(always)]
     pub fn prefetch(&self, hash: u64) {
-        prefetch(self.line(hash));
+        self.index.prefetch(hash);
     }
 
     /// Where a text of this hash may stand.
     #[inline(always)]
     #[must_use]
     pub fn find(&self, hash: u64) -> Place {
-        let tag = tag(hash);
-        // All eight without a branch between them, the newest last.
-        let place = self.line(hash).iter().rev().fold(0, |place, entry| {
-            let differs = entry.load(Relaxed) ^ tag;
-            if differs <= PLACE { differs } else { place }
-        });
-        // What was written before the entry was is seen by what is read from now on.
-        fence(Acquire);
-        place
+        self.index.find(hash)
     }
 
     /// Fetches a record ahead of time.
@@ -157,14 +128,11 @@ impl Memo {
         self.block(place >> BLOCK_BITS) << BLOCK_BITS | (place & (BLOCK - 1)) as usize
     }
 
-    /// Takes the memory of a block that was never written, and of those behind it, if it is where a large page begins. Of the
-    /// first page, what a short text needs is not taken at once.
+    /// Takes the memory of a block that was never written, and of those behind it, if it is the first of a step.
     fn take_block(&self, number: u64) {
-        const PAGE: usize = LARGE / (8 << BLOCK_BITS);
         let block = self.block(number);
-        if number < self.blocks.len() as u64 && (block.is_multiple_of(PAGE) || block == PAGE / 8) {
-            let end = (block + 1).next_multiple_of(PAGE).min(self.blocks.len());
-            self.ring.take(block << BLOCK_BITS..end << BLOCK_BITS);
+        if number < self.blocks.len() as u64 && block.is_multiple_of(STEP >> (BLOCK_BITS + 3)) {
+            self.ring.take(block << BLOCK_BITS..(block + 1) << BLOCK_BITS);
         }
     }
 
@@ -212,54 +180,6 @@ impl Memo {
         }
         ids.truncate(length);
         true
-    }
-
-    /// Says where a text of this hash stands; what the line says already moves on by one. Threads that do so at once may
-    /// lose an entry or have one twice.
-    fn note(&self, hash: u64, place: Place) {
-        let line = self.line(hash);
-        let known = line.each_ref().map(|entry| entry.load(Acquire));
-        if known[LINE - 1] != 0 {
-            self.lose();
-        }
-        // Whoever finds a place sees the record.
-        for (entry, known) in line[1..].iter().zip(known) {
-            entry.store(known, Release);
-        }
-        line[0].store(tag(hash) | place, Release);
-    }
-
-    /// Counts an entry that is pushed out, and makes the index twice as large when they are one for each eight lines.
-    #[cold]
-    fn lose(&self) {
-        let doubled = self.doubled.load(Relaxed);
-        let lines = (doubled + 1) << self.first_bits;
-        // Whoever meets just this number does it; the others go on.
-        if doubled.count_ones() < self.doublings && self.lost.fetch_add(1, Relaxed) == lines / 8 {
-            self.double(doubled, lines as usize);
-        }
-    }
-
-    /// What other threads look for meanwhile, they may not find, and what they note may be lost.
-    fn double(&self, doubled: u64, lines: usize) {
-        self.index.take(LINE * lines..2 * LINE * lines);
-        let (low, high) = self.index.lines().split_at(lines);
-        for (low, high) in low.iter().zip(high) {
-            // One more than a line, so that writing needs no condition.
-            let (mut kept, mut moved, mut moves) = ([0; LINE + 1], [0; LINE + 1], 0);
-            for (number, entry) in low.iter().enumerate() {
-                let entry = entry.load(Acquire);
-                (kept[number - moves], moved[moves]) = (entry, entry);
-                moves += usize::from(entry >> PLACE_BITS & (doubled + 1) != 0);
-            }
-            (kept[LINE - moves], moved[moves]) = (0, 0);
-            for number in 0..LINE {
-                high[number].store(if number < moves { moved[number] } else { 0 }, Release);
-                low[number].store(if number < LINE - moves { kept[number] } else { 0 }, Release);
-            }
-        }
-        self.doubled.store(doubled << 1 | 1, Relaxed);
-        self.lost.store(0, Relaxed);
     }
 }
 
@@ -313,7 +233,7 @@ impl Pen {
             let second = others.first().copied().unwrap_or_default();
             record[words - 1].store(word_of([*first, second, 0]), Relaxed);
         }
-        self.memo.note(hash, self.next);
+        self.memo.index.note(hash, self.next);
         self.next += words as u64;
     }
 
@@ -361,12 +281,6 @@ impl Drop for Pen {
     fn drop(&mut self) {
         self.give_back();
     }
-}
-
-/// The bits of a hash that stand in an entry: the line is chosen by others. Never 0, so that what is free is of no hash.
-#[inline(always)]
-fn tag(hash: u64) -> u64 {
-    1 << 63 | hash << PLACE_BITS
 }
 
 const ID_BITS: u32 = THIRD_BITS;

@@ -81,6 +81,7 @@ impl Scratch {
     /// Says how many bytes of text are to come.
     pub fn expect(&mut self, bytes: usize) {
         self.to_come = bytes;
+        self.cache.expect(bytes);
     }
 
     fn advance(&mut self, bytes: usize) {

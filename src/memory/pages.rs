@@ -6,13 +6,14 @@
 //! tells which it is, so the taking of each large page is timed, and after a slow one the next are small.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Bytes of a large page.
 pub const LARGE: usize = 2 << 20;
 /// Small pages are taken so many bytes at once.
-const STEP: usize = 256 << 10;
+pub const STEP: usize = 256 << 10;
 /// To take a large page takes 0.1 to 0.5 ms, 4 to 6 if the host must find it; as many small ones take 0.5 to 1.
 const SLOW: Duration = Duration::from_millis(2);
 /// Large pages that are not asked for behind a slow one.
@@ -21,19 +22,19 @@ const REST: usize = 64;
 /// How many of those are left. Threads may miscount, which costs a little time.
 static TO_REST: AtomicUsize = AtomicUsize::new(0);
 
-/// Takes all of `memory`, which is about to be written.
-pub fn take<T>(memory: &[T]) {
-    let memory = bytes_of(memory);
-    take_to(memory, 0, memory.len());
-}
-
-/// Makes what will be written of `memory`, whenever that is, large pages, unless they are dear now.
+/// Makes what will be taken of `memory` large pages, unless they are dear now. One call for all, since it has to wait for threads that
+/// take memory meanwhile.
 pub fn prefer_large<T>(memory: &[T]) {
     let memory = bytes_of(memory);
     let before = memory.as_ptr().align_offset(LARGE);
     if before < memory.len() && TO_REST.load(Relaxed) == 0 {
         advise(&memory[before..], Advice::Large);
     }
+}
+
+/// Takes some of the elements of `memory`, which are about to be written, and up to a large page behind them.
+pub fn take<T>(memory: &[T], which: Range<usize>) {
+    take_to(bytes_of(memory), which.start * size_of::<T>(), which.end * size_of::<T>());
 }
 
 /// Of a list that is filled from front to back: the address up to which its memory was taken.
@@ -56,24 +57,22 @@ fn take_to(memory: &[MaybeUninit<u8>], mut at: usize, end: usize) -> usize {
     while at < end {
         let left = memory.len() - at;
         let address = memory.as_ptr().addr() + at;
-        let is_large = address.is_multiple_of(LARGE) && left >= LARGE && may_be_large();
+        let is_large = address.is_multiple_of(LARGE) && left >= LARGE && !rests();
         let next = at + if is_large { LARGE } else { (STEP - address % STEP).min(left) };
         let started = Instant::now();
-        if is_large {
-            advise(&memory[at..next], Advice::Large);
-        }
         advise(&memory[at..next], Advice::Taken);
         if is_large && started.elapsed() > SLOW {
             TO_REST.store(REST, Relaxed);
+            advise(&memory[next..], Advice::Small);
         }
         at = next;
     }
     at
 }
 
-/// Whether the next page may be a large one; counts those that may not.
-fn may_be_large() -> bool {
-    TO_REST.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_err()
+/// Whether large pages are dear; counts those that are left out.
+fn rests() -> bool {
+    TO_REST.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
 fn bytes_of<T>(memory: &[T]) -> &[MaybeUninit<u8>] {
@@ -86,6 +85,8 @@ fn bytes_of<T>(memory: &[T]) -> &[MaybeUninit<u8>] {
 enum Advice {
     /// Its pages had better be large.
     Large,
+    /// They had better not.
+    Small,
     /// It is about to be written.
     Taken,
 }
@@ -95,6 +96,7 @@ fn advise(memory: &[MaybeUninit<u8>], advice: Advice) {
     const PAGE: usize = 4 << 10;
     let advice = match advice {
         Advice::Large => libc::MADV_HUGEPAGE,
+        Advice::Small => libc::MADV_NOHUGEPAGE,
         Advice::Taken => libc::MADV_POPULATE_WRITE,
     };
     let before = memory.as_ptr().addr() % PAGE;

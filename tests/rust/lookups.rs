@@ -63,6 +63,41 @@ fn an_entry_holds_up_to_five_ids_of_24_bits() {
     }
 }
 
+/// As many as a line holds of those put into it, the newest ones, whatever was made room for meanwhile.
+#[test]
+fn what_is_there_stays_while_the_table_grows() {
+    let key = |number: u64| Key::of(format!("{:x}", number * number).as_bytes());
+    let knows = |cache: &Cache, number: u64| {
+        let (ids, count, is_known) = cache.hot().get(key(number));
+        assert!(!is_known || ids[..count] == [number as u32, 7][..count]);
+        is_known
+    };
+    for expected in [0, 1 << 20, 5 << 20, usize::MAX] {
+        let mut cache = Cache::new(1 << 24);
+        cache.expect(expected);
+        let (mut lines, mut growths) = (cache.hot().lines().len(), 0);
+        assert!(lines >= (expected / 64).min(1 << 17));
+        let mut before: Vec<u64> = Vec::new();
+        for number in 0..300_000 {
+            cache.put(key(number), &[number as u32, 7, 9], 1 + number as usize % 2);
+            assert!(knows(&cache, number));
+            if cache.hot().lines().len() > lines {
+                (lines, growths) = (cache.hot().lines().len(), growths + 1);
+                // One of them may have had to make way for the last.
+                let lost = before.iter().filter(|&&number| !knows(&cache, number)).count();
+                assert!(lost <= 1, "{lost} of {} at {lines}", before.len());
+            }
+            let room = if lines < 1 << 17 { lines } else { usize::MAX };
+            if (number as usize + 2).is_multiple_of(room.min(8192)) {
+                before = (0..=number).filter(|&number| knows(&cache, number)).collect();
+            }
+        }
+        assert_eq!((lines, growths), (1 << 17, if expected == 0 { 2 } else { usize::from(expected == 1 << 20) }));
+        let known = (0..300_000).filter(|&number| knows(&cache, number)).count();
+        assert!(known > 200_000, "{known}");
+    }
+}
+
 /// A product with a factor 0 forgets the other: texts that begin with that must not all have one hash.
 #[test]
 fn no_beginning_makes_all_hashes_the_same() {

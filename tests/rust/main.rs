@@ -23,6 +23,7 @@ mod masks;
 mod memo;
 mod merges;
 mod ordered;
+mod pages;
 mod quant;
 mod regex;
 mod scanner;

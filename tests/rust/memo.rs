@@ -70,6 +70,30 @@ fn goes_around(memo: &mut Pen, size: usize) {
 }
 
 #[test]
+fn little_is_lost_while_the_index_grows() {
+    // Of 37 MiB the index is 8 in the end, 256 KiB at first: half a million of its million entries.
+    let mut memo = pen(37 << 20);
+    let text = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
+    let knows = |memo: &Pen, number: u64| {
+        let (text, mut ids) = (text(number), Vec::new());
+        let is_known = read(memo, hash_bytes(&text), &text, 0, 8, &mut ids);
+        assert!(!is_known || ids == [number as u32, 1]);
+        is_known
+    };
+    for number in 0..500_000 {
+        let text = text(number);
+        memo.put(hash_bytes(&text), &text, 0, 8, &[number as u32, 1]);
+        assert!(knows(&memo, number));
+        if (number + 1).is_power_of_two() {
+            let known = (0..=number).filter(|&number| knows(&memo, number)).count();
+            assert!(known as u64 * 100 > number * 98, "{known} of {number}");
+        }
+    }
+    let known = (0..500_000).filter(|&number| knows(&memo, number)).count();
+    assert!(known > 490_000, "{known}");
+}
+
+#[test]
 fn too_long_a_text_is_not_kept_and_not_mistaken() {
     let mut memo = pen(37 << 20);
     let long = vec![b'a'; 70_000];
