@@ -49,7 +49,7 @@ const LONGEST_PIECE: usize = 1 << 30;
 /// as much as it costs then. Where nothing is known of what is to come, who stops before has paid nothing, who goes on at most twice.
 const NEW_BYTES: u128 = 2;
 /// Tokens whose joins take long enough, some 50 ns each, that the first text should not wait for them.
-const SLOW: usize = 1 << 16;
+const SLOW: usize = 1 << 15;
 /// Bytes of text of which it is told how many are of new words.
 const ENOUGH: usize = 32 << 10;
 
