@@ -3,8 +3,10 @@
 
 pub mod pages;
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use pages::{LARGE, prefer_large, take};
 
@@ -35,16 +37,32 @@ pub struct Words<W = u64> {
     room: usize,
 }
 
-impl<W: Word> Words<W> {
+impl Words {
     /// `len` words of zero, which will all be written.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        let table = Self::zeroed(len, 0);
+        let mut table = Self::zeroed(len, 0);
         table.take(0..len);
         table
     }
 
-    /// The same, of which first a few will be written, later maybe all: no memory is taken yet.
+    /// Takes the memory of some words that were never written and are about to be.
+    pub fn take(&mut self, words: Range<usize>) {
+        let behind = &mut self.all[self.offset + words.start..self.offset + self.room];
+        take(Cell::from_mut(behind).as_slice_of_cells(), words.len(), |word| word.set(0));
+    }
+}
+
+impl Words<AtomicU64> {
+    /// The same of words that threads share.
+    pub fn take(&self, words: Range<usize>) {
+        let behind = &self.all[self.offset + words.start..self.offset + self.room];
+        take(behind, words.len(), |word| word.store(0, Relaxed));
+    }
+}
+
+impl<W: Word> Words<W> {
+    /// `len` words of zero, of which first a few will be written, later maybe all.
     #[must_use]
     pub fn to_grow(len: usize) -> Self {
         Self::zeroed(len, FEW)
@@ -65,13 +83,6 @@ impl<W: Word> Words<W> {
             prefer_large(&table.all[table.offset + small / size..]);
         }
         table
-    }
-
-    /// Takes the memory of some of the words, which are about to be written. Tables so small that it does not pay are left alone.
-    pub fn take(&self, words: Range<usize>) {
-        if self.len * size_of::<W>() >= MANY {
-            take(&self.all[self.offset..self.offset + self.room], words);
-        }
     }
 
     /// The words.
@@ -109,7 +120,9 @@ pub fn large_vec<T: Copy>(len: usize) -> Vec<T> {
     let mut list: Vec<T> = Vec::new();
     // Room that the system refuses is no error: it may not be needed, and the list grows if it is.
     let _ = list.try_reserve_exact(len);
-    prefer_large(list.spare_capacity_mut());
+    if list.capacity() * size_of::<T>() >= 2 * LARGE {
+        prefer_large(list.spare_capacity_mut());
+    }
     list
 }
 

@@ -20,7 +20,6 @@ use index::Index;
 
 use crate::error::{Error, Result};
 use crate::ids::{THIRD_BITS, TokenId};
-use crate::memory::pages::STEP;
 use crate::memory::{LINE, Words, prefetch};
 
 /// Longest text that is remembered.
@@ -126,14 +125,6 @@ impl Memo {
     #[inline(always)]
     fn word(&self, place: Place) -> usize {
         self.block(place >> BLOCK_BITS) << BLOCK_BITS | (place & (BLOCK - 1)) as usize
-    }
-
-    /// Takes the memory of a block that was never written, and of those behind it, if it is the first of a step.
-    fn take_block(&self, number: u64) {
-        let block = self.block(number);
-        if number < self.blocks.len() as u64 && block.is_multiple_of(STEP >> (BLOCK_BITS + 3)) {
-            self.ring.take(block << BLOCK_BITS..(block + 1) << BLOCK_BITS);
-        }
     }
 
     /// Appends the ids of `text[start..end]` if its record is at `place`.
@@ -257,7 +248,10 @@ impl Pen {
             if before & IS_TAKEN == 0
                 && block.compare_exchange(before, number << 1 | IS_TAKEN, Acquire, Relaxed).is_ok()
             {
-                memo.take_block(number);
+                if number < memo.blocks.len() as u64 {
+                    let first = memo.block(number) << BLOCK_BITS;
+                    memo.ring.take(first..first + BLOCK as usize);
+                }
                 // Whoever reads a word that is written from now on sees the number when asking for it behind that.
                 fence(Release);
                 (self.next, self.end) = (number << BLOCK_BITS, (number + 1) << BLOCK_BITS);

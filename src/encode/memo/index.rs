@@ -28,8 +28,13 @@ pub struct Index {
     /// As many bits as it was doubled are 1, the lowest ones: bits of a hash that choose a line.
     doubled: AtomicU64,
     /// Entries that were pushed out since.
-    lost: AtomicU64,
+    lost: Apart,
 }
+
+/// In a cache line of its own, since all threads read what stands beside it.
+#[derive(Default)]
+#[repr(align(128))]
+struct Apart(AtomicU64);
 
 impl Index {
     /// One of at most 2^`bits` lines.
@@ -37,7 +42,7 @@ impl Index {
     pub fn new(bits: u32) -> Self {
         let first_bits = FIRST_BITS.min(bits).max(bits.saturating_sub(DOUBLINGS));
         let (lines, doublings) = (Words::to_grow(LINE << bits), bits - first_bits);
-        Self { lines, first_bits, doublings, doubled: AtomicU64::new(0), lost: AtomicU64::new(0) }
+        Self { lines, first_bits, doublings, doubled: AtomicU64::new(0), lost: Apart::default() }
     }
 
     #[inline(always)]
@@ -89,7 +94,7 @@ impl Index {
         let doubled = self.doubled.load(Relaxed);
         let lines = (doubled + 1) << self.first_bits;
         // Whoever meets just this number does it; the others go on.
-        if doubled.count_ones() < self.doublings && self.lost.fetch_add(1, Relaxed) == lines / LINES_A_LOSS {
+        if doubled.count_ones() < self.doublings && self.lost.0.fetch_add(1, Relaxed) == lines / LINES_A_LOSS {
             self.double(doubled, lines as usize);
         }
     }
@@ -112,7 +117,7 @@ impl Index {
             }
         }
         self.doubled.store(doubled << 1 | 1, Relaxed);
-        self.lost.store(0, Relaxed);
+        self.lost.0.store(0, Relaxed);
     }
 }
 
