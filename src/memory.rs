@@ -15,7 +15,7 @@ pub const LINE: usize = 8;
 /// Bytes from which on a table is worth large pages of its own.
 const MANY: usize = 512 << 10;
 /// Bytes of a table that grows which are in small pages, most of them untouched while it is small.
-const FEW: usize = 512 << 10;
+const FEW: usize = 128 << 10;
 
 /// What a table may be of.
 ///

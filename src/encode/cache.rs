@@ -11,8 +11,8 @@ pub const INLINE_IDS: usize = 5;
 const ID_BITS: u32 = 24;
 /// Where the number of ids stands.
 const COUNT_SHIFT: u32 = 120;
-/// There are 2^13 lines at first and at most 2^17: a short text should not pay for what only a long one needs.
-const FIRST_BITS: u32 = 13;
+/// There are 2^11 lines at first and at most 2^17: a short text should not pay for what only a long one needs.
+const FIRST_BITS: u32 = 11;
 const MOST_BITS: u32 = 17;
 /// So many times as many each time.
 const GROWTH: usize = 4;

@@ -75,24 +75,25 @@ fn what_is_there_stays_while_the_table_grows() {
     for expected in [0, 1 << 20, 5 << 20, usize::MAX] {
         let mut cache = Cache::new(1 << 24);
         cache.expect(expected);
-        let (mut lines, mut growths) = (cache.hot().lines().len(), 0);
+        let (mut lines, mut growths, mut put) = (cache.hot().lines().len(), 0, 0);
         assert!(lines >= (expected / 64).min(1 << 17));
         let mut before: Vec<u64> = Vec::new();
         for number in 0..300_000 {
             cache.put(key(number), &[number as u32, 7, 9], 1 + number as usize % 2);
             assert!(knows(&cache, number));
+            put += 1;
             if cache.hot().lines().len() > lines {
-                (lines, growths) = (cache.hot().lines().len(), growths + 1);
+                assert_eq!(put, lines);
+                (lines, growths, put) = (cache.hot().lines().len(), growths + 1, 0);
                 // One of them may have had to make way for the last.
                 let lost = before.iter().filter(|&&number| !knows(&cache, number)).count();
-                assert!(lost <= 1, "{lost} of {} at {lines}", before.len());
+                assert!(lost <= 1 && before.len() * 8 > lines, "{lost} of {} at {lines}", before.len());
             }
-            let room = if lines < 1 << 17 { lines } else { usize::MAX };
-            if (number as usize + 2).is_multiple_of(room.min(8192)) {
+            if put + 1 == lines {
                 before = (0..=number).filter(|&number| knows(&cache, number)).collect();
             }
         }
-        assert_eq!((lines, growths), (1 << 17, if expected == 0 { 2 } else { usize::from(expected == 1 << 20) }));
+        assert_eq!((lines, growths), (1 << 17, if expected == 0 { 3 } else { usize::from(expected == 1 << 20) }));
         let known = (0..300_000).filter(|&number| knows(&cache, number)).count();
         assert!(known > 200_000, "{known}");
     }

@@ -71,7 +71,7 @@ fn goes_around(memo: &mut Pen, size: usize) {
 
 #[test]
 fn little_is_lost_while_the_index_grows() {
-    // Of 37 MiB the index is 8 in the end, 256 KiB at first: half a million of its million entries.
+    // Of 37 MiB the index is 8 in the end, 128 KiB at first: half a million of its million entries.
     let mut memo = pen(37 << 20);
     let text = |number: u64| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes();
     let knows = |memo: &Pen, number: u64| {

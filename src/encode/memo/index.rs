@@ -11,8 +11,8 @@ use super::{PLACE_BITS, Place};
 use crate::memory::{LINE, Words, prefetch};
 
 const PLACE: u64 = (1 << PLACE_BITS) - 1;
-/// There are 2^12 lines at first, which are 256 KiB.
-const FIRST_BITS: u32 = 12;
+/// There are 2^11 lines at first, which are 128 KiB.
+const FIRST_BITS: u32 = 11;
 /// Most doublings: the bits of a hash that say where an entry goes then tell fewer apart in a line.
 const DOUBLINGS: u32 = 10;
 /// Lines for each entry that is pushed out before there are more.
