@@ -2,9 +2,12 @@
 //!
 //! To join lists when all are made would take memory for everything twice, and fresh memory is dear.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::mem::{MaybeUninit, take};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::memory::pages;
 
 /// Pieces of a list, numbered from 0 on, that come in any order: each number once, none left out.
 pub struct Ordered<'a, T> {
@@ -58,6 +61,8 @@ impl<'a, T: Copy> Ordered<'a, T> {
         while let Some((room, mut piece)) = state.next_piece() {
             // Others may go on while this one copies.
             drop(state);
+            let cells = Cell::from_mut(&mut *room).as_slice_of_cells();
+            pages::take(cells, cells.len(), |element| element.set(MaybeUninit::zeroed()));
             for (to, from) in room.iter_mut().zip(&piece) {
                 to.write(*from);
             }
