@@ -69,6 +69,8 @@ pub struct Lookups {
 struct Packed {
     keys: [u128; AHEAD],
     places: [[usize; 2]; AHEAD],
+    /// Bytes of the lines that the places are in.
+    bytes: usize,
 }
 
 /// How wide the registers are that a look uses.
@@ -113,7 +115,7 @@ impl Default for Lookups {
             #[cfg(target_arch = "x86_64")]
             width: Width::widest(),
             #[cfg(target_arch = "x86_64")]
-            packed: Packed { keys: [0; AHEAD], places: [[0; 2]; AHEAD] },
+            packed: Packed { keys: [0; AHEAD], places: [[0; 2]; AHEAD], bytes: 0 },
         }
     }
 }

@@ -71,6 +71,7 @@ impl Lookups {
         mut count: usize,
     ) -> usize {
         let Some(last) = text.len().checked_sub(16) else { return 0 };
+        self.packed.bytes = size_of_val(hot.lines());
         let mut start = if count == 0 { start } else { ends[count - 1] };
         let packed = self.packed.keys[count..].iter_mut().zip(&mut self.packed.places[count..]);
         for (&end, (packed, place)) in ends[count..].iter().zip(packed) {
@@ -101,7 +102,8 @@ impl Lookups {
     #[inline(never)]
     fn find(&mut self, hot: Hot<'_>, first: usize, count: usize) {
         let lines = hot.lines();
-        let is_sound = count <= AHEAD && first + count <= GROUP && self.ids.len() == ROOM;
+        let are_places = count == 0 || size_of_val(lines) == self.packed.bytes;
+        let is_sound = count <= AHEAD && first + count <= GROUP && self.ids.len() == ROOM && are_places;
         assert!(is_sound && self.gap_count <= first && self.id_count <= first * INLINE_IDS);
         // Numbers in registers, not in memory.
         let (mut id_count, mut gap_count) = (self.id_count, self.gap_count);
