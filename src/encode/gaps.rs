@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::key::hash_at;
 use super::lookups::{CHUNK, Lookups};
-use super::memo::{self, Memo};
+use super::memo::{self, MemoRef};
 use super::table::{INLINE, TokenTable};
 use crate::ids::TokenId;
 
@@ -98,7 +98,7 @@ impl Gaps {
         &mut self,
         lookups: &Lookups,
         table: &TokenTable,
-        memo: &Memo,
+        memo: MemoRef<'_>,
         text: &[u8],
         start: usize,
         ends: &[usize],
@@ -126,7 +126,6 @@ impl Gaps {
         self.unknown.extend(lookups.gaps().iter().map(|gap| unknown(gap.index())));
         for unknown in &mut self.unknown {
             unknown.place = memo.find(unknown.hash);
-            memo.prefetch_record(unknown.place);
         }
     }
 

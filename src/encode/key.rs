@@ -40,15 +40,7 @@ impl Key {
     #[must_use]
     #[allow(clippy::cast_possible_truncation)]
     pub fn at(text: &[u8], start: usize, length: usize) -> Self {
-        let [mask, last] = MASKS_AND_LENGTHS[length.min(KEY_BYTES + 1)];
-        let word = match text[start..].first_chunk::<16>() {
-            Some(bytes) => u128::from_le_bytes(*bytes) & mask,
-            None => {
-                let mut bytes = [0; 16];
-                bytes[..length].copy_from_slice(&text[start..start + length]);
-                u128::from_le_bytes(bytes)
-            }
-        } | last;
+        let word = padded(text, start, length) | MASKS_AND_LENGTHS[length.min(KEY_BYTES + 1)][1];
         Self { low: word as u64, high: (word >> 64) as u64 }
     }
 
@@ -87,30 +79,45 @@ pub(super) fn mix(low: u64, high: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64 ^ high
 }
 
+/// `text[start..start + length]`, zero padded to 16 bytes; where it is longer, its first 16.
+#[inline(always)]
+fn padded(text: &[u8], start: usize, length: usize) -> u128 {
+    match text[start..].first_chunk::<16>() {
+        Some(bytes) => u128::from_le_bytes(*bytes) & MASKS_AND_LENGTHS[length.min(KEY_BYTES + 1)][0],
+        None => {
+            let mut bytes = [0; 16];
+            bytes[..length].copy_from_slice(&text[start..start + length]);
+            u128::from_le_bytes(bytes)
+        }
+    }
+}
+
 /// The hash of `text[start..end]`: of its key, where it has one.
 #[inline(always)]
 #[must_use]
+#[allow(clippy::cast_possible_truncation)]
 pub fn hash_at(text: &[u8], start: usize, end: usize) -> u64 {
-    if end - start <= KEY_BYTES { Key::at(text, start, end - start).hash() } else { hash_bytes(&text[start..end]) }
+    if end - start <= KEY_BYTES {
+        return Key::at(text, start, end - start).hash();
+    }
+    let (mut state, mut at) = ((end - start) as u64, start);
+    loop {
+        // What is behind the last whole 16 bytes counts too, if there are none.
+        let is_last = end - at < 16;
+        let word = padded(text, at, end - at);
+        let (low, high) = (word as u64, (word >> 64) as u64);
+        // Here `high` may make a factor 0 too.
+        state = mix(low ^ state, high.wrapping_add(state)) ^ low;
+        if is_last {
+            return state;
+        }
+        at += 16;
+    }
 }
 
 /// The hash of a text of any length.
 #[inline]
 #[must_use]
 pub fn hash_bytes(bytes: &[u8]) -> u64 {
-    let (chunks, rest) = bytes.as_chunks::<16>();
-    let mut state = bytes.len() as u64;
-    for chunk in chunks {
-        let word = u128::from_le_bytes(*chunk);
-        #[allow(clippy::cast_possible_truncation)]
-        let (low, high) = (word as u64, (word >> 64) as u64);
-        // Here `high` may make a factor 0 too.
-        state = mix(low ^ state, high.wrapping_add(state)) ^ low;
-    }
-    let mut last = [0; 16];
-    last[..rest.len()].copy_from_slice(rest);
-    let word = u128::from_le_bytes(last);
-    #[allow(clippy::cast_possible_truncation)]
-    let (low, high) = (word as u64, (word >> 64) as u64);
-    mix(low ^ state, high.wrapping_add(state)) ^ low
+    hash_at(bytes, 0, bytes.len())
 }

@@ -119,7 +119,7 @@ impl Look for Avx2 {
     #[inline(always)]
     fn look(self, joins: JoinsRef<'_>, asked: &Asked) -> Lane {
         // SAFETY: an `Avx2` is made only in functions that have AVX2 themselves.
-        Lane(unsafe { joins.get_eight(asked.places.0, asked.left.0, asked.right.0) })
+        Lane(unsafe { joins.get_eight(&asked.places.0, &asked.left.0, &asked.right.0) })
     }
 }
 
@@ -173,16 +173,19 @@ impl Group {
         for row in 1..self.rows {
             self.offers[row] = Asked::new(joins, self.parts[row], self.parts[row + 1]).places;
         }
-        (self.at, self.made) = (Lane::all(FAR), Lane::all(NONE));
     }
 
-    /// Reads the answers.
+    /// Reads the answers, finds the first join of each lane, and asks what that offers.
     #[inline(always)]
     fn hear(&mut self, joins: JoinsRef<'_>, way: impl Look) {
+        let mut next = Next::NONE;
         for row in 1..self.rows {
             let (left, right, places) = (self.parts[row], self.parts[row + 1], self.offers[row]);
             self.offers[row] = way.look(joins, &Asked { left, right, places });
+            next.hear(row - 1, self.offers[row]);
         }
+        (self.at, self.made) = (next.at, next.made);
+        self.go_on(joins);
     }
 
     /// Makes a join in each lane, finds the next, and asks what that offers.
@@ -191,12 +194,18 @@ impl Group {
         let (before, behind) = (way.look(joins, &self.before), way.look(joins, &self.behind));
         self.counts = self.counts.zip(self.made, |count, made| count - i32::from(made != NONE));
         self.sweep(before, behind);
-        // No lane has more parts than the longest has left, but for those that have no join left.
-        self.rows -= 1;
+        self.go_on(joins);
+    }
+
+    /// Asks what the next joins offer, if there are any.
+    #[inline(always)]
+    fn go_on(&mut self, joins: JoinsRef<'_>) {
         if self.made.0.iter().all(|&made| made == NONE) {
             self.rows = 0;
             return;
         }
+        // When they are made, no lane has more parts than the longest has left, but for those that have no join left.
+        self.rows -= 1;
         let rows = self.at.min(Lane::all(LAST));
         let (mut before, mut behind) = ([0; LANES], [0; LANES]);
         for lane in 0..LANES {
@@ -212,7 +221,7 @@ impl Group {
     #[inline(always)]
     fn sweep(&mut self, before: Lane, behind: Lane) {
         let (at, made) = (self.at, self.made);
-        let (mut best, mut best_at) = (Lane::all(NONE), Lane::all(FAR));
+        let mut next = Next::NONE;
         let (mut part, mut offer) = (self.parts[1], self.offers[1]);
         for row in 0..(self.rows + 1).min(ROWS - 2) {
             let (next_part, next_offer) = (self.parts[row + 2], self.offers[row + 2]);
@@ -223,11 +232,30 @@ impl Group {
             self.parts[row + 1] = is_here.pick(made, is_behind.pick(next_part, part));
             let offered = is_before.pick(before, is_here.pick(behind, is_behind.pick(next_offer, offer)));
             self.offers[row + 1] = offered;
-            best_at = offered.less(best).pick(here, best_at);
-            best = best.min(offered);
+            next.hear(row, offered);
             (part, offer) = (next_part, next_offer);
         }
-        (self.at, self.made) = (best_at, best);
+        (self.at, self.made) = (next.at, next.made);
+    }
+}
+
+/// The lowest offer of each lane so far, leftmost first, and the number of its left part.
+struct Next {
+    at: Lane,
+    made: Lane,
+}
+
+impl Next {
+    const NONE: Self = Self { at: Lane([FAR; LANES]), made: Lane([NONE; LANES]) };
+
+    /// What a later part offers.
+    #[inline(always)]
+    fn hear(&mut self, number: usize, offer: Lane) {
+        // Rows are few.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+        let here = Lane::all(number as i32);
+        self.at = offer.less(self.made).pick(here, self.at);
+        self.made = self.made.min(offer);
     }
 }
 

@@ -188,17 +188,18 @@ impl Lookups {
 #[inline(always)]
 pub fn append(ids: &mut Vec<TokenId>, source: &[TokenId], count: usize) {
     ids.reserve(count + CHUNK);
-    let spare = ids.spare_capacity_mut().as_chunks_mut::<CHUNK>().0;
-    let source = source.as_chunks::<CHUNK>().0;
-    let mut done = 0;
-    for (to, from) in spare.iter_mut().zip(source) {
+    let spare = ids.spare_capacity_mut();
+    let mut copy = |at: usize| {
+        let (from, to) = (source.get(at..)?.first_chunk::<CHUNK>()?, spare.get_mut(at..)?.first_chunk_mut::<CHUNK>()?);
         *to = from.map(MaybeUninit::new);
-        done += CHUNK;
-        if done >= count {
-            break;
-        }
+        Some(())
+    };
+    // For most, one is enough.
+    let mut is_copied = copy(0).is_some();
+    for at in (CHUNK..count).step_by(CHUNK) {
+        is_copied &= copy(at).is_some();
     }
-    assert!(done >= count, "the list of a batch is padded");
-    // SAFETY: the capacity was reserved above, and `done` elements behind the end, `count` or more, were just written.
+    assert!(is_copied, "the list of a batch is padded");
+    // SAFETY: the capacity was reserved above, and `count` elements behind the end or more were just written, as was asked.
     unsafe { ids.set_len(ids.len() + count) };
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
 
-use index::Index;
+use index::{Index, IndexRef};
 
 use crate::error::{Error, Result};
 use crate::ids::{THIRD_BITS, TokenId};
@@ -96,46 +96,70 @@ impl Memo {
         }
     }
 
-    /// Fetches the line of a hash ahead of time.
-    #[inline(always)]
-    pub fn prefetch(&self, hash: u64) {
-        self.index.prefetch(hash);
-    }
-
-    /// Where a text of this hash may stand.
+    /// To look up.
     #[inline(always)]
     #[must_use]
-    pub fn find(&self, hash: u64) -> Place {
-        self.index.find(hash)
-    }
-
-    /// Fetches a record ahead of time.
-    #[inline(always)]
-    pub fn prefetch_record(&self, place: Place) {
-        prefetch(&self.ring.get()[self.word(place)]);
+    pub fn to_read(&self) -> MemoRef<'_> {
+        MemoRef { index: self.index.to_read(), ring: self.ring.get(), blocks: &self.blocks }
     }
 
     /// Which block of the ring those of this number are.
     #[inline(always)]
     fn block(&self, number: u64) -> usize {
-        // 32 bits are divided faster than 64.
-        (number as u32 % self.blocks.len() as u32) as usize
+        block(number, self.blocks.len())
     }
 
     #[inline(always)]
     fn word(&self, place: Place) -> usize {
-        self.block(place >> BLOCK_BITS) << BLOCK_BITS | (place & (BLOCK - 1)) as usize
+        word_at(place, self.blocks.len())
+    }
+}
+
+/// Which of `blocks` blocks those of this number are.
+#[inline(always)]
+fn block(number: u64, blocks: usize) -> usize {
+    // 32 bits are divided faster than 64.
+    (number as u32 % blocks as u32) as usize
+}
+
+#[inline(always)]
+fn word_at(place: Place, blocks: usize) -> usize {
+    block(place >> BLOCK_BITS, blocks) << BLOCK_BITS | (place & (BLOCK - 1)) as usize
+}
+
+/// The same, to read in a loop: what the loop needs stays in registers.
+#[derive(Clone, Copy)]
+pub struct MemoRef<'a> {
+    index: IndexRef<'a>,
+    ring: &'a [AtomicU64],
+    blocks: &'a [AtomicU64],
+}
+
+impl MemoRef<'_> {
+    /// Fetches what finding a text of this hash will read.
+    #[inline(always)]
+    pub fn prefetch(self, hash: u64) {
+        self.index.prefetch(hash);
+    }
+
+    /// Where a text of this hash may stand; what stands there is fetched ahead of time.
+    #[inline(always)]
+    #[must_use]
+    pub fn find(self, hash: u64) -> Place {
+        let place = self.index.find(hash);
+        prefetch(&self.ring[word_at(place, self.blocks.len())]);
+        place
     }
 
     /// Appends the ids of `text[start..end]` if its record is at `place`.
     #[inline]
-    pub fn read(&self, place: Place, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
+    pub fn read(self, place: Place, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
         if place == 0 || end - start > LONGEST {
             return false;
         }
         let (before, number) = (ids.len(), place >> BLOCK_BITS);
-        let block = &self.blocks[self.block(number)];
-        if !self.read_record(self.word(place), text, start, end, ids) {
+        let block = &self.blocks[block(number, self.blocks.len())];
+        if !self.read_record(word_at(place, self.blocks.len()), text, start, end, ids) {
             return false;
         }
         // If a word was read that is of a later block, that block's number is seen here.
@@ -149,16 +173,14 @@ impl Memo {
 
     /// The same for the record at a word of the ring, whatever stands there.
     #[inline(always)]
-    fn read_record(&self, first: usize, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
-        let Some((record, words)) = self.ring.get()[first..].split_first() else { return false };
+    fn read_record(self, first: usize, text: &[u8], start: usize, end: usize, ids: &mut Vec<TokenId>) -> bool {
+        let Some((record, words)) = self.ring[first..].split_first() else { return false };
         let record = record.load(Relaxed);
         let mut differs = (record ^ head(text, start, end)) & !COUNT;
-        let mut at = start + HEAD_BYTES;
         let mut words = words.iter();
-        while at < end && differs == 0 {
-            differs = words.next().map_or(0, |word| word.load(Relaxed)) ^ word(text, at, end);
-            at += 8;
-        }
+        each_word(text, start + HEAD_BYTES, end, |word| {
+            differs |= words.next().map_or(0, |known| known.load(Relaxed)) ^ word;
+        });
         if differs != 0 {
             return false;
         }
@@ -193,11 +215,11 @@ impl Pen {
         Self { memo, next: 0, end: 0, rest: 0, fits: id_limit <= 1 << ID_BITS }
     }
 
-    /// What it writes to.
+    /// What it writes to, to read.
     #[inline(always)]
     #[must_use]
-    pub fn memo(&self) -> &Memo {
-        &self.memo
+    pub fn memo(&self) -> MemoRef<'_> {
+        self.memo.to_read()
     }
 
     /// Remembers the ids of `text[start..end]`, if that has at most [`LONGEST`] bytes.
@@ -213,9 +235,12 @@ impl Pen {
         let first = self.memo.word(self.next);
         let record = &self.memo.ring.get()[first..first + words];
         record[0].store(head(text, start, end) | (ids.len() as u64) << 8, Relaxed);
-        for (i, slot) in record[1..key_words].iter().enumerate() {
-            slot.store(word(text, start + HEAD_BYTES + 8 * i, end), Relaxed);
-        }
+        let mut slots = record[1..].iter();
+        each_word(text, start + HEAD_BYTES, end, |word| {
+            if let Some(slot) = slots.next() {
+                slot.store(word, Relaxed);
+            }
+        });
         let (threes, others) = ids.as_chunks::<IDS_A_WORD>();
         for (slot, &ids) in record[key_words..].iter().zip(threes) {
             slot.store(word_of(ids), Relaxed);
@@ -302,6 +327,18 @@ const COUNT: u64 = 0xFF00;
 #[inline(always)]
 fn head(text: &[u8], start: usize, end: usize) -> u64 {
     word(text, start, end) << 16 | (end - start) as u64
+}
+
+/// Calls `each` with eight bytes of `text[at..end]` after another, the last zero padded.
+#[inline(always)]
+fn each_word(text: &[u8], mut at: usize, end: usize, mut each: impl FnMut(u64)) {
+    while end.saturating_sub(at) > 8 {
+        each(word(text, at, at + 8));
+        at += 8;
+    }
+    if at < end {
+        each(word(text, at, end));
+    }
 }
 
 /// Up to eight bytes from `at` on, zero padded from `end` on.

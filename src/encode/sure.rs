@@ -30,9 +30,12 @@ struct Pair {
 
 const NONE: Pair = Pair { joined: TokenId::MAX, ends: TokenId::MAX, starts: TokenId::MAX, first: TokenId::MAX };
 
+/// Room for parts is made for so many at once: as a call that clears memory it was a tenth of the work.
+const AT_ONCE: usize = 16;
+
 /// All pairs of bytes: 1 MiB, of which a text uses some dozens of KiB.
 pub struct Sure {
-    /// By first byte, then second.
+    /// By first byte in the lower half, then second.
     pairs: Vec<Pair>,
 }
 
@@ -42,8 +45,8 @@ impl Sure {
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let mut pairs = vec![NONE; 1 << 16];
         for (at, pair) in pairs.iter_mut().enumerate() {
-            // The upper half of sixteen bits.
-            pair.first = vocabulary.byte_id((at >> 8) as u8);
+            // The lower half of sixteen bits.
+            pair.first = vocabulary.byte_id(at as u8);
         }
         for (id, token) in vocabulary.iter() {
             let ([first, second, ..], [.., before, last]) = (token, token) else { continue };
@@ -69,23 +72,32 @@ impl Sure {
     pub fn each(&self, piece: &[u8], limit: TokenId, mut part: impl FnMut(usize, bool, TokenId)) {
         let Some(&last) = piece.last() else { return };
         let single = Pair { first: self.pairs[place(last, 0)].first, ..NONE };
-        let mut pairs = piece.windows(2).map(|bytes| &self.pairs[place(bytes[0], bytes[1])]);
-        let mut here = pairs.next().unwrap_or(&single);
-        let (mut before, mut is_joined) = (limit, false);
+        let (mut before, mut is_joined, mut at) = (limit, false, 0);
         // No branch: which pairs are sure is what the processor cannot predict. Overlapping ones never both are.
-        for at in 0..piece.len() {
-            let behind = pairs.next().unwrap_or(&single);
+        let mut step = |here: &Pair, behind: &Pair| {
             let is_sure = here.joined < before.min(behind.starts).min(limit);
             part(at, !is_joined, if is_sure { here.joined } else { here.first });
-            (before, here, is_joined) = (here.ends, behind, is_sure);
+            (before, is_joined) = (here.ends, is_sure);
+            at += 1;
+        };
+        let mut pairs = piece.windows(2).map(|bytes| &self.pairs[place(bytes[0], bytes[1])]);
+        if let Some(mut here) = pairs.next() {
+            for behind in pairs {
+                step(here, behind);
+                here = behind;
+            }
+            step(here, &single);
         }
+        step(&single, &NONE);
     }
 
     /// Appends the ids of the parts of `piece`.
     #[inline]
     pub fn append(&self, piece: &[u8], ids: &mut Vec<TokenId>) {
         let mut count = ids.len();
-        ids.resize(count + piece.len(), 0);
+        for _ in (0..piece.len()).step_by(AT_ONCE) {
+            ids.extend_from_slice(&[0; AT_ONCE]);
+        }
         self.each(piece, TokenId::MAX, |_, is_part, id| {
             ids[count] = id;
             count += usize::from(is_part);
@@ -96,5 +108,5 @@ impl Sure {
 
 #[inline(always)]
 fn place(first: u8, second: u8) -> usize {
-    usize::from(first) << 8 | usize::from(second)
+    usize::from(u16::from_le_bytes([first, second]))
 }

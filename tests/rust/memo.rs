@@ -109,6 +109,22 @@ fn too_long_a_text_is_not_kept_and_not_mistaken() {
 }
 
 #[test]
+fn what_a_full_line_of_the_index_pushes_out_goes_to_its_neighbour() {
+    let mut memo = pen(1 << 20);
+    // The upper bits of a hash choose its line.
+    let hash = |number: u64| 5 << 60 | number << 4;
+    let mut known = |number: u64| {
+        memo.put(hash(number), &number.to_le_bytes(), 0, 8, &[number as u32]);
+        let is_known = |number: &u64| read(&memo, hash(*number), &number.to_le_bytes(), 0, 8, &mut Vec::new());
+        (0..=number).filter(is_known).count()
+    };
+    for number in 0..16 {
+        assert_eq!(known(number), number as usize + 1);
+    }
+    assert_eq!(known(16), 16, "both are full");
+}
+
+#[test]
 fn a_place_that_was_given_out_again_is_none() {
     let bytes = 1 << 20;
     let mut memo = pen(bytes);
@@ -130,7 +146,9 @@ fn a_block_is_written_by_one_pen_at_a_time_and_goes_back_when_it_is_dropped() {
         pen.put(hash, &number.to_le_bytes(), 0, 8, &[number as u32]);
         (pen, hash)
     };
-    let is_there = |number: u64, hash| memo.read(memo.find(hash), &number.to_le_bytes(), 0, 8, &mut Vec::new());
+    let is_there = |number: u64, hash| {
+        memo.to_read().read(memo.to_read().find(hash), &number.to_le_bytes(), 0, 8, &mut Vec::new())
+    };
     let pens: Vec<_> = (0..24).map(put).collect();
     for (number, (_, hash)) in (0..).zip(&pens) {
         assert!(is_there(number, *hash));

@@ -17,11 +17,11 @@ impl JoinsRef<'_> {
     /// A place that is not one of [`JoinsRef::place`].
     #[target_feature(enable = "avx2")]
     #[inline]
-    pub(in crate::encode) fn get_eight(self, places: Eight, left: Eight, right: Eight) -> Eight {
+    pub(in crate::encode) fn get_eight(self, places: &Eight, left: &Eight, right: &Eight) -> Eight {
         // There are as many buckets as a power of two, so a place has no bit that the last one has not.
-        let last = size_of_val(self.buckets) - BUCKET_BYTES;
-        let beyond = places.iter().fold(0, |all, place| all | place).cast_unsigned() as usize & !last;
-        assert!(self.buckets.len().is_power_of_two() && beyond == 0);
+        let last = (size_of_val(self.buckets) - BUCKET_BYTES) as u32;
+        let beyond = _mm256_set1_epi32(!last.cast_signed());
+        assert!(self.buckets.len().is_power_of_two() && _mm256_testz_si256(to_vector(*places), beyond) == 1);
         let keys = keys(left, right);
         // SAFETY: the table has a whole bucket from each place on, as was just asked.
         let load = |lane: usize| unsafe {
@@ -49,7 +49,7 @@ impl JoinsRef<'_> {
 /// As entries have them.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn keys(left: Eight, right: Eight) -> [i64; 8] {
+fn keys(left: &Eight, right: &Eight) -> [i64; 8] {
     let mut keys = [0; 8];
     for ((key, left), right) in keys.iter_mut().zip(left).zip(right) {
         let [left, right] = [left, right].map(|id| u64::from(id.cast_unsigned()));
@@ -87,5 +87,12 @@ fn fold(buckets: [__m256i; 4]) -> (__m256i, i32) {
 #[inline]
 fn to_array(eight: __m256i) -> Eight {
     // SAFETY: both are 32 bytes of plain data, and every bit pattern is a value of each.
+    unsafe { std::mem::transmute(eight) }
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn to_vector(eight: Eight) -> __m256i {
+    // SAFETY: as above.
     unsafe { std::mem::transmute(eight) }
 }

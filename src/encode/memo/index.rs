@@ -45,47 +45,27 @@ impl Index {
         Self { lines, first_bits, doublings, doubled: AtomicU64::new(0), lost: Apart::default() }
     }
 
-    #[inline(always)]
-    fn line(&self, hash: u64) -> &[AtomicU64; LINE] {
-        let doubled = hash & self.doubled.load(Relaxed);
-        &self.lines.lines()[(doubled << self.first_bits | hash >> (64 - self.first_bits)) as usize]
-    }
-
-    /// Fetches the line of a hash ahead of time.
-    #[inline(always)]
-    pub fn prefetch(&self, hash: u64) {
-        prefetch(self.line(hash));
-    }
-
-    /// Where the record of this hash may stand.
+    /// To look up.
     #[inline(always)]
     #[must_use]
-    pub fn find(&self, hash: u64) -> Place {
-        let tag = tag(hash);
-        // All eight without a branch between them, the newest last.
-        let place = self.line(hash).iter().rev().fold(0, |place, entry| {
-            let differs = entry.load(Relaxed) ^ tag;
-            if differs <= PLACE { differs } else { place }
-        });
-        // What was written before the entry was is seen by what is read from now on.
-        fence(Acquire);
-        place
+    pub fn to_read(&self) -> IndexRef<'_> {
+        let (lines, first_bits, doubled) = (self.lines.lines(), self.first_bits, self.doubled.load(Relaxed));
+        IndexRef { lines, first_bits, doubled }
     }
 
     /// Says where the record of this hash stands; what the line says already moves on by one. Threads that do so at once may
     /// lose an entry or have one twice.
     pub fn note(&self, hash: u64, place: Place) {
-        if self.line(hash)[LINE - 1].load(Relaxed) != 0 {
+        if self.to_read().line(hash)[LINE - 1].load(Relaxed) != 0 {
             self.lose();
         }
         // The line may be another one now.
-        let line = self.line(hash);
-        let known = line.each_ref().map(|entry| entry.load(Acquire));
-        // Whoever finds a place sees the record.
-        for (entry, known) in line[1..].iter().zip(known) {
-            entry.store(known, Release);
+        let reader = self.to_read();
+        let oldest = push(reader.line(hash), tag(hash) | place);
+        let neighbour = reader.neighbour(hash);
+        if oldest != 0 && neighbour[LINE - 1].load(Relaxed) == 0 {
+            push(neighbour, oldest);
         }
-        line[0].store(tag(hash) | place, Release);
     }
 
     /// Counts an entry that is pushed out, and doubles the lines when there are too many.
@@ -119,6 +99,75 @@ impl Index {
         self.doubled.store(doubled << 1 | 1, Relaxed);
         self.lost.0.store(0, Relaxed);
     }
+}
+
+/// The same, to read in a loop. If it is doubled meanwhile, what moves is not found.
+#[derive(Clone, Copy)]
+pub struct IndexRef<'a> {
+    lines: &'a [[AtomicU64; LINE]],
+    first_bits: u32,
+    doubled: u64,
+}
+
+impl<'a> IndexRef<'a> {
+    #[inline(always)]
+    fn number(self, hash: u64) -> usize {
+        ((hash & self.doubled) << self.first_bits | hash >> (64 - self.first_bits)) as usize
+    }
+
+    #[inline(always)]
+    fn line(self, hash: u64) -> &'a [AtomicU64; LINE] {
+        &self.lines[self.number(hash)]
+    }
+
+    /// Takes what a full line pushes out, if it is not full too.
+    #[inline(always)]
+    fn neighbour(self, hash: u64) -> &'a [AtomicU64; LINE] {
+        &self.lines[self.number(hash) ^ 1]
+    }
+
+    /// Fetches the line of a hash ahead of time.
+    #[inline(always)]
+    pub fn prefetch(self, hash: u64) {
+        prefetch(self.line(hash));
+    }
+
+    /// Where the record of this hash may stand.
+    #[inline(always)]
+    #[must_use]
+    pub fn find(self, hash: u64) -> Place {
+        let line = self.line(hash);
+        let mut place = find_in(line, hash);
+        if place == 0 && line[LINE - 1].load(Relaxed) != 0 {
+            place = find_in(self.neighbour(hash), hash);
+        }
+        // What was written before the entry was is seen by what is read from now on.
+        fence(Acquire);
+        place
+    }
+}
+
+/// Where the record of a hash may stand by what one line says.
+#[inline(always)]
+fn find_in(line: &[AtomicU64; LINE], hash: u64) -> Place {
+    let tag = tag(hash);
+    // All eight without a branch between them, the newest last.
+    line.iter().rev().fold(0, |place, entry| {
+        let differs = entry.load(Relaxed) ^ tag;
+        if differs <= PLACE { differs } else { place }
+    })
+}
+
+/// Puts an entry into a line before all others, and returns the last, which there is no room for then.
+#[inline(always)]
+fn push(line: &[AtomicU64; LINE], entry: u64) -> u64 {
+    let known = line.each_ref().map(|entry| entry.load(Acquire));
+    // Whoever finds a place sees the record.
+    for (entry, known) in line[1..].iter().zip(known) {
+        entry.store(known, Release);
+    }
+    line[0].store(entry, Release);
+    known[LINE - 1]
 }
 
 /// The bits of a hash that stand in an entry: the highest, which choose the line at first, are not among them. Never 0, so that
