@@ -9,7 +9,6 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::memory::large_vec;
-use crate::memory::pages::Ahead;
 use crate::ordered::Ordered;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::patterns::rules_for;
@@ -209,7 +208,7 @@ impl Tokenizer {
         if options.threads == 1 || shares.len() <= 1 {
             return self.encode_in_order(documents, &shares, options, ask);
         }
-        let mut ids = large_vec(bytes / 2 + 16);
+        let (mut ids, _) = large_vec(bytes / 2 + 16);
         let numbered: Vec<_> = shares.iter().enumerate().collect();
         let (ends, works) = Ordered::fill(&mut ids, |ordered| {
             let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>), ask: Ask<'_>| {
@@ -239,8 +238,8 @@ impl Tokenizer {
         ask: Ask<'_>,
     ) -> Result<Batch> {
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
-        let mut batch = Batch { ids: large_vec(bytes / 2 + 16), offsets: vec![0; documents.len() + 1] };
-        let mut ahead = Ahead::default();
+        let (ids, mut ahead) = large_vec(bytes / 2 + 16);
+        let mut batch = Batch { ids, offsets: vec![0; documents.len() + 1] };
         self.with_work(|work| {
             for (number, share) in shares.iter().enumerate() {
                 if bytes > SHARE {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pages::{LARGE, prefer_large, take};
+use pages::{Ahead, LARGE, prefer_large, take};
 
 /// Words of a cache line.
 pub const LINE: usize = 8;
@@ -80,7 +80,7 @@ impl<W: Word> Words<W> {
         let offset = all.as_ptr().wrapping_byte_add(if is_large { small } else { 0 }).align_offset(align);
         let table = Self { offset: if offset > all.len() - room { 0 } else { offset }, room, all, len };
         if is_large {
-            prefer_large(&table.all[table.offset + small / size..]);
+            let _ = prefer_large(&table.all[table.offset + small / size..]);
         }
         table
     }
@@ -114,16 +114,15 @@ impl<W: Word> Words<W> {
     }
 }
 
-/// An empty list with room for `len` elements.
+/// An empty list with room for `len` elements, and the memory of that.
 #[must_use]
-pub fn large_vec<T: Copy>(len: usize) -> Vec<T> {
+pub fn large_vec<T: Copy>(len: usize) -> (Vec<T>, Ahead) {
     let mut list: Vec<T> = Vec::new();
     // Room that the system refuses is no error: it may not be needed, and the list grows if it is.
     let _ = list.try_reserve_exact(len);
-    if list.capacity() * size_of::<T>() >= 2 * LARGE {
-        prefer_large(list.spare_capacity_mut());
-    }
-    list
+    let is_large = list.capacity() * size_of::<T>() >= 2 * LARGE;
+    let ahead = if is_large { Ahead::of(&mut list) } else { Ahead::default() };
+    (list, ahead)
 }
 
 /// Asks for the cache line of `line` without waiting for it.

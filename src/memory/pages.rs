@@ -16,12 +16,16 @@ pub const LARGE: usize = 2 << 20;
 const SLOW: Duration = Duration::from_millis(2);
 /// Large pages that are not asked for behind a slow one.
 const REST: usize = 64;
+/// So often. Then the process has gone on for so long that it is better to have pages found once and to use them again and again.
+const RESTS: usize = 4;
 
-/// How many of those are left. Threads may miscount, which costs a little time.
+/// How many of those pages are left. Threads may miscount, which costs a little time.
 static TO_REST: AtomicUsize = AtomicUsize::new(0);
+/// How often it has rested.
+static RESTED: AtomicUsize = AtomicUsize::new(0);
 
-/// Asks for large pages for `memory`, which nobody has written to, unless they are dear now.
-pub fn prefer_large<T>(memory: &[T]) {
+/// Asks for large pages for `memory`, which nobody has written to, unless they are dear now; returns whether it did.
+pub fn prefer_large<T>(memory: &[T]) -> bool {
     let memory = bytes_of(memory);
     let before = memory.as_ptr().align_offset(LARGE).min(memory.len());
     let left = TO_REST.load(Relaxed);
@@ -29,6 +33,7 @@ pub fn prefer_large<T>(memory: &[T]) {
         advise(&memory[before..], Advice::Large);
     }
     TO_REST.store(left.saturating_sub(memory.len() / LARGE), Relaxed);
+    left == 0
 }
 
 /// Calls `write`, which writes to them, for the elements among the first `count` of `memory` with which a large page begins, before
@@ -43,7 +48,7 @@ pub fn take<T>(memory: &[T], count: usize, write: impl Fn(&T)) -> bool {
         if TO_REST.load(Relaxed) == 0 {
             write(&memory[number]);
         }
-        if started.elapsed() > SLOW {
+        if started.elapsed() > SLOW && RESTED.fetch_add(1, Relaxed) < RESTS {
             TO_REST.store(REST, Relaxed);
         }
         if TO_REST.load(Relaxed) > 0 {
@@ -63,16 +68,29 @@ pub struct Ahead {
 }
 
 impl Ahead {
+    /// Asks for large pages for the room of an empty list, if they may be had.
+    pub fn of<T>(list: &mut Vec<T>) -> Self {
+        Self { taken: 0, is_small: !prefer_large(list.spare_capacity_mut()) }
+    }
+
     /// Takes memory for `more` elements behind those of `list`, but not beyond the room that it has.
     pub fn reach<T>(&mut self, list: &mut Vec<T>, more: usize) {
         let spare = list.spare_capacity_mut();
         let address = spare.as_ptr().addr();
         let taken = (self.taken.saturating_sub(address) / size_of::<T>()).min(spare.len());
-        if !self.is_small && taken < more {
-            let spare = Cell::from_mut(&mut spare[taken..]).as_slice_of_cells();
-            self.is_small = take(spare, more - taken, |element| element.set(MaybeUninit::zeroed()));
-            self.taken = address + more * size_of::<T>();
+        if taken >= more.min(spare.len()) {
+            return;
         }
+        let behind = Cell::from_mut(&mut spare[taken..]).as_slice_of_cells();
+        let count = (more - taken).min(behind.len());
+        if !self.is_small {
+            self.is_small = take(behind, count, |element| element.set(MaybeUninit::zeroed()));
+        }
+        // A list that is filled in order is that of one thread: no other waits.
+        if self.is_small {
+            advise(bytes_of(&behind[..count]), Advice::Now);
+        }
+        self.taken = address + (taken + count) * size_of::<T>();
     }
 }
 
@@ -86,6 +104,8 @@ fn bytes_of<T>(memory: &[T]) -> &[MaybeUninit<u8>] {
 enum Advice {
     Large,
     Small,
+    /// To take them, as writing to each would.
+    Now,
 }
 
 /// Tells it, of those pages that lie in `memory` from their beginning on.
@@ -95,6 +115,7 @@ fn advise(memory: &[MaybeUninit<u8>], advice: Advice) {
     let advice = match advice {
         Advice::Large => libc::MADV_HUGEPAGE,
         Advice::Small => libc::MADV_NOHUGEPAGE,
+        Advice::Now => libc::MADV_POPULATE_WRITE,
     };
     let before = memory.as_ptr().align_offset(PAGE).min(memory.len());
     let memory = &memory[before..];

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use bpetok::memory::pages::{Ahead, LARGE, prefer_large, take};
+use bpetok::memory::pages::{LARGE, prefer_large, take};
 use bpetok::memory::{Words, large_vec};
 
 const ELEMENTS: usize = 3 * LARGE;
@@ -45,7 +45,7 @@ fn only_where_a_large_page_begins_is_written() {
 #[test]
 fn a_list_that_is_filled_ahead_is_what_was_pushed() {
     for step in [1, 1000, LARGE, usize::MAX / 8] {
-        let (mut list, mut ahead): (Vec<u32>, _) = (large_vec(ELEMENTS), Ahead::default());
+        let (mut list, mut ahead): (Vec<u32>, _) = large_vec(ELEMENTS);
         // Behind its room it has other memory.
         for number in 0..ELEMENTS + 3000 {
             if number.is_multiple_of(step.clamp(1000, LARGE)) {
