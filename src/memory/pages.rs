@@ -17,7 +17,7 @@ const SLOW: Duration = Duration::from_millis(2);
 /// Large pages that are not asked for behind a slow one.
 const REST: usize = 64;
 /// So often. Then the process has gone on for so long that it is better to have pages found once and to use them again and again.
-const RESTS: usize = 4;
+const RESTS: usize = 2;
 
 /// How many of those pages are left. Threads may miscount, which costs a little time.
 static TO_REST: AtomicUsize = AtomicUsize::new(0);
@@ -52,7 +52,9 @@ pub fn take<T>(memory: &[T], count: usize, write: impl Fn(&T)) -> bool {
             TO_REST.store(REST, Relaxed);
         }
         if TO_REST.load(Relaxed) > 0 {
-            advise(bytes_of(&memory[number..]), Advice::Small);
+            let rest = bytes_of(&memory[number..]);
+            advise(rest, Advice::Small);
+            let _ = TO_REST.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(rest.len() / LARGE)));
             return true;
         }
     }
