@@ -2,7 +2,7 @@
 //! them are merged side by side, those of as many parts together: the longest decides how long a few take.
 
 use super::cache::INLINE_IDS;
-use super::cut::LazyBoundaries;
+use super::cut::{self, LazyBoundaries};
 use super::gaps::{New, Span};
 use super::joins::Joins;
 use super::lanes::{AT_ONCE, LONGEST, Lanes, PIECES};
@@ -57,24 +57,35 @@ impl Default for Characters {
 }
 
 impl Characters {
-    /// Appends the ids of a character of three bytes.
+    /// Appends the ids of characters of three bytes, each of which is merged alone.
     #[inline]
-    pub fn append(&mut self, table: &TokenTable, vocabulary: &Vocabulary, character: &[u8], ids: &mut Vec<TokenId>) {
-        let bits = |i: usize| usize::from(character[i] & 0x3F);
-        let (known, count) = &mut self.0[(bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2)];
-        if *count == 0 {
-            let mut found = Vec::with_capacity(3);
-            merge::short(table, vocabulary, character, &mut found);
-            for (known, id) in known.iter_mut().zip(found) {
-                *known = id;
-                *count += 1;
+    pub fn append(&mut self, table: &TokenTable, vocabulary: &Vocabulary, characters: &[u8], ids: &mut Vec<TokenId>) {
+        let mut length = ids.len();
+        ids.resize(length + characters.len(), 0);
+        for character in characters.as_chunks::<3>().0 {
+            let bits = |i: usize| usize::from(character[i] & 0x3F);
+            let entry = &mut self.0[(bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2)];
+            if entry.1 == 0 {
+                *entry = merged(table, vocabulary, *character);
             }
+            // Always three: how many they are is what the processor cannot predict.
+            ids[length..length + 3].copy_from_slice(&entry.0);
+            length += entry.1 as usize;
         }
-        let length = ids.len() + *count as usize;
-        // Always three: how many they are is what the processor cannot predict.
-        ids.extend_from_slice(known);
         ids.truncate(length);
     }
+}
+
+/// What a character of three bytes becomes, and of how many ids that is.
+#[cold]
+fn merged(table: &TokenTable, vocabulary: &Vocabulary, character: [u8; 3]) -> ([TokenId; 3], u32) {
+    let (mut found, mut known, mut count) = (Vec::with_capacity(3), [0; 3], 0);
+    merge::short(table, vocabulary, &character, &mut found);
+    for (known, id) in known.iter_mut().zip(found) {
+        *known = id;
+        count += 1;
+    }
+    (known, count)
 }
 
 impl Crowd {
@@ -92,8 +103,9 @@ impl Crowd {
                 false
             } else if let Some(boundaries) = tables.boundaries.for_piece(tables.vocabulary, &bytes[start..end]) {
                 let mut is_merged = true;
-                boundaries.cut(bytes, start, end, |at, end| {
-                    is_merged &= self.add(tables, &bytes[at..end], first, ids);
+                boundaries.cut(bytes, start, end, |piece, at, end| match piece {
+                    cut::Piece::Characters => self.add_characters(tables, &bytes[at..end], first, ids),
+                    cut::Piece::Other => is_merged &= self.add(tables, &bytes[at..end], first, ids),
                 });
                 is_merged
             } else {
@@ -116,8 +128,21 @@ impl Crowd {
         }
     }
 
-    /// Appends a piece of the word whose pieces begin with number `word`: characters of three bytes have been met before, others are
-    /// left in parts. `false` where they are too many.
+    /// Appends characters of three bytes of the word whose pieces begin with number `word`, each a piece of its own.
+    #[inline]
+    fn add_characters(
+        &mut self,
+        Tables { table, vocabulary, .. }: Tables<'_>,
+        characters: &[u8],
+        word: usize,
+        ids: &mut Vec<TokenId>,
+    ) {
+        let first = ids.len();
+        self.characters.append(table, vocabulary, characters, ids);
+        self.add_merged(Piece { first, count: ids.len() - first }, word);
+    }
+
+    /// Appends another piece in parts; `false` where they are too many.
     #[inline]
     fn add(
         &mut self,
@@ -127,32 +152,36 @@ impl Crowd {
         ids: &mut Vec<TokenId>,
     ) -> bool {
         let first = ids.len();
-        let is_character = piece.len() == 3 && piece[0] >= 0xE0;
-        if is_character {
-            self.characters.append(table, vocabulary, piece, ids);
-        } else {
-            table.sure(vocabulary).append(piece, ids);
-        }
+        table.sure(vocabulary).append(piece, ids);
         let count = ids.len() - first;
         if count > LONGEST {
             ids.truncate(first);
             return false;
         }
-        let is_merged = is_character || count == 1;
-        let number = self.pieces.len();
-        let last_in_parts = self.in_parts.last().map_or(0, |&last| last as usize + 1);
-        if !is_merged {
+        let piece = Piece { first, count };
+        if count == 1 {
+            self.add_merged(piece, word);
+        } else {
             // Pieces are few.
             #[allow(clippy::cast_possible_truncation)]
-            self.in_parts.push(number as u32);
+            self.in_parts.push(self.pieces.len() as u32);
             ids.resize(first + count.max(AT_ONCE), 0);
-        } else if number > word.max(last_in_parts) {
-            // What needs no merging goes on: fewer pieces to look at.
-            self.pieces[number - 1].count += count;
-            return true;
+            self.pieces.push(piece);
         }
-        self.pieces.push(Piece { first, count });
         true
+    }
+
+    /// What needs no merging goes on with what came before, if that is of the same word and needs none either: fewer pieces to look at.
+    #[inline]
+    fn add_merged(&mut self, piece: Piece, word: usize) {
+        let last_in_parts = self.in_parts.last().map_or(0, |&last| last as usize + 1);
+        if self.pieces.len() > word.max(last_in_parts)
+            && let Some(last) = self.pieces.last_mut()
+        {
+            last.count += piece.count;
+        } else {
+            self.pieces.push(piece);
+        }
     }
 
     /// Sorts the pieces that are in parts by counting those of each number of parts.

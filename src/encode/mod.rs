@@ -27,7 +27,7 @@ use once_cell::race::OnceBox;
 
 use cache::Cache;
 use crowd::{Crowd, Tables};
-use cut::LazyBoundaries;
+use cut::{LazyBoundaries, Piece};
 use gaps::{Gaps, New, Span, Unknown};
 use joins::Joins;
 use key::{KEY_BYTES, Key};
@@ -319,21 +319,15 @@ impl Encoder {
         };
         let Some(boundaries) = boundaries else { return self.merge(scratch, &bytes[start..end], ids) };
         let mut result = Ok(());
-        boundaries.cut(bytes, start, end, |first, end| {
-            if result.is_ok() {
-                result = self.encode_piece(scratch, &bytes[first..end], ids);
+        // Pieces are merged, never looked up whole: some tokens are not what merging their bytes gives (588 of Llama 3's).
+        boundaries.cut(bytes, start, end, |piece, first, end| match piece {
+            Piece::Characters => {
+                scratch.crowd.characters.append(&self.table, &self.vocabulary, &bytes[first..end], ids);
             }
+            Piece::Other if result.is_ok() => result = self.merge(scratch, &bytes[first..end], ids),
+            Piece::Other => (),
         });
         result
-    }
-
-    /// A piece is merged, never looked up whole: some tokens are not what merging their bytes gives (588 of Llama 3's).
-    fn encode_piece(&self, scratch: &mut Scratch, piece: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
-        if piece.len() == 3 && piece[0] >= 0xE0 {
-            scratch.crowd.characters.append(&self.table, &self.vocabulary, piece, ids);
-            return Ok(());
-        }
-        self.merge(scratch, piece, ids)
     }
 
     /// Whether merging the bytes of each token gives that token.

@@ -10,6 +10,7 @@
 )]
 
 mod batch;
+mod boundaries;
 mod count;
 mod cut;
 mod decode;
