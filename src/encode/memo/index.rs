@@ -1,5 +1,6 @@
 //! Where the record of a hash stands: cache lines of eight entries. What an entry says is a guess that the record confirms, so
-//! nothing that threads do to each other here can make an answer wrong, only lose it.
+//! nothing that threads do to each other here can make an answer wrong, only lose it. What a full line pushes out goes to its
+//! neighbour, if that has room: at five entries a line, seven lines in a hundred would need more.
 //!
 //! There are few lines at first: a short text should not pay for what only a long one needs. When too many entries are pushed
 //! out, there are twice as many lines, and half of the entries of each go to the new line of the same number.
