@@ -103,9 +103,9 @@ impl Crowd {
                 false
             } else if let Some(boundaries) = tables.boundaries.for_piece(tables.vocabulary, &bytes[start..end]) {
                 let mut is_merged = true;
-                boundaries.cut(bytes, start, end, |piece, at, end| match piece {
-                    cut::Piece::Characters => self.add_characters(tables, &bytes[at..end], first, ids),
-                    cut::Piece::Other => is_merged &= self.add(tables, &bytes[at..end], first, ids),
+                boundaries.cut(bytes, start, end, |kind, at, end| match kind {
+                    cut::Kind::Characters => self.add_characters(tables, &bytes[at..end], first, ids),
+                    cut::Kind::Other => is_merged &= self.add(tables, &bytes[at..end], first, ids),
                 });
                 is_merged
             } else {

@@ -56,7 +56,7 @@ impl Character {
 
 /// What a piece is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum Kind {
     /// Characters of three bytes, each a piece of its own.
     Characters,
     /// Anything else, or one that is not known to be.
@@ -110,20 +110,20 @@ impl Boundaries {
         self.filter[place >> 6] >> (place & 63) & 1 == 1
     }
 
-    /// Calls `piece` with the first byte of each piece of `text[start..end]` and the first behind it: no token crosses from one to
+    /// Calls `piece` with the kind of each piece of `text[start..end]`, its first byte and the first behind it: no token crosses from one to
     /// the next. Characters of three bytes that are pieces of their own, as most of Han are, come together as one.
     #[inline]
-    pub fn cut(&self, text: &[u8], start: usize, end: usize, mut piece: impl FnMut(Piece, usize, usize)) {
+    pub fn cut(&self, text: &[u8], start: usize, end: usize, mut piece: impl FnMut(Kind, usize, usize)) {
         let mut first = start;
         while first < end {
             let alone = self.alone(text, first, end);
             if alone > first {
-                piece(Piece::Characters, first, alone);
+                piece(Kind::Characters, first, alone);
                 first = alone;
             }
             if first < end {
                 let next = self.piece_end(text, first, end);
-                piece(Piece::Other, first, next);
+                piece(Kind::Other, first, next);
                 first = next;
             }
         }

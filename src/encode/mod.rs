@@ -27,7 +27,7 @@ use once_cell::race::OnceBox;
 
 use cache::Cache;
 use crowd::{Crowd, Tables};
-use cut::{LazyBoundaries, Piece};
+use cut::{Kind, LazyBoundaries};
 use gaps::{Gaps, New, Span, Unknown};
 use joins::Joins;
 use key::{KEY_BYTES, Key};
@@ -320,12 +320,12 @@ impl Encoder {
         let Some(boundaries) = boundaries else { return self.merge(scratch, &bytes[start..end], ids) };
         let mut result = Ok(());
         // Pieces are merged, never looked up whole: some tokens are not what merging their bytes gives (588 of Llama 3's).
-        boundaries.cut(bytes, start, end, |piece, first, end| match piece {
-            Piece::Characters => {
+        boundaries.cut(bytes, start, end, |kind, first, end| match kind {
+            Kind::Characters => {
                 scratch.crowd.characters.append(&self.table, &self.vocabulary, &bytes[first..end], ids);
             }
-            Piece::Other if result.is_ok() => result = self.merge(scratch, &bytes[first..end], ids),
-            Piece::Other => (),
+            Kind::Other if result.is_ok() => result = self.merge(scratch, &bytes[first..end], ids),
+            Kind::Other => (),
         });
         result
     }

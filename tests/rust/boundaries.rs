@@ -1,15 +1,15 @@
 //! Where words are cut before they are merged: chosen ones, and at random against what a cut means.
 
-use bpetok::encode::cut::{Boundaries, Piece};
+use bpetok::encode::cut::{Boundaries, Kind};
 use proptest::prelude::*;
 
 use crate::encode::{built, pieces, tokens};
 
 /// The pieces of the part of `text` from `start` on.
-fn cut(tokens: &[Vec<u8>], text: &str, start: usize) -> Vec<(Piece, String)> {
+fn cut(tokens: &[Vec<u8>], text: &str, start: usize) -> Vec<(Kind, String)> {
     let mut pieces = Vec::new();
-    Boundaries::new(&built(tokens).0).cut(text.as_bytes(), start, text.len(), |piece, first, end| {
-        pieces.push((piece, text[first..end].to_owned()));
+    Boundaries::new(&built(tokens).0).cut(text.as_bytes(), start, text.len(), |kind, first, end| {
+        pieces.push((kind, text[first..end].to_owned()));
     });
     pieces
 }
@@ -27,10 +27,10 @@ fn crosses(tokens: &[Vec<u8>], left: &[u8], right: &[u8]) -> bool {
 
 #[test]
 fn characters_that_no_token_joins_are_pieces_of_their_own() {
-    use Piece::{Characters, Other};
+    use Kind::{Characters, Other};
     let tokens: Vec<Vec<u8>> = ["文字", " 中"].map(|token| token.as_bytes().to_vec()).to_vec();
-    let named = |pieces: &[(Piece, &str)]| -> Vec<(Piece, String)> {
-        pieces.iter().map(|&(piece, text)| (piece, text.to_owned())).collect()
+    let named = |pieces: &[(Kind, &str)]| -> Vec<(Kind, String)> {
+        pieces.iter().map(|&(kind, text)| (kind, text.to_owned())).collect()
     };
     assert_eq!(cut(&tokens, "中字文中", 0), named(&[(Characters, "中字文中")]));
     assert_eq!(cut(&tokens, "中文字中中", 0), named(&[(Characters, "中"), (Other, "文字"), (Characters, "中中")]));
@@ -50,9 +50,9 @@ proptest! {
         let pieces = cut(&tokens, &text, 0);
         prop_assert_eq!(pieces.iter().map(|piece| piece.1.as_str()).collect::<String>(), text);
         let mut parts: Vec<String> = Vec::new();
-        for (piece, text) in pieces {
+        for (kind, text) in pieces {
             prop_assert!(!text.is_empty());
-            if piece == Piece::Characters {
+            if kind == Kind::Characters {
                 prop_assert!(text.chars().all(|character| character.len_utf8() == 3));
                 parts.extend(text.chars().map(String::from));
             } else {
