@@ -127,7 +127,7 @@ fn word_at(place: Place, blocks: usize) -> usize {
     block(place >> BLOCK_BITS, blocks) << BLOCK_BITS | (place & (BLOCK - 1)) as usize
 }
 
-/// The same, to read in a loop: what the loop needs stays in registers.
+/// A [`Memo`], to read in a loop: what the loop needs stays in registers.
 #[derive(Clone, Copy)]
 pub struct MemoRef<'a> {
     index: IndexRef<'a>,

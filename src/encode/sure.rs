@@ -30,7 +30,7 @@ struct Pair {
 
 const NONE: Pair = Pair { joined: TokenId::MAX, ends: TokenId::MAX, starts: TokenId::MAX, first: TokenId::MAX };
 
-/// Room for parts is made for so many at once: as a call that clears memory it was a tenth of the work.
+/// Room for parts is made for so many at once: a piece has few, and a call that clears just so much costs more than clearing it.
 const AT_ONCE: usize = 16;
 
 /// All pairs of bytes: 1 MiB, of which a text uses some dozens of KiB.

@@ -3,7 +3,8 @@
 //! To take small pages, one at the first write to each, is two to four times as dear as to take as much in a large one. But
 //! where the host of a virtual machine takes away what that has left free for two seconds, a large page is twenty times as dear
 //! as usual, since the host must find each part of it again; small ones mostly come from what was never given away. Nobody
-//! tells which it is, so the first write to each large page is timed, and after a slow one the next are small.
+//! tells which it is, so the first write to each large page is timed, and after a slow one the next are small: twice in a process.
+//! Later all are large, since memory that is used again and again is found only once.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -12,11 +13,11 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a large page.
 pub const LARGE: usize = 2 << 20;
-/// To take a large page takes 0.1 to 0.5 ms, 4 to 6 if the host must find it; as many small ones take 0.5 to 1.
+/// To take a large page takes 0.1 to 0.5 ms, 4 to 6 if the host must find it; as many small ones take 0.5 to 1.5.
 const SLOW: Duration = Duration::from_millis(2);
 /// Large pages that are not asked for behind a slow one.
 const REST: usize = 64;
-/// So often. Then the process has gone on for so long that it is better to have pages found once and to use them again and again.
+/// How often they are left out.
 const RESTS: usize = 2;
 
 /// How many of those pages are left. Threads may miscount, which costs a little time.
@@ -88,7 +89,7 @@ impl Ahead {
         if !self.is_small {
             self.is_small = take(behind, count, |element| element.set(MaybeUninit::zeroed()));
         }
-        // A list that is filled in order is that of one thread: no other waits.
+        // A list that is filled in order is that of one thread: no other of the same call waits.
         if self.is_small {
             advise(bytes_of(&behind[..count]), Advice::Now);
         }
