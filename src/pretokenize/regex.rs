@@ -8,7 +8,7 @@ mod linear;
 mod search;
 mod walk;
 
-use fancy_regex::Expr;
+use fancy_regex::{CompileError, Expr};
 use once_cell::race::OnceBox;
 use regex_automata::{Input, meta};
 
@@ -55,7 +55,7 @@ impl Regex {
     /// A pattern that does not parse, or whose meaning differs between the engines in use.
     pub fn new(pattern: &str) -> Result<Self> {
         let refuse = |reason: String| Error::Pattern { pattern: pattern.to_owned(), reason };
-        let tree = Expr::parse_tree(pattern).map_err(|e| refuse(e.to_string()))?;
+        let tree = Expr::parse_tree(pattern).map_err(|error| refuse(told(error)))?;
         refuse_ambiguous(pattern).map_err(|e| refuse(e.to_owned()))?;
         if let Some(wrong) = wrong_repeat(&tree.expr) {
             return Err(refuse(wrong));
@@ -64,7 +64,7 @@ impl Regex {
             Some(alternatives) => Engine::Linear(Box::new(Linear::new(alternatives).map_err(refuse)?)),
             None => {
                 let compiled = fancy_regex::RegexBuilder::new(pattern).backtrack_limit(STEP_LIMIT).build();
-                Engine::Steps(Box::new(compiled.map_err(|e| refuse(e.to_string()))?))
+                Engine::Steps(Box::new(compiled.map_err(|error| refuse(told(error)))?))
             }
         };
         Ok(Self { engine })
@@ -112,7 +112,7 @@ impl Regex {
 impl Linear {
     fn new(alternatives: Vec<(String, bool)>) -> std::result::Result<Self, String> {
         let (alternatives, gives_back): (Vec<String>, Vec<bool>) = alternatives.into_iter().unzip();
-        let automaton = Automaton::new(&alternatives, &gives_back).ok();
+        let automaton = Automaton::new(&alternatives, &gives_back);
         let mut linear = Self { alternatives, gives_back, automaton, general: OnceBox::new() };
         if linear.automaton.is_none() {
             linear.general = OnceBox::with_value(Box::new(Some(linear.build_general()?)));
@@ -124,7 +124,7 @@ impl Linear {
         meta::Regex::builder()
             .configure(meta::Config::new().nfa_size_limit(Some(search::COMPILED)))
             .build_many(&self.alternatives)
-            .map_err(|e| e.to_string())
+            .map_err(|error| cause_of(&error))
     }
 
     /// The first match that is not empty at or after `at`.
@@ -188,6 +188,27 @@ fn find_in_steps(regex: &fancy_regex::Regex, text: &str, mut at: usize) -> Resul
 
 fn next_length(text: &str, at: usize) -> usize {
     text[at..].chars().next().map_or(1, char::len_utf8)
+}
+
+/// What is wrong with a pattern: the first cause, not which part of the engine it came from.
+fn told(error: fancy_regex::Error) -> String {
+    match error {
+        fancy_regex::Error::CompileError(cause) => match *cause {
+            CompileError::InnerError(inner) => cause_of(&inner),
+            other => other.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// The last line of the first cause: what stands above it draws the pattern again.
+fn cause_of(error: &dyn std::error::Error) -> String {
+    if let Some(cause) = error.source() {
+        return cause_of(cause);
+    }
+    let message = error.to_string();
+    let last = message.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    last.trim_start_matches("error: ").to_owned()
 }
 
 /// Constructs that common engines read in different ways are refused rather than guessed.

@@ -4,17 +4,15 @@ use std::iter::repeat_n;
 use std::ops::Range;
 
 use numpy::{Element, PyArray1, PyArrayMethods};
-use pyo3::exceptions::{PyIndexError, PyMemoryError, PyTypeError};
+use pyo3::exceptions::{PyIndexError, PyMemoryError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PySlice};
 
-use super::convert::type_name;
+use super::convert::Str;
+use super::numbers;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-
-/// Most tokens in a row: NumPy counts the bytes of an array in a signed word.
-const LONGEST: u64 = isize::MAX as u64 / size_of::<TokenId>() as u64;
 
 /// Ids of many documents: `ids` (uint32, flat) and `offsets` (int64, one more than documents). Document `i` has
 /// `ids[offsets[i]:offsets[i + 1]]`, which is also `batch[i]`, a read-only view. In the examples of the methods it is
@@ -78,15 +76,6 @@ fn ranges(total: usize, offsets: &[i64]) -> Result<Vec<Range<usize>>> {
         ))),
     };
     offsets.windows(2).enumerate().map(range).collect()
-}
-
-/// An int from 0 to `limit`.
-fn number(value: &Bound<'_, PyAny>, name: &str, limit: u64) -> PyResult<u64> {
-    if !value.hasattr("__index__")? {
-        return Err(PyTypeError::new_err(format!("{name} must be int, not {}", type_name(value))));
-    }
-    let number = value.extract::<u64>().ok().filter(|&number| number <= limit);
-    number.ok_or_else(|| Error::Argument(format!("{name} is {value}; give 0 to {limit}")).into())
 }
 
 /// Rows of `width`: what `fill` puts there, made longer by `value`.
@@ -185,27 +174,24 @@ impl TokenBatch {
     /// >>> real.sum(axis=1).tolist()
     /// [1, 0, 3]
     #[pyo3(
-        signature = (length=None, value=None, side="right"),
+        signature = (length=None, value=0, side=Str("right")),
         text_signature = "($self, length=None, value=0, side='right')"
     )]
     fn pad<'py>(
         &self,
         py: Python<'py>,
-        length: Option<&Bound<'py, PyAny>>,
-        value: Option<&Bound<'py, PyAny>>,
-        side: &str,
+        #[pyo3(from_py_with = numbers::length)] length: Option<usize>,
+        #[pyo3(from_py_with = numbers::value)] value: TokenId,
+        side: Str<'_>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-        let is_left = match side {
+        let is_left = match &*side {
             "right" => false,
             "left" => true,
-            _ => return Err(Error::Argument(format!("side is {side:?}; give \"right\" or \"left\"")).into()),
+            _ => return Err(Error::Argument(format!("side is {:?}; give \"right\" or \"left\"", &*side)).into()),
         };
-        let value = value.map_or(Ok(0), |value| number(value, "value", TokenId::MAX.into()))?;
         let documents = self.documents(py)?;
         let longest = documents.iter().map(Range::len).max().unwrap_or(0);
-        let width = length.map_or(Ok(longest as u64), |length| number(length, "length", LONGEST))?;
-        // `LONGEST` and the limit of `value` fit.
-        let (width, value) = (width as usize, value as TokenId);
+        let width = length.unwrap_or(longest);
         if longest > width {
             let message = format!(
                 "a document has {longest} tokens and length is {width}; cut the texts first (Tokenizer.cut) or give a length of at least {longest}"

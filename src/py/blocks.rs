@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::convert::Str;
 use super::counts::Counts;
 use super::numbers;
 use crate::count::spill::Merged;
@@ -104,9 +105,9 @@ impl Counts {
     #[pyo3(name = "_from_buffers")]
     fn from_buffers(
         py: Python<'_>,
-        pattern: &str,
+        pattern: Str<'_>,
         special_tokens: &Bound<'_, PyAny>,
-        digits: &str,
+        digits: Str<'_>,
         texts: &[u8],
         offsets: &[u8],
         counts: &[u8],

@@ -1,5 +1,7 @@
 //! Python values -> what the core takes.
 
+use std::ops::Deref;
+
 use numpy::PyArrayMethods;
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyUnicodeError};
 use pyo3::prelude::*;
@@ -64,6 +66,28 @@ pub fn in_document(py: Python<'_>, error: PyErr, index: usize) -> PyErr {
 #[inline]
 pub fn text_named<'a>(text: &'a Bound<'_, PyString>, name: impl FnOnce() -> String) -> PyResult<&'a str> {
     text.to_str().map_err(|error| lone_surrogate(text.py(), error, &name()))
+}
+
+/// An argument that is a `str` for Rust to read: a pattern, the name of something. A lone surrogate in it is a [`TextError`].
+pub struct Str<'a>(pub &'a str);
+
+impl Deref for Str<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.0
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Str<'a> {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        match <&'a str>::extract(value) {
+            Ok(text) => Ok(Self(text)),
+            Err(error) => Err(lone_surrogate(value.py(), error, &value.repr()?.to_string())),
+        }
+    }
 }
 
 /// The name of a value's type.

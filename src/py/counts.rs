@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
-use super::convert;
+use super::convert::{self, Str};
 use super::counting::{read_weights, uneven, weights_without_documents};
 use super::numbers;
 use super::source::{Source, as_path, read_source};
@@ -92,12 +92,12 @@ fn busy() -> Error {
 impl Counts {
     #[new]
     #[pyo3(
-        signature = (pattern="cl100k", special_tokens=None, digits="none"),
+        signature = (pattern=Str("cl100k"), special_tokens=None, digits=Str("none")),
         text_signature = "(pattern='cl100k', special_tokens=(), digits='none')"
     )]
-    pub(super) fn new(pattern: &str, special_tokens: Option<&Bound<'_, PyAny>>, digits: &str) -> PyResult<Self> {
+    pub(super) fn new(pattern: Str<'_>, special_tokens: Option<&Bound<'_, PyAny>>, digits: Str<'_>) -> PyResult<Self> {
         let special_tokens = special_tokens.map_or(Ok(Vec::new()), bounds)?;
-        let inner = count::Counts::new(pattern, &special_tokens, Digits::parse(digits)?)?;
+        let inner = count::Counts::new(&pattern, &special_tokens, Digits::parse(&digits)?)?;
         Ok(Self { inner: Mutex::new(Some(Arc::new(inner))) })
     }
 

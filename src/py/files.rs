@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMapping};
 
+use super::convert::Str;
 use super::specials;
 use super::tokenizer::Tokenizer;
 use crate::error::Error;
@@ -26,7 +27,7 @@ pub fn load_bpetok(py: Python<'_>, path: PathBuf) -> PyResult<Tokenizer> {
 pub fn parse_tiktoken(
     py: Python<'_>,
     data: &[u8],
-    pattern: &str,
+    pattern: Str<'_>,
     special_tokens: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Tokenizer> {
     let given = special_tokens.filter(|tokens| !tokens.is_none());
@@ -34,7 +35,7 @@ pub fn parse_tiktoken(
     // Special tokens without ids go above the highest: read the ranks first, then place them.
     let unplaced = given.filter(|_| placed.is_none());
     let read = Tokenizer::wrap(py.detach(|| {
-        let read = files::from_tiktoken(data, pattern, placed.unwrap_or_default())?;
+        let read = files::from_tiktoken(data, &pattern, placed.unwrap_or_default())?;
         read.prepare();
         Ok::<_, Error>(read)
     })?);

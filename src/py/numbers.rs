@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use super::convert::type_name;
 use crate::blocks::LARGEST;
 use crate::error::Error;
+use crate::ids::TokenId;
 
 /// An argument that is an int.
 struct Number {
@@ -29,6 +30,14 @@ const MAX_TOKEN_BYTES: Number =
     Number { name: "max_token_bytes", least: 1, or: ", or None for no limit", refuse: Error::Train, ..PLAIN };
 const MIN_COUNT: Number = Number { name: "min_count", most: u64::MAX as i128, ..PLAIN };
 const MAX_TOKENS: Number = Number { name: "max_tokens", ..PLAIN };
+/// NumPy counts the bytes of an array in a signed word.
+const LENGTH: Number = Number {
+    name: "length",
+    most: isize::MAX as i128 / size_of::<TokenId>() as i128,
+    or: ", or None for that of the longest document",
+    ..PLAIN
+};
+const VALUE: Number = Number { name: "value", most: TokenId::MAX as i128, ..PLAIN };
 const BLOCK_BYTES: Number = Number { name: "block_bytes", least: 1, most: LARGEST as i128, ..PLAIN };
 const BYTES: Number = Number { name: "bytes", ..PLAIN };
 /// A memo has closer limits, which it tells itself.
@@ -98,6 +107,16 @@ pub fn min_count(value: &Bound<'_, PyAny>) -> PyResult<u64> {
 /// `max_tokens`.
 pub fn max_tokens(value: &Bound<'_, PyAny>) -> PyResult<usize> {
     MAX_TOKENS.read(value)
+}
+
+/// `length`, of rows of ids: `None` for that of the longest.
+pub fn length(value: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+    LENGTH.read_unless_none(value)
+}
+
+/// `value`, to fill rows of ids up.
+pub fn value(value: &Bound<'_, PyAny>) -> PyResult<TokenId> {
+    VALUE.read(value)
 }
 
 /// `block_bytes`.

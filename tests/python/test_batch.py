@@ -26,12 +26,12 @@ def test_more_than_memory_is_a_memory_error(batch: TokenBatch, length: int) -> N
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"length": -1}, r"length is -1; give 0 to 2305843009213693951"),
-        ({"length": 2**62}, r"length is 4611686018427387904; give 0 to 2305843009213693951"),
+        ({"length": -1}, "length is -1; give 0 or more, or None for that of the longest document"),
+        ({"length": 2**62}, "length is 4611686018427387904; give 2305843009213693951 or less"),
         ({"length": 2**64 // 3 + 10}, "length is 6148914691236517215"),
         ({"length": 2**70}, "length is 1180591620717411303424"),
-        ({"value": -1}, "value is -1; give 0 to 4294967295"),
-        ({"value": 2**32}, "value is 4294967296; give 0 to 4294967295"),
+        ({"value": -1}, "value is -1; give 0 or more"),
+        ({"value": 2**32}, "value is 4294967296; give 4294967295 or less"),
     ],
 )
 def test_numbers_out_of_range_are_named(

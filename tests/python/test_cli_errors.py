@@ -89,6 +89,8 @@ TRAIN = ["train", "text.txt", "-o", "x.bpetok"]
         ),
         (["decode", "tok.bpetok", "link", "-o", "text.txt"], "text.txt is both input and output"),
         ([*TRAIN, "--verbose-log", "text.txt"], "text.txt is both input and output"),
+        ([*TRAIN, "--checkpoint", "./x.bpetok"], "./x.bpetok is named for two outputs"),
+        ([*TRAIN, "--checkpoint", "tmp", "--verbose-log", "tmp"], "tmp is named for two outputs"),
     ],
 )
 def test_arguments_that_cannot_be_meant_are_named(

@@ -46,6 +46,8 @@ ARGUMENTS: list[tuple[str, Call, int, type[Error]]] = [
     ("min_count", lambda t, f, n: _counts().prune(n), 0, Error),
     ("max_tokens", lambda t, f, n: t.cut("the cat", n), 0, Error),
     ("bytes", lambda t, f, n: _counts()._blocks(n), 0, Error),
+    ("length", lambda t, f, n: t.encode_batch([""]).pad(n), 0, Error),
+    ("value", lambda t, f, n: t.encode_batch(["a"]).pad(3, n), 0, Error),
 ]  # fmt: skip
 
 

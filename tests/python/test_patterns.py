@@ -68,3 +68,20 @@ def test_the_place_of_a_runaway_match_is_that_in_the_text(digits: str) -> None:
             tok.encode(text, allowed_special="all")
         with pytest.raises(bpetok.PatternError, match=f"document 1: .* at byte {place} of"):
             tok.encode_batch(["x", text], allowed_special="all")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("[z-a]", "invalid character class range"),
+        ("(?=a)[z-a]", "invalid character class range"),
+        (r"\p{Nope}", "Unicode property not found"),
+        (r"\w{1,100000}", "exceeded limit of"),
+        (r"(?=a)\w{1,100000}", "exceeded limit of"),
+        ("(a", "position 2: Opening parenthesis"),
+    ],
+)
+def test_what_is_wrong_with_a_pattern_is_said_in_one_line(pattern: str, says: str) -> None:
+    with pytest.raises(bpetok.PatternError, match=f"^pattern .*: .*{says}") as error:
+        bpetok.Counts(pattern)
+    assert "\n" not in str(error.value)

@@ -128,10 +128,16 @@ def check_stdin(files: Sequence[str]) -> None:
 
 
 def check_outputs(inputs: Sequence[str], *outputs: str | None) -> None:
-    """No output may be an input: it would take its place, or cut it to nothing."""
-    for output in outputs:
-        if output is not None and any(_is_same(output, name) for name in inputs):
+    """No output may be an input, or another output: it would take its place, or cut it to nothing."""
+    named: set[str] = set()
+    for output in filter(None, outputs):
+        if any(_is_same(output, name) for name in inputs):
             raise Error(f"{output} is both input and output: name another output")
+        path = os.path.realpath(output)
+        if path in named:
+            raise Error(f"{output} is named for two outputs: give each its own name")
+        if os.path.isfile(path) or not os.path.exists(path):
+            named.add(path)
 
 
 def _is_same(output: str, name: str) -> bool:

@@ -68,11 +68,9 @@ pub struct TooMany;
 pub type Looked = Result<Option<(usize, usize, usize)>, TooMany>;
 
 impl Automaton {
-    /// Compiles the alternatives.
-    ///
-    /// # Errors
-    /// A pattern that needs too much memory, or for which such an automaton cannot be (word boundaries of Unicode).
-    pub fn new(alternatives: &[String], gives_back: &[bool]) -> Result<Self, String> {
+    /// Compiles the alternatives; `None` for a pattern that needs too much memory, or for which such an automaton cannot be
+    /// (word boundaries of Unicode).
+    pub fn new(alternatives: &[String], gives_back: &[bool]) -> Option<Self> {
         let config = Config::new()
             .match_kind(MatchKind::LeftmostFirst)
             .cache_capacity(STATES)
@@ -80,14 +78,14 @@ impl Automaton {
             .minimum_cache_clear_count(Some(0));
         let mut builder = DFA::builder();
         builder.configure(config).thompson(thompson::Config::new().nfa_size_limit(Some(COMPILED)));
-        let dfa = builder.build_many(alternatives).map_err(|error| error.to_string())?;
+        let dfa = builder.build_many(alternatives).ok()?;
         // The end of the text decides nothing behind a pretoken; all other look-around might.
         let looks = |text: &String| {
             let parsed = regex_syntax::Parser::new().parse(text);
             parsed.is_ok_and(|parsed| parsed.properties().look_set().iter().all(|look| look == Look::End))
         };
         let may_walk = alternatives.iter().all(looks);
-        Ok(Self { dfa, gives_back: gives_back.to_vec(), tells_apart: gives_back.contains(&true), may_walk })
+        Some(Self { dfa, gives_back: gives_back.to_vec(), tells_apart: gives_back.contains(&true), may_walk })
     }
 
     /// No states yet.

@@ -10,7 +10,7 @@ use super::Tokenizer;
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::{in_document, token_ids};
+use crate::py::convert::{Str, in_document, token_ids};
 use crate::py::stream::Stream;
 use crate::py::utf8::{Utf8State, mask_table};
 
@@ -74,9 +74,9 @@ impl Tokenizer {
     ///
     /// >>> tok.decode([257, 259, 81])
     /// 'low lower'
-    #[pyo3(signature = (ids, errors="replace"))]
-    fn decode<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>, errors: &str) -> PyResult<Bound<'py, PyString>> {
-        let errors = handler(errors)?;
+    #[pyo3(signature = (ids, errors=Str("replace")), text_signature = "($self, ids, errors='replace')")]
+    fn decode<'py>(&self, py: Python<'py>, ids: &Bound<'py, PyAny>, errors: Str<'_>) -> PyResult<Bound<'py, PyString>> {
+        let errors = handler(&errors)?;
         self.decoded(py, &token_ids(ids, self.inner.vocab_size())?, &errors, &mut Vec::new())
     }
 
@@ -100,14 +100,14 @@ impl Tokenizer {
     ///
     /// >>> tok.decode_batch([[257], [257, 259, 81]])
     /// ['low', 'low lower']
-    #[pyo3(signature = (batch, errors="replace"))]
+    #[pyo3(signature = (batch, errors=Str("replace")), text_signature = "($self, batch, errors='replace')")]
     fn decode_batch<'py>(
         &self,
         py: Python<'py>,
         batch: &Bound<'py, PyAny>,
-        errors: &str,
+        errors: Str<'_>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let (texts, errors, mut bytes) = (PyList::empty(py), handler(errors)?, Vec::new());
+        let (texts, errors, mut bytes) = (PyList::empty(py), handler(&errors)?, Vec::new());
         if let Ok(batch) = batch.cast::<TokenBatch>() {
             let batch = batch.get();
             let ids = batch.arrays(py).0.try_readonly()?;

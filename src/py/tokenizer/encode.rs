@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::ids::TokenId;
 use crate::pretokenize::Pieces;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::{self, Pause, check_signals, in_document, is_text, no_text, type_name};
+use crate::py::convert::{self, Pause, Str, check_signals, in_document, is_text, no_text, type_name};
 use crate::py::errors::TextError;
 use crate::py::numbers;
 use crate::py::specials::choices;
@@ -166,22 +166,26 @@ impl Tokenizer {
     /// >>> ids, offsets.tolist()
     /// ([257, 259, 81], [[0, 3], [3, 8], [8, 9]])
     #[pyo3(
-        signature = (text, unit="char", *, allowed_special=None, disallowed_special=None),
+        signature = (text, unit=Str("char"), *, allowed_special=None, disallowed_special=None),
         text_signature = "($self, text, unit='char', *, allowed_special=(), disallowed_special='all')"
     )]
     fn encode_with_offsets<'py>(
         &self,
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
-        unit: &str,
+        unit: Str<'_>,
         allowed_special: Option<&Bound<'py, PyAny>>,
         disallowed_special: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyAny>)> {
-        let unit = match unit {
+        let unit = match &*unit {
             "char" => Unit::Char,
             "byte" => Unit::Byte,
             "utf16" => Unit::Utf16,
-            _ => return Err(Error::Argument(format!("unit is {unit:?}; give \"char\", \"byte\" or \"utf16\"")).into()),
+            _ => {
+                return Err(
+                    Error::Argument(format!("unit is {:?}; give \"char\", \"byte\" or \"utf16\"", &*unit)).into()
+                );
+            }
         };
         let ids = self.ids(py, text, allowed_special, disallowed_special)?;
         let bytes = convert::text(text)?.bytes();

@@ -4,8 +4,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping};
 
 use super::Tokenizer;
+use crate::error::Error;
 use crate::files;
 use crate::ids::Pair;
+use crate::py::convert::Str;
 use crate::py::errors::FormatError;
 use crate::py::specials::placed;
 use crate::tokenizer::{self, Parts};
@@ -37,8 +39,8 @@ impl Tokenizer {
     /// ...     bpetok.load(path) == tok
     /// True
     #[pyo3(signature = (path, format=None))]
-    fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>, format: Option<&str>) -> PyResult<()> {
-        slf.py().import("bpetok.formats")?.call_method1("save", (slf, path, format)).map(|_| ())
+    fn save(slf: &Bound<'_, Self>, path: &Bound<'_, PyAny>, format: Option<Str<'_>>) -> PyResult<()> {
+        slf.py().import("bpetok.formats")?.call_method1("save", (slf, path, format.as_deref())).map(|_| ())
     }
 
     #[pyo3(name = "_to_bytes")]
@@ -48,8 +50,8 @@ impl Tokenizer {
 
     #[staticmethod]
     #[pyo3(name = "_from_bytes")]
-    fn from_file_bytes(data: &[u8]) -> PyResult<Self> {
-        Ok(Self::wrap(files::from_bytes(data)?))
+    fn from_file_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        Ok(Self::wrap(py.detach(|| files::from_bytes(data))?))
     }
 
     #[pyo3(name = "_spec")]
@@ -78,14 +80,15 @@ impl Tokenizer {
     #[pyo3(name = "_from_spec")]
     #[allow(clippy::too_many_arguments)]
     fn from_spec(
+        py: Python<'_>,
         tokens: &[u8],
         token_ids: &[u8],
         token_lengths: &[u8],
         merges: Option<&[u8]>,
-        pattern: &str,
+        pattern: Str<'_>,
         special_tokens: &Bound<'_, PyMapping>,
-        digits: &str,
-        unicode_version: &str,
+        digits: Str<'_>,
+        unicode_version: Str<'_>,
     ) -> PyResult<Self> {
         let words =
             |bytes: &[u8]| -> Vec<u32> { bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect() };
@@ -110,14 +113,18 @@ impl Tokenizer {
                 tokens.len()
             )));
         }
-        let lengths = lengths.into_iter().map(|length| length as usize);
-        let vocabulary = Vocabulary::from_flat(tokens.to_vec(), ids.into_iter().zip(lengths))?;
-        let merges = merges
-            .map(|bytes| words(bytes).as_chunks::<2>().0.iter().map(|&[left, right]| Pair { left, right }).collect());
         let specials = placed(special_tokens)?;
-        let parts = Parts { vocabulary, merges, pattern, specials, digits, unicode_version };
-        let tokenizer = tokenizer::Tokenizer::new(parts)?;
-        tokenizer.prepare();
+        let tokenizer = py.detach(|| {
+            let lengths = lengths.into_iter().map(|length| length as usize);
+            let vocabulary = Vocabulary::from_flat(tokens.to_vec(), ids.into_iter().zip(lengths))?;
+            let pair = |&[left, right]: &[u32; 2]| Pair { left, right };
+            let merges = merges.map(|bytes| words(bytes).as_chunks::<2>().0.iter().map(pair).collect());
+            let [pattern, digits, unicode_version] = [&*pattern, &*digits, &*unicode_version];
+            let made =
+                tokenizer::Tokenizer::new(Parts { vocabulary, merges, pattern, specials, digits, unicode_version })?;
+            made.prepare();
+            Ok::<_, Error>(made)
+        })?;
         Ok(Self::wrap(tokenizer))
     }
 
