@@ -20,7 +20,7 @@ pub const GROUP: usize = BATCH;
 pub const CHUNK: usize = 16;
 /// Pretokens whose places are fetched ahead of time.
 #[cfg(target_arch = "x86_64")]
-const AHEAD: usize = 128;
+const AHEAD: usize = 256;
 /// Room for the ids of a group, padded so that whole chunks can be copied from every place.
 const ROOM: usize = GROUP * INLINE_IDS + CHUNK;
 
