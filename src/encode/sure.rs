@@ -12,6 +12,8 @@
 //! all else goes on as without it. So the result is the same; and since each such pair waits for no other, all of a piece can be joined
 //! at once.
 
+use std::hint::select_unpredictable;
+
 use crate::ids::TokenId;
 use crate::vocab::Vocabulary;
 
@@ -76,7 +78,7 @@ impl Sure {
         // No branch: which pairs are sure is what the processor cannot predict. Overlapping ones never both are.
         let mut step = |here: &Pair, behind: &Pair| {
             let is_sure = here.joined < before.min(behind.starts).min(limit);
-            part(at, !is_joined, if is_sure { here.joined } else { here.first });
+            part(at, !is_joined, select_unpredictable(is_sure, here.joined, here.first));
             (before, is_joined) = (here.ends, is_sure);
             at += 1;
         };
