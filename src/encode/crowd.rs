@@ -60,8 +60,6 @@ impl Characters {
     /// Appends the ids of characters of three bytes, each of which is merged alone.
     #[inline]
     pub fn append(&mut self, table: &TokenTable, vocabulary: &Vocabulary, characters: &[u8], ids: &mut Vec<TokenId>) {
-        let mut length = ids.len();
-        ids.resize(length + characters.len(), 0);
         for character in characters.as_chunks::<3>().0 {
             let bits = |i: usize| usize::from(character[i] & 0x3F);
             let entry = &mut self.0[(bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2)];
@@ -69,10 +67,10 @@ impl Characters {
                 *entry = merged(table, vocabulary, *character);
             }
             // Always three: how many they are is what the processor cannot predict.
-            ids[length..length + 3].copy_from_slice(&entry.0);
-            length += entry.1 as usize;
+            let length = ids.len() + entry.1 as usize;
+            ids.extend_from_slice(&entry.0);
+            ids.truncate(length);
         }
-        ids.truncate(length);
     }
 }
 
@@ -165,7 +163,8 @@ impl Crowd {
             // Pieces are few.
             #[allow(clippy::cast_possible_truncation)]
             self.in_parts.push(self.pieces.len() as u32);
-            ids.resize(first + count.max(AT_ONCE), 0);
+            ids.extend_from_slice(&[0; AT_ONCE]);
+            ids.truncate(first + count.max(AT_ONCE));
             self.pieces.push(piece);
         }
         true
