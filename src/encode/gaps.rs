@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::key::hash_at;
 use super::lookups::{CHUNK, Lookups};
 use super::memo::{self, MemoRef};
-use super::table::{INLINE, TokenTable};
+use super::table::TokenTable;
 use crate::ids::TokenId;
 
 /// Bits of the places where new words are looked for among those of the same group.
@@ -53,7 +53,7 @@ pub struct Unknown {
     pub hash: u64,
     /// Where it may be remembered.
     pub place: memo::Place,
-    /// Whether it may be a token of up to [`INLINE`] bytes.
+    /// Whether it may be a token.
     pub may_be_token: bool,
     /// What it became; nothing if it is too long to be remembered: its ids are found when all before them are written.
     ids: Span,
@@ -103,17 +103,14 @@ impl Gaps {
         start: usize,
         ends: &[usize],
     ) {
+        let longest = table.longest().min(memo::LONGEST);
         let unknown = |index: usize| {
             let (start, end) = (if index == 0 { start } else { ends[index - 1] }, ends[index]);
             let length = end - start;
             let hash = hash_at(text, start, start + length.min(memo::LONGEST));
             memo.prefetch(hash);
-            let may_be_token = length <= INLINE && table.may_have(hash);
-            if may_be_token {
-                table.prefetch(hash);
-            } else if length > INLINE {
-                table.prefetch_long(hash);
-            }
+            let may_be_token = (length <= longest) & table.may_have(hash);
+            table.prefetch(hash, length);
             Unknown { start, end, hash, place: 0, may_be_token, ids: Span::NONE }
         };
         if !self.new.is_empty() {

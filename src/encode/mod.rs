@@ -185,14 +185,15 @@ impl Encoder {
         let Unknown { start, end, hash, place, may_be_token, .. } = gaps.unknown(number);
         let pretoken = &text[start..end];
         let first = gaps.ids.len();
-        // Longer tokens are rare, and asking for them costs more than asking the memo, where they soon are.
         if may_be_token {
             let key = Key::at(text, start, end - start);
             let id = self.table.by_key(&self.vocabulary, pretoken, key, hash);
             if id != TokenId::MAX {
                 gaps.ids.push(id);
                 gaps.answer(number, first);
-                cache.put(key, &[id], 1);
+                if pretoken.len() <= KEY_BYTES {
+                    cache.put(key, &[id], 1);
+                }
                 return;
             }
         }
@@ -204,13 +205,7 @@ impl Encoder {
             }
             return;
         }
-        let may_be_long = (table::INLINE + 1..=self.longest_token().min(memo::LONGEST)).contains(&pretoken.len());
-        let id = if may_be_long { self.table.long(&self.vocabulary, pretoken, hash) } else { TokenId::MAX };
-        if id != TokenId::MAX {
-            gaps.ids.push(id);
-            gaps.answer(number, first);
-            pen.put(hash, text, start, end, &[id]);
-        } else if pretoken.len() <= memo::LONGEST {
+        if pretoken.len() <= memo::LONGEST {
             gaps.leave_new(number, text);
         }
     }

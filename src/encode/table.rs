@@ -3,6 +3,7 @@
 //! Tokens of up to 12 bytes stand in entries of 16 bytes, text and id together, so that a lookup touches one
 //! cache line (cl100k: 2 MiB). Longer tokens are found by hash and compared with the vocabulary's bytes.
 
+use std::hint::select_unpredictable;
 use std::ops::Range;
 
 use once_cell::race::OnceBox;
@@ -11,7 +12,7 @@ use super::key::{Key, hash_at};
 use super::sure::Sure;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-use crate::memory::{Words, prefetch};
+use crate::memory::{Words, prefetch_at};
 use crate::vocab::Vocabulary;
 
 /// Longest token with its text inside its entry.
@@ -30,7 +31,7 @@ pub struct TokenTable {
     long: Vec<u64>,
     long_shift: u32,
     longest: usize,
-    /// One bit for each hash that a short token has: most lookups while merging are for text that is no token, and
+    /// One bit for each hash that a token has: most lookups while merging are for text that is no token, and
     /// this small filter (128 KiB for cl100k) answers nine in ten of those without touching the table.
     filter: Vec<u64>,
     filter_shift: u32,
@@ -49,7 +50,7 @@ impl TokenTable {
         let long_count = vocabulary.len() - short_count;
         // Up to four fifths full, since the filter answers for most of what is no token: the smaller, the nearer.
         let (short_bits, long_bits) = (bits_for(short_count * 5 / 4), bits_for(long_count * 2));
-        let filter_bits = bits_for(short_count * 8);
+        let filter_bits = bits_for(vocabulary.len() * 8);
         let mut table = Self {
             short: Words::new(2 << short_bits),
             short_mask: (1 << short_bits) - 1,
@@ -66,11 +67,7 @@ impl TokenTable {
         loop {
             hashed.extend(tokens.by_ref().take(AHEAD).map(|(id, place)| {
                 let hash = hash_at(vocabulary.flat().0, place.start, place.end);
-                if place.len() <= INLINE {
-                    table.prefetch(hash);
-                } else {
-                    table.prefetch_long(hash);
-                }
+                table.prefetch(hash, place.len());
                 (id, place, hash)
             }));
             if hashed.is_empty() {
@@ -90,10 +87,10 @@ impl TokenTable {
         if let [first, second] = *token {
             self.pairs[usize::from(first) << 8 | usize::from(second)] = id;
         }
+        let bit = filter_bit(hash, self.filter_shift);
+        self.filter[bit >> 6] |= 1 << (bit & 63);
         if token.len() <= INLINE {
             let [low, high] = short_entry(Key::at(bytes, start, token.len()), token.len());
-            let bit = filter_bit(hash, self.filter_shift);
-            self.filter[bit >> 6] |= 1 << (bit & 63);
             let mut at = (hash >> self.short_shift) as usize;
             let mask = self.short_mask;
             let words = self.short.get_mut();
@@ -152,18 +149,21 @@ impl TokenTable {
                 if self.may_have(hash) { self.short(key, hash, length) } else { TokenId::MAX }
             }
             _ if length > self.longest => TokenId::MAX,
-            _ => self.long(vocabulary, &text[start..end], hash_at(text, start, end)),
+            _ => {
+                let hash = hash_at(text, start, end);
+                if self.may_have(hash) { self.long(vocabulary, &text[start..end], hash) } else { TokenId::MAX }
+            }
         }
     }
 
-    /// The same for a text of up to 15 bytes whose key and hash are known.
+    /// The same for a text whose hash is known, and its key if it has one.
     #[inline]
     #[must_use]
     pub fn by_key(&self, vocabulary: &Vocabulary, text: &[u8], key: Key, hash: u64) -> TokenId {
         if text.len() <= INLINE { self.short(key, hash, text.len()) } else { self.long(vocabulary, text, hash) }
     }
 
-    /// Whether a text of up to [`INLINE`] bytes with this hash may be a token.
+    /// Whether a text with this hash may be a token.
     #[inline(always)]
     #[must_use]
     pub fn may_have(&self, hash: u64) -> bool {
@@ -171,16 +171,12 @@ impl TokenTable {
         self.filter[bit >> 6] >> (bit & 63) & 1 == 1
     }
 
-    /// Fetches the place of a text of up to [`INLINE`] bytes ahead of time.
+    /// Fetches the place of a text of this hash and length ahead of time.
     #[inline(always)]
-    pub fn prefetch(&self, hash: u64) {
-        prefetch(&self.short.get()[2 * (hash >> self.short_shift) as usize]);
-    }
-
-    /// Fetches the place of a longer text ahead of time.
-    #[inline(always)]
-    pub fn prefetch_long(&self, hash: u64) {
-        prefetch(&self.long[(hash >> self.long_shift) as usize]);
+    pub fn prefetch(&self, hash: u64, length: usize) {
+        let short = std::ptr::from_ref(&self.short.get()[2 * (hash >> self.short_shift) as usize]);
+        let long = std::ptr::from_ref(&self.long[(hash >> self.long_shift) as usize]);
+        prefetch_at(select_unpredictable(length <= INLINE, short, long));
     }
 
     /// The id of `token`.
