@@ -128,7 +128,7 @@ pub fn window_starts(rules: &Rules, masks: &Masks, letters: &Letters, limit: usi
 
     // Starts are decided below this position. White space at the edge may go on, so only its first is known.
     let edge_white = (white << (BLOCK - limit)).leading_ones() as usize;
-    let mut safe = if edge_white == 0 { known } else { low_bits(limit - edge_white + 1) };
+    let mut safe = low_bits(limit - edge_white + usize::from(edge_white != 0));
 
     let alone = other & !after(other) & !after(space);
     // Where a character of punctuation that stands alone ends.
