@@ -154,6 +154,23 @@ class MergeLog:
         self._next += len(merges)
 
 
+def check_apart(checkpoint: str | os.PathLike[str] | None, log: Log | None) -> None:
+    """A log that is the checkpoint would be written over by it.
+
+    Raises:
+        TrainError: if both are one file.
+
+    >>> check_apart("state", "./state")
+    Traceback (most recent call last):
+    ...
+    bpetok.errors.TrainError: './state' is both checkpoint and log: give each its own file
+    """
+    if checkpoint is None or not isinstance(log, (str, os.PathLike)):
+        return
+    if os.path.realpath(checkpoint) == os.path.realpath(log):
+        raise TrainError(f"{os.fspath(log)!r} is both checkpoint and log: give each its own file")
+
+
 @contextmanager
 def open_log(verbose: Log | None) -> Iterator[MergeLog | None]:
     """The log of a path, which is written anew, or of a file object, which stays open."""

@@ -89,8 +89,8 @@ def train(
     Raises:
         TypeError: for a bare `str` or `bytes` (wrap it in a list), a mix of Paths and texts, or an `init` that is none.
         TrainError: for a `vocab_size` below 256 (or the ids of `init`) plus the special tokens, settings
-            that contradict the `Counts` or `init`, a checkpoint of other settings or another text, or
-            merging that would take more than `max_memory`.
+            that contradict the `Counts` or `init`, a checkpoint of other settings or another text, one file
+            for checkpoint and log, or merging that would take more than `max_memory`.
         PatternError: for an invalid regex.
         TextError: for a lone surrogate in a text, a special token or the pattern.
         OSError: for a file that cannot be read.
@@ -120,8 +120,9 @@ def train(
         _check_vocab_size(vocab_size, specials, init)
         counts = Counts(pattern, specials, digits)
         _rehearse(counts, limits, threads, max_memory)
-    from bpetok.checkpoint import open_log
+    from bpetok.checkpoint import check_apart, open_log
 
+    check_apart(checkpoint, verbose)
     saved = None if checkpoint is None else open_checkpoint(checkpoint, limits, init, counts)
     with _reporter(progress) as report, open_log(verbose) as log:
         if not isinstance(source, Counts):

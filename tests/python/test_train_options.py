@@ -202,6 +202,13 @@ bpetok.train(text_of(4000), 1500, pattern=WORDS, init=bpetok.load(init) if init 
 """
 
 
+def test_a_log_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(bpetok.TrainError, match="'state' is both checkpoint and log"):
+        bpetok.train(text_of(100), 300, checkpoint=tmp_path / "state", verbose="state")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("kind", ["bytes", "init", "ranks"])
 def test_going_on_after_a_kill_gives_the_same_file(tmp_path: Path, kind: str) -> None:
     init = None
