@@ -109,6 +109,7 @@ impl Gaps {
             let length = end - start;
             let hash = hash_at(text, start, start + length.min(memo::LONGEST));
             memo.prefetch(hash);
+            // No branch: which of the gaps are tokens is what the processor cannot predict.
             let may_be_token = (length <= longest) & table.may_have(hash);
             table.prefetch(hash, length);
             Unknown { start, end, hash, place: 0, may_be_token, ids: Span::NONE }

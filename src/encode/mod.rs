@@ -184,20 +184,19 @@ impl Encoder {
         let Scratch { gaps, pen, cache, .. } = scratch;
         let Unknown { start, end, hash, place, may_be_token, .. } = gaps.unknown(number);
         let pretoken = &text[start..end];
-        let first = gaps.ids.len();
+        let (first, is_short) = (gaps.ids.len(), pretoken.len() <= KEY_BYTES);
         if may_be_token {
             let key = Key::at(text, start, end - start);
             let id = self.table.by_key(&self.vocabulary, pretoken, key, hash);
             if id != TokenId::MAX {
                 gaps.ids.push(id);
                 gaps.answer(number, first);
-                if pretoken.len() <= KEY_BYTES {
+                if is_short {
                     cache.put(key, &[id], 1);
                 }
                 return;
             }
         }
-        let is_short = pretoken.len() <= KEY_BYTES;
         if pen.memo().read(place, text, start, end, &mut gaps.ids) {
             gaps.answer(number, first);
             if is_short {

@@ -16,7 +16,7 @@ use crate::memory::{Words, prefetch_at};
 use crate::vocab::Vocabulary;
 
 /// Longest token with its text inside its entry.
-pub const INLINE: usize = 12;
+const INLINE: usize = 12;
 const ID_BITS: u32 = 28;
 /// Tokens whose places are fetched ahead of time while the table is built.
 const AHEAD: usize = 32;
@@ -204,8 +204,7 @@ impl TokenTable {
     }
 
     /// The id of a token of more than [`INLINE`] bytes whose hash is known.
-    #[must_use]
-    pub fn long(&self, vocabulary: &Vocabulary, token: &[u8], hash: u64) -> TokenId {
+    fn long(&self, vocabulary: &Vocabulary, token: &[u8], hash: u64) -> TokenId {
         let mut at = (hash >> self.long_shift) as usize;
         loop {
             let entry = self.long[at];
