@@ -1,10 +1,14 @@
 //! Many documents in parallel into one flat buffer. Work is shared out by bytes, not by documents: a long document is
 //! cut where the pretokenizer provably splits, so any number of threads gives the same ids.
 
+mod filling;
+
 use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError, mpsc};
+
+use filling::Filling;
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
@@ -213,12 +217,9 @@ impl Tokenizer {
         let (ends, works) = Ordered::fill(&mut ids, |ordered| {
             let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>), ask: Ask<'_>| {
                 let (mut ids, mut ends) = (ordered.take(), Vec::with_capacity(share.len()));
-                let mut steps = Steps::new(ask);
                 work.expect(to_come(bytes, number, shares.len()));
-                for part in share {
-                    self.encode_part((work, &mut steps), documents, part, options, &mut ids)?;
-                    ends.push(ids.len());
-                }
+                let mut filling = Filling { tokenizer: self, documents, options, work, ids: &mut ids, ends: &mut ends };
+                filling.add(share, &mut Steps::new(ask))?;
                 ordered.put(number, ids);
                 Ok(ends)
             };
@@ -240,16 +241,19 @@ impl Tokenizer {
         let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
         let (ids, mut ahead) = large_vec(bytes / 2 + 16);
         let mut batch = Batch { ids, offsets: vec![0; documents.len() + 1] };
+        let mut ends = Vec::new();
         self.with_work(|work| {
             for (number, share) in shares.iter().enumerate() {
                 if bytes > SHARE {
                     ahead.reach(&mut batch.ids, share.iter().map(|part| part.range.len()).sum::<usize>() / 2);
                 }
                 work.expect(to_come(bytes, number, shares.len()));
-                let mut steps = Steps::new(ask);
-                for part in share {
-                    self.encode_part((work, &mut steps), documents, part, options, &mut batch.ids)?;
-                    batch.offsets[part.document + 1] = batch.ids.len().cast_signed() as i64;
+                ends.clear();
+                let ids = &mut batch.ids;
+                let mut filling = Filling { tokenizer: self, documents, options, work, ids, ends: &mut ends };
+                filling.add(share, &mut Steps::new(ask))?;
+                for (part, end) in share.iter().zip(&ends) {
+                    batch.offsets[part.document + 1] = end.cast_signed() as i64;
                 }
                 ask()?;
             }
@@ -259,21 +263,6 @@ impl Tokenizer {
             }
             Ok(batch)
         })
-    }
-
-    fn encode_part(
-        &self,
-        (work, steps): (&mut Work, &mut Steps<'_>),
-        documents: &[Text<'_>],
-        part: &Part,
-        options: &Options<'_>,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<()> {
-        let text = documents[part.document].slice(part.range.clone());
-        self.specials()
-            .refuse(text.bytes(), options.forbidden)
-            .and_then(|()| self.encode_in_steps(work, steps, text, options.allowed, ids))
-            .map_err(|error| error.in_document(part.document, part.range.start, documents.len()))
     }
 }
 

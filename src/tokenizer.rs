@@ -11,7 +11,7 @@ use crate::encode::{Encoder, Scratch};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::merges::Merges;
-use crate::pretokenize::{Ends, Pieces, Pretokenizer, regex::RegexCache};
+use crate::pretokenize::{Ends, Joined, Pieces, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Specials};
 use crate::threads::Steps;
 use crate::utf8::Text;
@@ -40,6 +40,8 @@ pub struct Work {
     scratch: Scratch,
     regex: RegexCache,
     ends: Ends,
+    /// Short texts that wait to be encoded together.
+    pub(crate) joined: Joined,
 }
 
 impl Work {
@@ -156,6 +158,27 @@ impl Tokenizer {
         self.encode_stretch(work, steps, text.slice(at..text.bytes().len()), ids).map_err(|error| error.moved(at))
     }
 
+    /// Appends the ids of the texts that are joined, and to `document_ends` how many ids there are behind each document.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode_in_steps`]; some ids may be there then.
+    pub(crate) fn encode_joined(
+        &self,
+        work: &mut Work,
+        steps: &mut Steps<'_>,
+        ids: &mut Vec<TokenId>,
+        document_ends: &mut Vec<usize>,
+    ) -> Result<()> {
+        let Work { scratch, regex, ends, joined } = work;
+        let result = self.pretokenizer.batches_joined(regex, ends, joined, |pieces| {
+            steps.take(pieces.bytes())?;
+            self.encoder.encode(scratch, pieces, ids)
+        });
+        joined.clear();
+        scratch.take_document_ends(document_ends);
+        result
+    }
+
     fn encode_stretch(
         &self,
         work: &mut Work,
@@ -180,7 +203,7 @@ impl Tokenizer {
         text: Text<'a>,
         mut visit: impl FnMut(&mut Scratch, Pieces<'a, '_>) -> Result<()>,
     ) -> Result<()> {
-        let Work { scratch, regex, ends } = work;
+        let Work { scratch, regex, ends, .. } = work;
         self.pretokenizer.batches(regex, ends, text, |pieces| visit(scratch, pieces))
     }
 
@@ -190,7 +213,7 @@ impl Tokenizer {
     /// As [`Tokenizer::encode_into`].
     pub fn pretokens<'a>(&self, text: Text<'a>, mut visit: impl FnMut(&'a [u8])) -> Result<()> {
         self.pretokenizer.batches(&mut RegexCache::default(), &mut Ends::default(), text, |pieces| {
-            let Pieces { text, mut start, ends } = pieces;
+            let Pieces { text, mut start, ends, .. } = pieces;
             for &end in ends {
                 visit(&text.bytes()[start..end]);
                 start = end;
@@ -212,8 +235,8 @@ impl Tokenizer {
     pub fn take_work(&self) -> Box<Work> {
         let idle = self.idle.try_lock().ok().and_then(|mut idle| idle.pop());
         idle.unwrap_or_else(|| {
-            let (regex, ends) = Default::default();
-            Box::new(Work { scratch: self.encoder.scratch(), regex, ends })
+            let (regex, ends, joined) = Default::default();
+            Box::new(Work { scratch: self.encoder.scratch(), regex, ends, joined })
         })
     }
 

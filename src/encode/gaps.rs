@@ -9,6 +9,7 @@ use super::lookups::{CHUNK, Lookups};
 use super::memo::{self, MemoRef};
 use super::table::TokenTable;
 use crate::ids::TokenId;
+use crate::pretokenize::{Mark, Pieces};
 
 /// Bits of the places where new words are looked for among those of the same group.
 const SEEN_BITS: u32 = 10;
@@ -23,6 +24,8 @@ pub struct Span {
 impl Span {
     /// Nothing yet.
     pub const NONE: Self = Self { first: 0, count: u32::MAX };
+    /// No ids, which is what no pretoken becomes but the end of a document.
+    pub const OF_AN_END: Self = Self { first: 0, count: 0 };
 
     /// The ids `first..end`.
     // What is remembered is short, so a group has fewer ids than 32 bits can tell.
@@ -56,7 +59,7 @@ pub struct Unknown {
     /// Whether it may be a token.
     pub may_be_token: bool,
     /// What it became; nothing if it is too long to be remembered: its ids are found when all before them are written.
-    ids: Span,
+    pub ids: Span,
 }
 
 /// A word that was never met before, or is not remembered.
@@ -92,19 +95,13 @@ impl Default for Gaps {
 }
 
 impl Gaps {
-    /// The gaps that `lookups` left among the pretokens of `text` from `start` on that end at `ends`. What filling them will
-    /// read is fetched ahead of time.
-    pub fn take(
-        &mut self,
-        lookups: &Lookups,
-        table: &TokenTable,
-        memo: MemoRef<'_>,
-        text: &[u8],
-        start: usize,
-        ends: &[usize],
-    ) {
+    /// The gaps that `lookups` left among `pieces`. What filling them will read is fetched ahead of time.
+    pub fn take(&mut self, lookups: &Lookups, table: &TokenTable, memo: MemoRef<'_>, pieces: Pieces<'_, '_>) {
+        let Pieces { text, start, ends, marks } = pieces;
+        let (text, mut marks) = (text.bytes(), marks.iter().peekable());
         let longest = table.longest().min(memo::LONGEST);
-        let unknown = |index: usize| {
+        self.ids.clear();
+        let mut unknown = |index: usize| {
             let (start, end) = (if index == 0 { start } else { ends[index - 1] }, ends[index]);
             let length = end - start;
             let hash = hash_at(text, start, start + length.min(memo::LONGEST));
@@ -112,14 +109,21 @@ impl Gaps {
             // No branch: which of the gaps are tokens is what the processor cannot predict.
             let may_be_token = (length <= longest) & table.may_have(hash);
             table.prefetch(hash, length);
-            Unknown { start, end, hash, place: 0, may_be_token, ids: Span::NONE }
+            let ids = match marks.next_if(|mark| mark.0 == index) {
+                None => Span::NONE,
+                Some((_, Mark::End)) => Span::OF_AN_END,
+                Some(&(_, Mark::Special(id))) => {
+                    self.ids.push(id);
+                    Span::new(self.ids.len() - 1, self.ids.len())
+                }
+            };
+            Unknown { start, end, hash, place: 0, may_be_token, ids }
         };
         if !self.new.is_empty() {
             self.new.clear();
             self.waiting.clear();
             self.seen.fill(0);
         }
-        self.ids.clear();
         self.unknown.clear();
         self.unknown.extend(lookups.gaps().iter().map(|gap| unknown(gap.index())));
         for unknown in &mut self.unknown {

@@ -31,7 +31,7 @@ use cut::{Kind, LazyBoundaries};
 use gaps::{Gaps, New, Span, Unknown};
 use joins::Joins;
 use key::{KEY_BYTES, Key};
-use lookups::{GROUP, Lookups, append};
+use lookups::{Lookups, append};
 use made::Made;
 use memo::{Memo, Pen};
 use table::TokenTable;
@@ -71,6 +71,8 @@ pub struct Scratch {
     lookups: Lookups,
     gaps: Gaps,
     crowd: Crowd,
+    /// How many ids there are behind each document that was joined with others.
+    document_ends: Vec<usize>,
     /// Bytes of text so far, those of new words, and those that are known to come.
     read: usize,
     new: usize,
@@ -82,6 +84,11 @@ impl Scratch {
     pub fn expect(&mut self, bytes: usize) {
         self.to_come = bytes;
         self.cache.expect(bytes);
+    }
+
+    /// Moves how many ids there are behind each document since the last time to `ends`.
+    pub fn take_document_ends(&mut self, ends: &mut Vec<usize>) {
+        ends.append(&mut self.document_ends);
     }
 
     fn advance(&mut self, bytes: usize) {
@@ -113,8 +120,8 @@ impl Encoder {
         let id_limit = self.vocabulary.id_limit();
         let pen = Pen::new(Arc::clone(self.memo.get_or_init(Box::default)), id_limit);
         let cache = Cache::new(id_limit);
-        let (long, lookups, gaps, crowd) = Default::default();
-        Scratch { cache, pen, long, lookups, gaps, crowd, read: 0, new: 0, to_come: 0 }
+        let (long, lookups, gaps, crowd, document_ends) = Default::default();
+        Scratch { cache, pen, long, lookups, gaps, crowd, document_ends, read: 0, new: 0, to_come: 0 }
     }
 
     /// Makes what merging side by side needs, before it is known whether that will pay, unless it is made in no time.
@@ -146,34 +153,31 @@ impl Encoder {
         self.table.longest()
     }
 
-    /// Appends the ids of pretokens.
+    /// Appends the ids of pretokens, at most [`lookups::GROUP`] of them, and notes how many ids there are behind each document.
     ///
     /// # Errors
     /// A pretoken of more than 1 GiB.
+    ///
+    /// # Panics
+    /// For more pretokens.
     pub fn encode(&self, scratch: &mut Scratch, pieces: Pieces<'_, '_>, ids: &mut Vec<TokenId>) -> Result<()> {
-        let Pieces { text, mut start, ends } = pieces;
-        for ends in ends.chunks(GROUP) {
-            let end = ends[ends.len() - 1];
-            scratch.advance(end - start);
-            scratch.lookups.look_up(scratch.cache.hot(), text.bytes(), start, ends);
-            if !scratch.lookups.gaps().is_empty() {
-                self.fill_gaps(scratch, text, start, ends)?;
-            }
-            self.write(scratch, text, ids)?;
-            start = end;
+        scratch.advance(pieces.bytes());
+        scratch.lookups.look_up(scratch.cache.hot(), pieces.text.bytes(), pieces.start, pieces.ends);
+        if !scratch.lookups.gaps().is_empty() {
+            self.fill_gaps(scratch, pieces)?;
         }
-        Ok(())
+        self.write(scratch, pieces.text, ids)
     }
 
     /// Finds the ids of the pretokens of a group that are not among those that come often.
-    fn fill_gaps(&self, scratch: &mut Scratch, text: Text<'_>, start: usize, ends: &[usize]) -> Result<()> {
+    fn fill_gaps(&self, scratch: &mut Scratch, pieces: Pieces<'_, '_>) -> Result<()> {
         let Scratch { lookups, gaps, pen, .. } = scratch;
-        gaps.take(lookups, &self.table, pen.memo(), text.bytes(), start, ends);
+        gaps.take(lookups, &self.table, pen.memo(), pieces);
         for number in 0..gaps.count() {
-            self.fill(scratch, text.bytes(), number);
+            self.fill(scratch, pieces.text.bytes(), number);
         }
         if !scratch.gaps.new_words().is_empty() {
-            self.merge_new(scratch, text)?;
+            self.merge_new(scratch, pieces.text)?;
         }
         scratch.gaps.finish();
         Ok(())
@@ -182,7 +186,10 @@ impl Encoder {
     /// Finds the ids of one gap, or leaves it as a new word.
     fn fill(&self, scratch: &mut Scratch, text: &[u8], number: usize) {
         let Scratch { gaps, pen, cache, .. } = scratch;
-        let Unknown { start, end, hash, place, may_be_token, .. } = gaps.unknown(number);
+        let Unknown { start, end, hash, place, may_be_token, ids } = gaps.unknown(number);
+        if ids != Span::NONE {
+            return;
+        }
         let pretoken = &text[start..end];
         let (first, is_short) = (gaps.ids.len(), pretoken.len() <= KEY_BYTES);
         if may_be_token {
@@ -269,6 +276,9 @@ impl Encoder {
             written = before;
             if let Some((answer, count)) = scratch.gaps.answered(number) {
                 append(ids, answer, count);
+                if count == 0 {
+                    scratch.document_ends.push(ids.len());
+                }
             } else {
                 let Unknown { start, end, .. } = scratch.gaps.unknown(number);
                 match self.table.span(&self.vocabulary, text.bytes(), start, end) {

@@ -2,6 +2,7 @@
 //! not UTF-8, one behind another in the same batch, however short they are.
 
 use super::classes::{ClassTable, NUMBER};
+use super::joined::{Joined, MARK, Mark};
 use super::regex::RegexCache;
 use super::{Ends, Pretokenizer};
 use crate::digits::Digits;
@@ -17,6 +18,8 @@ pub struct Pieces<'a, 'e> {
     pub start: usize,
     /// Where each ends.
     pub ends: &'e [usize],
+    /// Numbers of those that are marks behind texts that were joined, and what for.
+    pub marks: &'e [(usize, Mark)],
 }
 
 impl Pieces<'_, '_> {
@@ -39,7 +42,8 @@ struct Batch<'a, 'e, V> {
 impl<'a, V: FnMut(Pieces<'a, '_>) -> Result<()>> Batch<'a, '_, V> {
     fn hand_over(&mut self) -> Result<()> {
         if let Some(&end) = self.ends.as_slice().last() {
-            (self.visit)(Pieces { text: self.text, start: self.start, ends: self.ends.as_slice() })?;
+            let (ends, marks) = (self.ends.as_slice(), self.ends.marks());
+            (self.visit)(Pieces { text: self.text, start: self.start, ends, marks })?;
             self.start = end;
             self.ends.clear();
         }
@@ -54,6 +58,16 @@ impl<'a, V: FnMut(Pieces<'a, '_>) -> Result<()>> Batch<'a, '_, V> {
         self.make_room()?;
         self.ends.push(end);
         Ok(())
+    }
+
+    /// Adds the pretokens of a text that is valid and begins at byte `at` of all.
+    #[inline]
+    fn add_text(&mut self, pretokenizer: &Pretokenizer, cache: &mut RegexCache, at: usize, text: &str) -> Result<()> {
+        self.ends.count_from(at);
+        match pretokenizer.digits {
+            Digits::None => self.add_between(pretokenizer, cache, text),
+            _ => self.add_around_digits(pretokenizer, cache, text),
+        }
     }
 
     /// Adds the pattern's pretokens of a text that digits do not cut.
@@ -117,22 +131,40 @@ impl Pretokenizer {
         ends.clear();
         let mut batch = Batch { text: text.checked(), start: 0, ends, visit };
         let mut at = 0;
-        stretches(batch.text, |stretch| {
-            batch.ends.count_from(at);
-            match stretch {
-                Stretch::Invalid(run) => {
-                    at += run.len();
-                    batch.add(run.len())
-                }
-                Stretch::Valid(text) => {
-                    at += text.len();
-                    match self.digits {
-                        Digits::None => batch.add_between(self, cache, text),
-                        _ => batch.add_around_digits(self, cache, text),
-                    }
-                }
+        stretches(batch.text, |stretch| match stretch {
+            Stretch::Invalid(run) => {
+                batch.ends.count_from(at);
+                at += run.len();
+                batch.add(run.len())
+            }
+            Stretch::Valid(text) => {
+                let start = at;
+                at += text.len();
+                batch.add_text(self, cache, start, text)
             }
         })?;
+        batch.hand_over()
+    }
+
+    /// Calls `visit` with every pretoken of several texts in order, each a text of its own, and the mark behind each of them.
+    ///
+    /// # Errors
+    /// As [`Pretokenizer::batches`].
+    pub fn batches_joined<'a>(
+        &self,
+        cache: &mut RegexCache,
+        ends: &mut Ends,
+        joined: &'a Joined,
+        visit: impl FnMut(Pieces<'a, '_>) -> Result<()>,
+    ) -> Result<()> {
+        ends.clear();
+        let mut batch = Batch { text: Text::Valid(joined.text()), start: 0, ends, visit };
+        for (start, text, mark) in joined.texts() {
+            batch.add_text(self, cache, start, text)?;
+            batch.make_room()?;
+            batch.ends.count_from(start + text.len());
+            batch.ends.push_mark(MARK.len(), mark);
+        }
         batch.hand_over()
     }
 }

@@ -1,6 +1,7 @@
 //! Where pretokens end: what a scanner hands to those who look pretokens up or count them.
 
 use super::block::BLOCK;
+use super::joined::Mark;
 
 /// Most pretokens of one batch: new words come in crowds large enough to merge side by side.
 pub const BATCH: usize = 2048;
@@ -9,13 +10,15 @@ pub const BATCH: usize = 2048;
 pub struct Ends {
     found: [usize; BATCH],
     len: usize,
+    /// Numbers of those that end no pretoken but a mark behind a text, and what it is for.
+    marks: Vec<(usize, Mark)>,
     /// Where that part begins.
     first: usize,
 }
 
 impl Default for Ends {
     fn default() -> Self {
-        Self { found: [0; BATCH], len: 0, first: 0 }
+        Self { found: [0; BATCH], len: 0, marks: Vec::new(), first: 0 }
     }
 }
 
@@ -27,9 +30,17 @@ impl Ends {
         &self.found[..self.len]
     }
 
+    /// Which of them are marks behind a text, and what for.
+    #[inline]
+    #[must_use]
+    pub fn marks(&self) -> &[(usize, Mark)] {
+        &self.marks
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.len = 0;
+        self.marks.clear();
     }
 
     /// What is added from now on is counted from byte `first` of the text.
@@ -50,6 +61,13 @@ impl Ends {
     pub fn push(&mut self, end: usize) {
         self.found[self.len] = self.first + end;
         self.len += 1;
+    }
+
+    /// Adds the end of a mark, as [`Ends::push`] does that of a pretoken.
+    #[inline]
+    pub fn push_mark(&mut self, end: usize, mark: Mark) {
+        self.marks.push((self.len, mark));
+        self.push(end);
     }
 
     /// How many more fit.

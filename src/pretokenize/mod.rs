@@ -1,12 +1,13 @@
 //! Text -> pretokens: the pieces that merging never crosses. `"I'm here"` -> `"I"`, `"'m"`, `" here"`.
 //!
 //! `patterns` names them, `regex` runs any of them (and is the reference), `scanner` runs the presets fast, with `window` and `block`;
-//! `batches` has the pretokens of a whole text.
+//! `batches` has the pretokens of a whole text, or of short ones that are `joined`.
 
 mod batches;
 pub mod block;
 pub mod classes;
 pub mod ends;
+mod joined;
 pub mod patterns;
 pub mod regex;
 pub mod scanner;
@@ -15,6 +16,7 @@ pub mod window;
 pub use batches::Pieces;
 use classes::{ClassTable, LETTER, MARK};
 pub use ends::Ends;
+pub use joined::{Joined, Mark};
 
 use crate::digits::Digits;
 use crate::error::Result;

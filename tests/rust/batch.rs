@@ -3,6 +3,7 @@
 use bpetok::batch::{Options, SHARE};
 use bpetok::error::Error;
 use bpetok::special::Choice;
+use bpetok::tokenizer::{Parts, Tokenizer};
 use bpetok::utf8::Text;
 
 use crate::{encode, tokenizer};
@@ -38,6 +39,64 @@ fn threads_change_nothing() {
     }
 }
 
+/// Short texts are encoded together with others: what they become must not depend on what stands beside them, nor on how many
+/// of them there are.
+#[test]
+fn neighbours_change_nothing() {
+    let marks = "\0".repeat(16);
+    let kinds = [
+        "",
+        "a",
+        " ",
+        "\n\n",
+        "  x",
+        "'s it",
+        "<|end|>",
+        "x<|end|><|end|> y",
+        "12345",
+        "3",
+        "中文",
+        "\u{301}e",
+        "s",
+        &marks,
+        "\0",
+    ];
+    let long = "many words ".repeat(2000);
+    for pattern in ["gpt2", "cl100k", "o200k", r"\w+|\s+|[^\w\s]+", r"(?<=a) b|[ab]|\s+(?!\S)|."] {
+        for digits in ["none", "1-3", "right-1-3"] {
+            let tokens = [b"th".to_vec(), b"  ".to_vec(), b"\0\0".to_vec(), "中".into()];
+            let plain = tokenizer(pattern, &tokens, &[("<|end|>", 400)]);
+            let tokenizer = Tokenizer::new(Parts { digits, ..plain.parts() }).unwrap();
+            let mut state = 7u32;
+            let mut documents = Vec::new();
+            for _ in 0..4000 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                documents.push(match state >> 20 {
+                    0 => Text::Valid(&long),
+                    1..20 => Text::Raw(b"a\xFF\xFEb <|end|>"),
+                    20..40 => Text::Raw("bytes that are text".as_bytes()),
+                    number => Text::Valid(kinds[number as usize % kinds.len()]),
+                });
+            }
+            for allowed in [Choice::None, Choice::All] {
+                let options = Options { allowed: &allowed, forbidden: &Choice::None, threads: 1 };
+                let batch = tokenizer.encode_batch(&documents, &options, &mut || Ok(())).unwrap();
+                tokenizer.with_work(|work| {
+                    for (document, ends) in documents.iter().zip(batch.offsets.windows(2)) {
+                        let mut alone = Vec::new();
+                        tokenizer.encode_into(work, *document, &allowed, &mut alone).unwrap();
+                        assert_eq!(
+                            batch.ids[ends[0] as usize..ends[1] as usize],
+                            alone,
+                            "{pattern} {digits} {document:?}"
+                        );
+                    }
+                });
+            }
+        }
+    }
+}
+
 #[test]
 fn errors_name_document_and_place_and_the_caller_may_stop() {
     let tokenizer = tokenizer("cl100k", &[], &[("<|end|>", 400)]);
@@ -48,6 +107,10 @@ fn errors_name_document_and_place_and_the_caller_may_stop() {
         let error = tokenizer.encode_batch(&documents, &options, &mut || Ok(())).unwrap_err().to_string();
         assert!(error.contains("document 1") && error.contains("byte 4"), "{error}");
         let options = Options { allowed: &Choice::All, forbidden: &Choice::None, threads };
+        let short = [Text::Valid("fine"), Text::Valid("fine"), Text::Valid("so <|end|>"), Text::Valid("<|end|>")];
+        let forbidding = Options { allowed: &Choice::None, forbidden: &Choice::All, threads };
+        let error = tokenizer.encode_batch(&short, &forbidding, &mut || Ok(())).unwrap_err().to_string();
+        assert!(error.contains("document 2") && error.contains("byte 3"), "{error}");
         let stopped = tokenizer.encode_batch(&documents, &options, &mut || Err(Error::Interrupted));
         assert!(matches!(stopped, Err(Error::Interrupted)));
     }

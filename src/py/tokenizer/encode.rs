@@ -303,7 +303,7 @@ impl Tokenizer {
         let (mut found, mut pause) = (Vec::new(), Pause::default());
         let (mut regex, mut ends) = Default::default();
         let result = self.inner.pretokenizer().batches(&mut regex, &mut ends, convert::text(text)?, |pieces| {
-            let Pieces { text, mut start, ends } = pieces;
+            let Pieces { text, mut start, ends, .. } = pieces;
             for &end in ends {
                 found.push(PyBytes::new(py, &text.bytes()[start..end]));
                 start = end;
