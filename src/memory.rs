@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use pages::{Ahead, LARGE, prefer_large, take};
+use pages::{Ahead, LARGE, PAGE, prefer_large};
 
 /// Words of a cache line.
 pub const LINE: usize = 8;
@@ -49,7 +49,7 @@ impl Words {
     /// Takes the memory of some words that were never written and are about to be.
     pub fn take(&mut self, words: Range<usize>) {
         let behind = &mut self.all[self.offset + words.start..self.offset + self.room];
-        take(Cell::from_mut(behind).as_slice_of_cells(), words.len(), |word| word.set(0));
+        take_all(Cell::from_mut(behind).as_slice_of_cells(), words.len(), |word| word.set(0));
     }
 }
 
@@ -57,8 +57,15 @@ impl Words<AtomicU64> {
     /// The same of words that threads share.
     pub fn take(&self, words: Range<usize>) {
         let behind = &self.all[self.offset + words.start..self.offset + self.room];
-        take(behind, words.len(), |word| word.store(0, Relaxed));
+        take_all(behind, words.len(), |word| word.store(0, Relaxed));
     }
+}
+
+/// Takes the first `count` of some words by writing to each page, large ones first. A page that is read before it is written is
+/// taken twice, and then all threads must hear of it.
+fn take_all<W>(words: &[W], count: usize, write: impl Fn(&W)) {
+    pages::take(words, count, &write);
+    words[..count].iter().step_by(PAGE / size_of::<W>()).for_each(write);
 }
 
 impl<W: Word> Words<W> {

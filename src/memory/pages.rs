@@ -11,6 +11,8 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+/// Bytes of a page, at least.
+pub const PAGE: usize = 4 << 10;
 /// Bytes of a large page.
 pub const LARGE: usize = 2 << 20;
 /// To take a large page takes 0.1 to 0.5 ms, 4 to 6 if the host must find it; as many small ones take 0.5 to 1.5.
@@ -114,7 +116,6 @@ enum Advice {
 /// Tells it, of those pages that lie in `memory` from their beginning on.
 #[cfg(target_os = "linux")]
 fn advise(memory: &[MaybeUninit<u8>], advice: Advice) {
-    const PAGE: usize = 4 << 10;
     let advice = match advice {
         Advice::Large => libc::MADV_HUGEPAGE,
         Advice::Small => libc::MADV_NOHUGEPAGE,
