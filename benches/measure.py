@@ -164,12 +164,16 @@ def varied_texts(job: Job) -> list[str]:
 
 
 def measure_short(job: Job) -> dict[str, Any]:
-    """Microseconds a call from one short text to a Python list: the same text again and again, and varied ones."""
+    """Microseconds a call from one short text to a Python list, the same text again and again and varied ones; and a text
+    of one call for ten thousand varied ones."""
     peer = PEERS[job.peer]
     peer.bring()
-    encode = peer.encode_one(peer.load(vocabulary(job)))
+    tokenizer = peer.load(vocabulary(job))
+    encode = peer.encode_one(tokenizer)
     varied = varied_texts(job)
     ids = [token for text in [SHORT_TEXT, *varied] for token in encode(text)]
+    many = varied * 10
+    ids += peer.flat(peer.encode_many(tokenizer, many, 1)).tolist()
     same = timeit.Timer(lambda: encode(SHORT_TEXT))
     loops = max(same.autorange()[0] // 4, 1)
     same_us = [seconds / loops * 1e6 for seconds in same.repeat(7, loops)]
@@ -181,11 +185,18 @@ def measure_short(job: Job) -> dict[str, Any]:
     varied_us = [
         seconds / len(varied) * 1e6 for seconds in timeit.repeat(call_each, number=1, repeat=15)
     ]
+    batch_us = [
+        seconds / len(many) * 1e6
+        for seconds in timeit.repeat(
+            lambda: peer.encode_many(tokenizer, many, 1), number=1, repeat=7
+        )
+    ]
     sha256, tokens = digest(ids)
     # The least of the repeats, as timeit advises: all else is somebody else's work on the machine.
     return {
         "same_us": min(same_us),
         "varied_us": min(varied_us),
+        "batch_us": min(batch_us),
         "sha256": sha256,
         "tokens": tokens,
     }

@@ -48,6 +48,7 @@ METRICS: dict[str, list[Metric]] = {
     "short": [
         Metric("short", "µs", lambda figures: figures["same_us"], part="same text"),
         Metric("short", "µs", lambda figures: figures["varied_us"], part="varied texts"),
+        Metric("short", "µs", lambda figures: figures["batch_us"], part="a text of a batch"),
     ],
     "load": [Metric("load", "ms", lambda figures: figures["ready"] * 1e3)],
     "import": [Metric("import", "ms", lambda figures: figures["seconds"] * 1e3)],
