@@ -234,10 +234,16 @@ impl Tokenizer {
     #[must_use]
     pub fn take_work(&self) -> Box<Work> {
         let idle = self.idle.try_lock().ok().and_then(|mut idle| idle.pop());
-        idle.unwrap_or_else(|| {
-            let (regex, ends, joined) = Default::default();
-            Box::new(Work { scratch: self.encoder.scratch(), regex, ends, joined })
-        })
+        idle.unwrap_or_else(|| self.new_work())
+    }
+
+    /// A new working memory. Not part of its caller: that would need 90 KiB of stack for it, and touch each page of them, in every
+    /// call, which was a fifth of a short one.
+    #[cold]
+    #[inline(never)]
+    fn new_work(&self) -> Box<Work> {
+        let (regex, ends, joined) = Default::default();
+        Box::new(Work { scratch: self.encoder.scratch(), regex, ends, joined })
     }
 
     /// Keeps a working memory for the next call.
