@@ -61,12 +61,27 @@ pub struct Options<'a> {
 /// # Errors
 /// Zero.
 pub fn threads(wanted: Option<usize>) -> Result<usize> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
     match wanted {
         Some(0) => Err(Error::Argument("threads is 0; give 1 or more, or None for all".to_owned())),
-        Some(count) => Ok(count.min(CROWD * processors)),
-        None => Ok(processors),
+        Some(1) => Ok(1),
+        Some(count) => Ok(count.min(CROWD * processors())),
+        None => Ok(processors()),
     }
+}
+
+/// The same for [`Tokenizer::encode_batch`]: where there is work for one only, the system is not asked how many there may be, which
+/// takes it as long as a hundred short texts.
+///
+/// # Errors
+/// Zero.
+pub fn threads_for(documents: &[Text<'_>], wanted: Option<usize>) -> Result<usize> {
+    let is_for_one = bytes_of(documents) <= SHARE;
+    threads(if is_for_one { Some(wanted.unwrap_or(1).min(1)) } else { wanted })
+}
+
+fn bytes_of(documents: &[Text<'_>]) -> usize {
+    documents.iter().map(|document| document.bytes().len()).sum()
 }
 
 /// Whether `text` may be cut before `at` without splitting a special token or changing a pretoken.
@@ -208,7 +223,7 @@ impl Tokenizer {
     /// The first document that cannot be encoded, or the error of `ask`.
     pub fn encode_batch(&self, documents: &[Text<'_>], options: &Options<'_>, ask: Ask<'_>) -> Result<Batch> {
         let shares = shares(self.pretokenizer(), self.specials(), documents);
-        let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
+        let bytes = bytes_of(documents);
         if options.threads == 1 || shares.len() <= 1 {
             return self.encode_in_order(documents, &shares, options, ask);
         }
@@ -238,7 +253,7 @@ impl Tokenizer {
         options: &Options<'_>,
         ask: Ask<'_>,
     ) -> Result<Batch> {
-        let bytes: usize = documents.iter().map(|d| d.bytes().len()).sum();
+        let bytes = bytes_of(documents);
         let (ids, mut ahead) = large_vec(bytes / 2 + 16);
         let mut batch = Batch { ids, offsets: vec![0; documents.len() + 1] };
         let mut ends = Vec::new();

@@ -1,6 +1,6 @@
 //! Any number of threads gives the same ids, for many documents and for one long one.
 
-use bpetok::batch::{Options, SHARE};
+use bpetok::batch::{Options, SHARE, threads, threads_for};
 use bpetok::error::Error;
 use bpetok::special::Choice;
 use bpetok::tokenizer::{Parts, Tokenizer};
@@ -114,4 +114,14 @@ fn errors_name_document_and_place_and_the_caller_may_stop() {
         let stopped = tokenizer.encode_batch(&documents, &options, &mut || Err(Error::Interrupted));
         assert!(matches!(stopped, Err(Error::Interrupted)));
     }
+}
+
+#[test]
+fn short_documents_are_for_one_thread_whatever_is_wanted() {
+    let long = long_text(SHARE + 1);
+    for wanted in [None, Some(1), Some(3)] {
+        assert_eq!(threads_for(&[Text::Valid("short"), Text::Valid("")], wanted).unwrap(), 1);
+        assert_eq!(threads_for(&[Text::Valid(&long)], wanted).unwrap(), threads(wanted).unwrap());
+    }
+    assert!(threads_for(&[], Some(0)).is_err());
 }

@@ -31,19 +31,18 @@ impl Tokenizer {
         disallowed: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<TokenId>> {
         let text = convert::text(text)?;
-        let bytes = text.bytes();
-        if allowed.is_none() && disallowed.is_none() && bytes.len() < DETACH {
-            self.inner.specials().refuse(bytes, &Choice::All)?;
-            return Ok(self.ordinary_ids(text)?);
-        }
         let (allowed, forbidden) = choices(self.inner.specials(), allowed, disallowed)?;
-        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: 1 };
-        self.run_batch(py, &[text], &options).map(|batch| batch.ids)
+        if text.bytes().len() >= DETACH {
+            let options = Options { allowed: &allowed, forbidden: &forbidden, threads: 1 };
+            return self.run_batch(py, &[text], &options).map(|batch| batch.ids);
+        }
+        self.inner.specials().refuse(text.bytes(), &forbidden)?;
+        Ok(self.short_ids(text, &allowed)?)
     }
 
-    fn ordinary_ids(&self, text: Text<'_>) -> crate::error::Result<Vec<TokenId>> {
+    fn short_ids(&self, text: Text<'_>, allowed: &Choice) -> crate::error::Result<Vec<TokenId>> {
         let mut ids = Vec::with_capacity(text.bytes().len() / 3 + 16);
-        self.inner.with_work(|work| self.inner.encode_ordinary_into(work, text, &mut ids))?;
+        self.inner.with_work(|work| self.inner.encode_into(work, text, allowed, &mut ids))?;
         Ok(ids)
     }
 
@@ -96,7 +95,7 @@ impl Tokenizer {
     fn encode_ordinary<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let text = convert::text(text)?;
         let ids = if text.bytes().len() < DETACH {
-            self.ordinary_ids(text)?
+            self.short_ids(text, &Choice::None)?
         } else {
             let options = Options { allowed: &Choice::None, forbidden: &Choice::None, threads: 1 };
             self.run_batch(py, &[text], &options)?.ids
@@ -147,9 +146,10 @@ impl Tokenizer {
         #[pyo3(from_py_with = numbers::threads)] threads: Option<usize>,
     ) -> PyResult<TokenBatch> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
-        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
         let texts = collected(texts)?;
         let documents = convert::texts(&texts, 0)?;
+        let threads = batch::threads_for(&documents, threads)?;
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads };
         TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?)
     }
 
@@ -245,9 +245,10 @@ impl Tokenizer {
         #[pyo3(from_py_with = numbers::threads)] threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
-        let options = Options { allowed: &allowed, forbidden: &forbidden, threads: batch::threads(threads)? };
         let texts = collected(texts)?;
         let documents = convert::texts(&texts, 0)?;
+        let threads = batch::threads_for(&documents, threads)?;
+        let options = Options { allowed: &allowed, forbidden: &forbidden, threads };
         let batch = self.run_batch(py, &documents, &options)?;
         let counts = batch.offsets.windows(2).map(|w| w[1] - w[0]).collect();
         Ok(PyArray1::from_vec(py, counts))
