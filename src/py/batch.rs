@@ -2,6 +2,7 @@
 
 use std::iter::repeat_n;
 use std::ops::Range;
+use std::sync::Arc;
 
 use numpy::{Element, PyArray1, PyArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyMemoryError};
@@ -9,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PySlice};
 
 use super::convert::Str;
+use super::ints::Ints;
 use super::numbers;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -34,12 +36,15 @@ pub struct TokenBatch {
     /// [0, 1, 1, 4]
     #[pyo3(get)]
     offsets: Py<PyArray1<i64>>,
+    /// What lists are made with, the tokenizer's.
+    ints: Arc<Ints>,
 }
 
 impl TokenBatch {
     /// Hands the buffers over to NumPy without copying them.
-    pub fn from_batch(py: Python<'_>, batch: Batch) -> PyResult<Self> {
-        Self::from_arrays(PyArray1::from_vec(py, batch.ids), PyArray1::from_vec(py, batch.offsets))
+    pub fn from_batch(py: Python<'_>, batch: Batch, ints: &Arc<Ints>) -> PyResult<Self> {
+        let (ids, offsets) = (PyArray1::from_vec(py, batch.ids), PyArray1::from_vec(py, batch.offsets));
+        Ok(Self { ints: Arc::clone(ints), ..Self::from_arrays(ids, offsets)? })
     }
 
     /// The two arrays.
@@ -112,7 +117,7 @@ impl TokenBatch {
         // Views of a batch are read-only because the batch is.
         ids.getattr("flags")?.set_item("WRITEABLE", false)?;
         offsets.getattr("flags")?.set_item("WRITEABLE", false)?;
-        Ok(Self { ids: ids.unbind(), offsets: offsets.unbind() })
+        Ok(Self { ids: ids.unbind(), offsets: offsets.unbind(), ints: Arc::default() })
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
@@ -152,9 +157,9 @@ impl TokenBatch {
     /// >>> batch.tolist()
     /// [[257], [], [257, 68, 81]]
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let lists = PyList::empty(py);
+        let (lists, ids) = (PyList::empty(py), self.ids.bind(py).try_readonly()?);
         for document in self.documents(py)? {
-            lists.append(self.view(py, document)?.call_method0("tolist")?)?;
+            lists.append(self.ints.list(py, &ids.as_slice()?[document])?)?;
         }
         Ok(lists)
     }

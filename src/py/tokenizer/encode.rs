@@ -150,7 +150,7 @@ impl Tokenizer {
         let documents = convert::texts(&texts, 0)?;
         let threads = batch::threads_for(&documents, threads)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads };
-        TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?)
+        TokenBatch::from_batch(py, self.run_batch(py, &documents, &options)?, &self.ints)
     }
 
     /// `(ids, offsets)`: the ids and where each token lies in the text, int64 [tokens, 2] in units of "char", "byte" or

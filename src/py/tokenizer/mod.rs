@@ -39,7 +39,7 @@ pub struct Tokenizer {
     inner: Arc<tokenizer::Tokenizer>,
     /// bool [states, vocab_size], made when a mask is first asked for.
     masks: PyOnceLock<Py<PyArray2<bool>>>,
-    ints: Ints,
+    ints: Arc<Ints>,
 }
 
 impl Tokenizer {
@@ -49,7 +49,7 @@ impl Tokenizer {
     }
 
     pub fn wrap(inner: tokenizer::Tokenizer) -> Self {
-        Self { inner: Arc::new(inner), masks: PyOnceLock::new(), ints: Ints::default() }
+        Self { inner: Arc::new(inner), masks: PyOnceLock::new(), ints: Arc::default() }
     }
 }
 
