@@ -5,6 +5,7 @@
 //! character's. Those byte strings of every token are kept in a small filter (64 KiB): a false positive only
 //! forgoes a cut. Two ASCII characters are never cut: in their scripts nearly every pair occurs.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use super::key::SPREAD;
@@ -13,6 +14,8 @@ use super::merge::SHORT;
 use crate::vocab::Vocabulary;
 
 const FILTER_BITS: u32 = 19;
+/// The bit of each of sixteen bytes that only bytes beyond ASCII have.
+const HIGH_BITS: u128 = u128::MAX / 255 * 0x80;
 
 /// The bytes of a character as one number, most significant first, and how many they are.
 #[derive(Clone, Copy)]
@@ -76,9 +79,17 @@ impl Boundaries {
     #[must_use]
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let mut boundaries = Self { filter: vec![0; 1 << (FILTER_BITS - 6)], partial: vec![0; 1 << 16] };
-        for (_, token) in vocabulary.iter() {
-            if !token.is_ascii() {
-                boundaries.add(token);
+        let (bytes, _) = vocabulary.flat();
+        for (_, Range { start, end }) in vocabulary.places() {
+            // Sixteen bytes at once: how long a token is is what the processor cannot predict.
+            let is_ascii = match bytes[start..].first_chunk::<16>() {
+                Some(sixteen) if end - start <= 16 => {
+                    u128::from_le_bytes(*sixteen) & u128::MAX >> (8 * (16 - (end - start))) & HIGH_BITS == 0
+                }
+                _ => bytes[start..end].is_ascii(),
+            };
+            if !is_ascii {
+                boundaries.add(&bytes[start..end]);
             }
         }
         boundaries
@@ -202,13 +213,18 @@ impl LazyBoundaries {
     #[inline]
     #[must_use]
     pub fn for_piece(&self, vocabulary: &Vocabulary, piece: &[u8]) -> Option<&Boundaries> {
-        if is_worth(piece) { self.made.get().or_else(|| self.make(vocabulary, piece.len())) } else { None }
+        if is_worth(piece) { self.made.get().or_else(|| self.make_for(vocabulary, piece.len())) } else { None }
     }
 
     #[cold]
-    fn make(&self, vocabulary: &Vocabulary, bytes: usize) -> Option<&Boundaries> {
+    fn make_for(&self, vocabulary: &Vocabulary, bytes: usize) -> Option<&Boundaries> {
         let come = bytes + self.come.fetch_add(bytes, Relaxed);
-        if come >= vocabulary.len() / 2 { self.made.make(|| Boundaries::new(vocabulary)) } else { None }
+        if come >= vocabulary.len() / 2 { self.make(vocabulary) } else { None }
+    }
+
+    /// Makes them, whether that pays or not; `None` while another thread does.
+    pub fn make(&self, vocabulary: &Vocabulary) -> Option<&Boundaries> {
+        self.made.make(|| Boundaries::new(vocabulary))
     }
 }
 

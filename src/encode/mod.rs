@@ -124,10 +124,11 @@ impl Encoder {
         Scratch { cache, pen, long, lookups, gaps, crowd, document_ends, read: 0, new: 0, to_come: 0 }
     }
 
-    /// Makes what merging side by side needs, before it is known whether that will pay, unless it is made in no time.
+    /// Makes what merging new words needs, before it is known whether that will pay, unless it is made in no time.
     pub fn prepare(&self) {
         if self.vocabulary.len() >= SLOW {
             self.make_joins();
+            self.boundaries.make(&self.vocabulary);
         }
     }
 
