@@ -45,11 +45,9 @@ impl Sure {
     /// Reads the ends of every token once.
     #[must_use]
     pub fn new(vocabulary: &Vocabulary) -> Self {
-        let mut pairs = vec![NONE; 1 << 16];
-        for (at, pair) in pairs.iter_mut().enumerate() {
-            // The lower half of sixteen bits.
-            pair.first = vocabulary.byte_id(at as u8);
-        }
+        // The first byte is the lower half of a place.
+        let single = |place: u32| Pair { first: vocabulary.byte_id(place as u8), ..NONE };
+        let mut pairs: Vec<Pair> = (0..1 << 16).map(single).collect();
         for (id, token) in vocabulary.iter() {
             let ([first, second, ..], [.., before, last]) = (token, token) else { continue };
             let starts = &mut pairs[place(*first, *second)];
