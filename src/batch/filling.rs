@@ -1,4 +1,4 @@
-//! What one thread makes of its shares of the documents: short ones are encoded together, which takes a fifth of the time.
+//! What one thread makes of its shares of the documents: short ones are encoded together, which takes two thirds of the time.
 
 use super::{Options, Part};
 use crate::error::{Error, Result};
