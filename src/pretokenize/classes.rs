@@ -1,7 +1,5 @@
-//! Unicode classes as one compact two-stage table, one byte a code point. Built on first use (a quarter of a millisecond) from the
+//! Unicode classes as one compact two-stage table, one byte a code point. Built on first use (about 1 ms) from the
 //! tables of the regex engine, so the scanner and the reference can never know different Unicode versions.
-
-use std::collections::BTreeMap;
 
 use once_cell::race::OnceBox;
 
@@ -27,9 +25,7 @@ pub const NEWLINE: u8 = 64;
 /// `\p{L}`.
 pub const LETTER: u8 = UPPER | LOWER | UNCASED;
 
-/// Code points of a page, and pages of Unicode.
 const PAGE: usize = 256;
-const PAGES: usize = 0x1100;
 
 /// One byte of class bits for each code point.
 pub struct ClassTable {
@@ -54,6 +50,7 @@ impl ClassTable {
     }
 
     fn build() -> Self {
+        let mut flat = vec![0u8; 0x11_0000];
         let rows: [(&str, u8); 7] = [
             (r"[\p{Lu}\p{Lt}]", UPPER),
             (r"\p{Ll}", LOWER),
@@ -63,45 +60,36 @@ impl ClassTable {
             (r"\s", WHITE),
             (r"[\r\n]", NEWLINE),
         ];
-        // Most pages are of one class, Han or nothing, and need not be written: of each page the class of all of it, and by page
-        // what is added to a part.
-        let (mut whole, mut parts) = ([0u8; PAGES], BTreeMap::new());
         for (pattern, bit) in rows {
             for (first, last) in ranges(pattern) {
-                for (page, whole) in whole.iter_mut().enumerate().take(last / PAGE + 1).skip(first / PAGE) {
-                    let (start, end) = (first.max(page * PAGE) % PAGE, last.min(page * PAGE + PAGE - 1) % PAGE);
-                    if (start, end) == (0, PAGE - 1) {
-                        *whole |= bit;
-                    } else {
-                        let part: &mut [u8; PAGE] = parts.entry(page).or_insert([0; PAGE]);
-                        part[start..=end].iter_mut().for_each(|class| *class |= bit);
-                    }
+                for class in &mut flat[first as usize..=last as usize] {
+                    *class |= bit;
                 }
             }
         }
-        // Beyond Unicode: the first page, which is all zero.
-        let (mut pages, mut page_of) = (vec![[0; PAGE]], vec![0; 0x2000]);
-        let mut known = BTreeMap::from([(0, 0)]);
-        for (page, (page_of, &class)) in page_of.iter_mut().zip(&whole).enumerate() {
-            // One more than all of Unicode at most.
+        let mut pages = vec![[0u8; PAGE]];
+        let mut page_of = Vec::with_capacity(0x2000);
+        for page in flat.as_chunks::<PAGE>().0 {
+            let known = pages.iter().position(|p| p == page).unwrap_or_else(|| {
+                pages.push(*page);
+                pages.len() - 1
+            });
+            // 0x1100 pages at most.
             #[allow(clippy::cast_possible_truncation)]
-            let next = pages.len() as u16;
-            let part = parts.get(&page);
-            *page_of = if part.is_some() { next } else { *known.entry(class).or_insert(next) };
-            if *page_of == next {
-                pages.push(part.unwrap_or(&[0; PAGE]).map(|part| part | class));
-            }
+            page_of.push(known as u16);
         }
+        // Beyond Unicode: the first page, which is all zero.
+        page_of.resize(0x2000, 0);
         Self { page_of, pages }
     }
 }
 
 /// The code point ranges of a class pattern.
-fn ranges(pattern: &str) -> Vec<(usize, usize)> {
+fn ranges(pattern: &str) -> Vec<(u32, u32)> {
     let parsed = regex_syntax::Parser::new().parse(pattern);
     match parsed.as_ref().map(regex_syntax::hir::Hir::kind) {
         Ok(HirKind::Class(Class::Unicode(class))) => {
-            class.ranges().iter().map(|r| (r.start() as usize, r.end() as usize)).collect()
+            class.ranges().iter().map(|r| (u32::from(r.start()), u32::from(r.end()))).collect()
         }
         _ => Vec::new(),
     }
