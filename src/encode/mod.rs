@@ -188,6 +188,7 @@ impl Encoder {
     fn fill(&self, scratch: &mut Scratch, text: &[u8], number: usize) {
         let Scratch { gaps, pen, cache, .. } = scratch;
         let Unknown { start, end, hash, place, may_be_token, ids } = gaps.unknown(number);
+        // A mark is no pretoken: it has what it becomes from the start.
         if ids != Span::NONE {
             return;
         }
@@ -277,6 +278,7 @@ impl Encoder {
             written = before;
             if let Some((answer, count)) = scratch.gaps.answered(number) {
                 append(ids, answer, count);
+                // Only the end of a document: every pretoken has an id.
                 if count == 0 {
                     scratch.document_ends.push(ids.len());
                 }

@@ -2,7 +2,7 @@
 //! not UTF-8, one behind another in the same batch, however short they are.
 
 use super::classes::{ClassTable, NUMBER};
-use super::joined::{Joined, MARK, Mark};
+use super::joined::{FILLER, Joined, Mark};
 use super::regex::RegexCache;
 use super::{Ends, Pretokenizer};
 use crate::digits::Digits;
@@ -163,7 +163,7 @@ impl Pretokenizer {
             batch.add_text(self, cache, start, text)?;
             batch.make_room()?;
             batch.ends.count_from(start + text.len());
-            batch.ends.push_mark(MARK.len(), mark);
+            batch.ends.push_mark(FILLER.len(), mark);
         }
         batch.hand_over()
     }

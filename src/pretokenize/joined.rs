@@ -3,8 +3,8 @@
 
 use crate::ids::TokenId;
 
-/// What stands behind each text. It fits no key, so that whoever looks pretokens up stops there, whatever was met before.
-pub(super) const MARK: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+/// The bytes of a mark. They fit no key, so that whoever looks pretokens up stops there, whatever was met before.
+pub(super) const FILLER: &str = "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
 /// What a mark is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Joined {
     pub fn push(&mut self, text: &str, mark: Mark) {
         self.text.push_str(text);
         self.ends.push((self.text.len(), mark));
-        self.text.push_str(MARK);
+        self.text.push_str(FILLER);
     }
 
     /// Forgets all.
@@ -45,7 +45,7 @@ impl Joined {
 
     /// The texts in order: where each begins, what it is, and what stands behind it.
     pub(super) fn texts(&self) -> impl Iterator<Item = (usize, &str, Mark)> {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, _)| end + MARK.len()));
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(end, _)| end + FILLER.len()));
         starts.zip(&self.ends).map(|(start, &(end, mark))| (start, &self.text[start..end], mark))
     }
 }
