@@ -40,7 +40,8 @@ class Job:
     pattern: str | None = None
     fraction: float = 1.0
     shape: str = "documents"
-    """documents, one (a single text) or bytes (a single bytes object, for text that is not UTF-8)."""
+    """documents, one (a single text) or bytes (a single bytes object, for text that is not UTF-8). And documents that are
+    "new str", the UTF-8 of which CPython does not have yet, or "encoded", a bytes object each."""
     threads: int = 1
     cores: list[int] = field(default_factory=list)
     passes: int = 1
@@ -63,12 +64,17 @@ def vocabulary(job: Job) -> Vocabulary:
 
 
 def texts_of(job: Job) -> tuple[list[Any], int]:
-    """The input and its size in bytes, with the UTF-8 caches of the texts filled."""
+    """The input and its size in bytes, with the UTF-8 caches of the texts filled, unless they are to be new."""
     if job.shape == "bytes":
         data = corpora.corpus_files(Path(job.data), job.corpus)[0].read_bytes()
         data = data[: int(len(data) * job.fraction)]
         return [data], len(data)
     documents = corpora.corpus_documents(Path(job.data), job.corpus, job.fraction, job.shape)
+    if job.shape == "new str":
+        return documents, sum(len(document.encode()) for document in documents)
+    if job.shape == "encoded":
+        encoded = [document.encode() for document in documents]
+        return encoded, sum(map(len, encoded))
     return documents, corpora.fill_utf8_caches(documents)
 
 

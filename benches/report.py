@@ -33,6 +33,11 @@ TITLES = {
     ),
     "import": ("Import", "the import statement in a fresh process; ms, less is better"),
     "decode": ("Decode", "the batch a library encoded back to text; MB/s, more is better"),
+    "input": (
+        "Kinds of input",
+        "first pass over the same documents as str whose UTF-8 CPython must make first (new), as str that have it, as bytes; "
+        "MB/s, more is better",
+    ),
     "threads": ("Threads", "first pass with more threads on as many cores; MB/s, more is better"),
     "adversarial": (
         "Hostile files",

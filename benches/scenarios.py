@@ -25,6 +25,7 @@ SCENARIOS = (
     "load",
     "import",
     "decode",
+    "input",
     "threads",
     "adversarial",
     "regex",
@@ -120,6 +121,22 @@ def plan_decode(settings: Settings, peers: Peers) -> list[Group]:
             Entry(peer, replace(settings.job("decode", peer, cell), passes=3)) for peer in able
         ]
         groups.append(replace(_group(settings, "decode", " ".join(cell), entries), oracle={}))
+    return groups
+
+
+def plan_input(settings: Settings, peers: Peers) -> list[Group]:
+    """First passes over the same documents: as str that nobody has encoded, as str of which CPython keeps the UTF-8, as bytes."""
+    groups = []
+    for cell in (("english", "cl100k"), ("multilingual", "cl100k")):
+        entries = []
+        for part, shape in (("new str", "new str"), ("str", "documents"), ("bytes", "encoded")):
+            for peer in _without_variants(peers):
+                if shape != "encoded" or PEERS[peer].takes_bytes:
+                    job = replace(settings.job("passes", peer, cell), shape=shape)
+                    entries.append(Entry(peer, job, part))
+        group = _group(settings, "input", " ".join(cell), entries, max(settings.rounds - 2, 1))
+        known = replace(entries[0].job, shape="documents")
+        groups.append(replace(group, oracle={entry.part: known for entry in entries}))
     return groups
 
 
@@ -231,6 +248,7 @@ PLANS: dict[str, Callable[[Settings, Peers], list[Group]]] = {
     "load": lambda settings, peers: plan_small(settings, peers, "load"),
     "import": plan_import,
     "decode": plan_decode,
+    "input": plan_input,
     "threads": plan_threads,
     "adversarial": plan_adversarial,
     "regex": plan_regex,

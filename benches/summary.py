@@ -53,6 +53,7 @@ METRICS: dict[str, list[Metric]] = {
     "load": [Metric("load", "ms", lambda figures: figures["ready"] * 1e3)],
     "import": [Metric("import", "ms", lambda figures: figures["seconds"] * 1e3)],
     "decode": [Metric("decode", "MB/s", _rate(statistics.median), higher_is_better=True)],
+    "input": [Metric("input", "MB/s", _FIRST, higher_is_better=True)],
     "threads": [Metric("threads", "MB/s", _FIRST, higher_is_better=True)],
     "adversarial": [Metric("adversarial", "MB/s", _FIRST, higher_is_better=True)],
     "regex": [Metric("regex", "MB/s", _FIRST, higher_is_better=True)],

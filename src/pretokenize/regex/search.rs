@@ -112,15 +112,15 @@ impl Automaton {
         if !self.may_walk || start < states.search_until {
             return Ok(start);
         }
-        // Each byte ends one pretoken at most; two are left for the search.
-        let stop = (start + ends.room().saturating_sub(3)).min(text.len());
         let rules = Rules { dfa: &self.dfa, gives_back: &self.gives_back };
         let Some(walk) = &mut states.walk else {
             states.calls += 1;
             states.walk = (states.calls > FEW).then(|| Walk::new(&self.dfa));
             return Ok(start);
         };
-        let (found, reached) = walk.run(rules, &mut states.cache, &text.as_bytes()[..stop], start)?;
+        // Two are left for the search.
+        let room = ends.room().saturating_sub(3);
+        let (found, reached) = walk.run(rules, &mut states.cache, text.as_bytes(), start, room)?;
         for &end in found {
             ends.push(end);
         }

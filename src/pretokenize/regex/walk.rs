@@ -15,26 +15,31 @@ use regex_automata::util::start;
 
 use super::search::TooMany;
 
-/// Most states in the table. Coming to an odd one, a pretoken ended.
-const ROWS: usize = 1 << 11;
+/// Bits of the number of a state.
+const STATE_BITS: u32 = 11;
+/// Most states in the table.
+const ROWS: usize = 1 << STATE_BITS;
+/// Entries from one class to the next: a cache line more, since columns of 4 KiB would all want the same few places in the cache.
+const COLUMN: usize = ROWS + 32;
 /// How far back a pretoken may have ended: all of a character but its last byte.
 const FURTHEST: u8 = 3;
-/// The number of no state: what comes is not known yet.
+/// Where an entry says that a pretoken ended.
+const ENDED_SHIFT: u32 = u16::BITS - 1;
+/// The entry of what is not known yet.
 const UNKNOWN: u16 = 0;
-/// The number of no state: the search must say.
+/// The entry of what the search must say.
 const SEARCH: u16 = 1;
 
 /// The table, filled as the text demands.
 pub struct Walk {
-    /// `[class of byte][state]`: the next state.
-    table: Vec<u16>,
-    /// Where the class of each byte begins in the table.
-    classes: [u32; 256],
+    /// `[class of byte][state]`: an entry. That is the number of the next state and, if a pretoken ended, how many bytes before
+    /// this one, from [`STATE_BITS`] on, and that it did.
+    table: Vec<[u16; COLUMN]>,
+    /// The class of each byte.
+    classes: [u8; 256],
     /// The states by number, and their numbers.
     states: Vec<State>,
     numbers: HashMap<State, u16>,
-    /// By number: how far back the last pretoken ended.
-    back: Vec<u8>,
     /// The number of the state before the first byte.
     first: u16,
     /// Whether nothing can follow a state.
@@ -50,8 +55,6 @@ struct State {
     /// If the pretoken turns out to have ended so many bytes back: the state of the next one. The first bytes of a character
     /// do not tell whether it is a letter.
     anew: Option<(LazyStateID, u8)>,
-    /// How many bytes back of the last one a pretoken ended, if it now turned out so.
-    ended: Option<u8>,
 }
 
 /// What the walk needs of the automaton.
@@ -67,13 +70,11 @@ impl Walk {
     /// An empty table.
     pub fn new(dfa: &DFA) -> Self {
         let classes = dfa.byte_classes();
-        let offset = |byte: usize| u32::from(classes.get(byte as u8)) * ROWS as u32;
         Self {
-            table: vec![UNKNOWN; classes.alphabet_len() * ROWS],
-            classes: std::array::from_fn(offset),
+            table: vec![[UNKNOWN; COLUMN]; classes.alphabet_len()],
+            classes: std::array::from_fn(|byte| classes.get(byte as u8)),
             // Two that stand for no state; they are never asked for.
             states: vec![State::default(); 2],
-            back: vec![0; 2],
             numbers: HashMap::new(),
             first: UNKNOWN,
             finals: HashMap::new(),
@@ -83,89 +84,84 @@ impl Walk {
 
     /// Forgets all.
     pub fn forget(&mut self) {
-        self.table.fill(UNKNOWN);
+        self.table.fill([UNKNOWN; COLUMN]);
         self.states.truncate(2);
-        self.back.truncate(2);
         self.numbers.clear();
         self.finals.clear();
         self.first = UNKNOWN;
     }
 
-    /// The ends of the pretokens from `start`, where one begins, in `text`, which may end anywhere within one; and how far it
-    /// looked. The last pretoken that began is not among them.
+    /// The ends of at most `room` pretokens from `start`, where one begins; and how far it looked. The last pretoken that began
+    /// is not among them.
     pub fn run(
         &mut self,
         rules: Rules<'_>,
         cache: &mut Cache,
         text: &[u8],
         start: usize,
+        room: usize,
     ) -> Result<(&[usize], usize), TooMany> {
         // One place more than ends, since what is no end is written too and then written over.
-        if self.found.len() <= text.len() - start {
-            self.found.resize(text.len() - start + 1, 0);
+        if self.found.len() <= room {
+            self.found.resize(room + 1, 0);
         }
         if self.first == UNKNOWN {
             let begin = start::Config::new().anchored(Anchored::Yes);
             let first = rules.dfa.start_state(cache, &begin).map_err(|_| TooMany)?;
-            self.first = self.number(State { now: first, anew: None, ended: None });
+            self.first = self.entry(State { now: first, anew: None }, None);
         }
-        let (mut state, mut at, mut count) = (self.first, start, 0);
-        while state > SEARCH {
-            (state, at) = self.known(text, state, at, &mut count);
-            if at == text.len() {
+        let (mut entry, mut at, mut count) = (self.first, start, 0);
+        while entry > SEARCH && at < text.len() && count < room {
+            // Each byte ends one pretoken at most.
+            let stop = text.len().min(at + room - count);
+            (entry, at) = self.known(&text[..stop], entry, at, &mut count);
+            // What was not known is, or is left to the search.
+            if at < stop && !self.learn(rules, cache, entry, text[at])? {
                 break;
             }
-            // Not known yet, or left to the search.
-            let next = self.next(rules, cache, state, text[at])?;
-            if next > SEARCH {
-                self.found[count] = at - usize::from(self.back[usize::from(next)]);
-                count += usize::from(next & 1);
-                at += 1;
-            }
-            state = next;
         }
         Ok((&self.found[..count], at))
     }
 
-    /// Goes on while the next state is known; the state and place where it is not.
+    /// Goes on while the next entry is known; the last one, and the place where it is not.
     #[inline]
-    fn known(&mut self, text: &[u8], mut state: u16, mut at: usize, count: &mut usize) -> (u16, usize) {
-        let Self { table, classes, found, back, .. } = self;
+    fn known(&mut self, text: &[u8], mut entry: u16, mut at: usize, count: &mut usize) -> (u16, usize) {
+        let Self { table, classes, found, .. } = self;
         let mut written = *count;
         for &byte in &text[at..] {
-            let next = table[classes[usize::from(byte)] as usize + usize::from(state)];
+            let next = table[usize::from(classes[usize::from(byte)])][state_of(entry)];
             if next <= SEARCH {
                 break;
             }
             // Near the beginning of the text, what is no end may lie before it.
-            found[written] = at.wrapping_sub(usize::from(back[usize::from(next)]));
-            written += usize::from(next & 1);
-            state = next;
+            found[written] = at.wrapping_sub(usize::from(next >> STATE_BITS) & usize::from(FURTHEST));
+            written += usize::from(next >> ENDED_SHIFT);
+            entry = next;
             at += 1;
         }
         *count = written;
-        (state, at)
+        (entry, at)
     }
 
-    /// The number of the state after `byte`, which it puts into the table.
+    /// Puts the entry after `byte` into the table; false if the search must say.
     #[cold]
-    fn next(&mut self, rules: Rules<'_>, cache: &mut Cache, state: u16, byte: u8) -> Result<u16, TooMany> {
-        let place = self.classes[usize::from(byte)] as usize + usize::from(state);
-        if self.table[place] == UNKNOWN {
-            self.table[place] = self.find_next(rules, cache, state, byte)?;
+    fn learn(&mut self, rules: Rules<'_>, cache: &mut Cache, entry: u16, byte: u8) -> Result<bool, TooMany> {
+        let (class, state) = (usize::from(self.classes[usize::from(byte)]), state_of(entry));
+        if self.table[class][state] == UNKNOWN {
+            self.table[class][state] = self.find_next(rules, cache, state, byte)?;
         }
-        Ok(self.table[place])
+        Ok(self.table[class][state] > SEARCH)
     }
 
-    fn find_next(&mut self, rules: Rules<'_>, cache: &mut Cache, number: u16, byte: u8) -> Result<u16, TooMany> {
+    fn find_next(&mut self, rules: Rules<'_>, cache: &mut Cache, number: usize, byte: u8) -> Result<u16, TooMany> {
         let dfa = rules.dfa;
         let step = |cache: &mut Cache, state| dfa.next_state(cache, state, byte).map_err(|_| TooMany);
         let stops = |state: LazyStateID| state.is_dead() || state.is_quit();
-        let State { now, anew, .. } = self.states[usize::from(number)];
+        let State { now, anew } = self.states[number];
         let next = step(cache, now)?;
         if next.is_match() {
             // A match ended before this byte.
-            if number == self.first || rules.gives_back[dfa.match_pattern(cache, next, 0).as_usize()] {
+            if number == state_of(self.first) || rules.gives_back[dfa.match_pattern(cache, next, 0).as_usize()] {
                 return Ok(SEARCH);
             }
             let begin = start::Config::new().anchored(Anchored::Yes);
@@ -174,23 +170,23 @@ impl Walk {
             let begins = !stops(first) && !first.is_match();
             return Ok(if !self.is_final(dfa, cache, next)? {
                 let anew = begins.then_some((first, 1));
-                self.number(State { now: next, anew, ended: None })
+                self.entry(State { now: next, anew }, None)
             } else if begins {
-                self.number(State { now: first, anew: None, ended: Some(0) })
+                self.entry(State { now: first, anew: None }, Some(0))
             } else {
                 SEARCH
             });
         }
         let Some((anew, distance)) = anew else {
-            return Ok(if stops(next) { SEARCH } else { self.number(State { now: next, anew: None, ended: None }) });
+            return Ok(if stops(next) { SEARCH } else { self.entry(State { now: next, anew: None }, None) });
         };
         let anew = step(cache, anew)?;
         let goes_on = !stops(anew) && !anew.is_match();
         Ok(if !stops(next) {
             let anew = (goes_on && distance < FURTHEST).then_some((anew, distance + 1));
-            self.number(State { now: next, anew, ended: None })
+            self.entry(State { now: next, anew }, None)
         } else if goes_on {
-            self.number(State { now: anew, anew: None, ended: Some(distance) })
+            self.entry(State { now: anew, anew: None }, Some(distance))
         } else {
             SEARCH
         })
@@ -216,18 +212,24 @@ impl Walk {
         Ok(is_final)
     }
 
-    /// The number of a state; when there are too many, the search must say.
-    fn number(&mut self, state: State) -> u16 {
-        if let Some(&number) = self.numbers.get(&state) {
-            return number;
-        }
-        let number = self.states.len() + usize::from((self.states.len() & 1 == 1) != state.ended.is_some());
-        if number >= ROWS {
+    /// That of coming to `state`, a pretoken having ended so many bytes back if one did. Where there are too many states, the
+    /// search must say.
+    fn entry(&mut self, state: State, ended: Option<u8>) -> u16 {
+        let next = self.states.len();
+        if next >= ROWS && !self.numbers.contains_key(&state) {
             return SEARCH;
         }
-        self.states.resize(number + 1, state);
-        self.back.resize(number + 1, state.ended.unwrap_or(0));
-        self.numbers.insert(state, number as u16);
-        number as u16
+        // Below `ROWS`.
+        let number = *self.numbers.entry(state).or_insert(next as u16);
+        if usize::from(number) == next {
+            self.states.push(state);
+        }
+        number | ended.map_or(0, |back| 1 << ENDED_SHIFT | u16::from(back) << STATE_BITS)
     }
+}
+
+/// The number of the state that an entry leads to.
+#[inline(always)]
+fn state_of(entry: u16) -> usize {
+    usize::from(entry) & (ROWS - 1)
 }
