@@ -4,9 +4,11 @@ use std::iter::repeat_n;
 use std::ops::Range;
 use std::sync::Arc;
 
+use numpy::ndarray::ArrayView1;
 use numpy::{Element, PyArray1, PyArrayMethods};
 use pyo3::exceptions::{PyIndexError, PyMemoryError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PySlice};
 
 use super::convert::Str;
@@ -24,47 +26,51 @@ use crate::ids::TokenId;
 /// [[257], [], [257, 68, 81]]
 #[pyclass(frozen, module = "bpetok")]
 pub struct TokenBatch {
-    /// uint32 [tokens]: all ids behind one another.
-    ///
-    /// >>> batch.ids.tolist()
-    /// [257, 257, 68, 81]
-    #[pyo3(get)]
-    ids: Py<PyArray1<u32>>,
-    /// int64 [documents + 1]: where each document starts; the last is the number of tokens.
-    ///
-    /// >>> batch.offsets.tolist()
-    /// [0, 1, 1, 4]
-    #[pyo3(get)]
-    offsets: Py<PyArray1<i64>>,
+    lists: Py<Lists>,
+    /// The same for NumPy, when it is asked for: to import NumPy takes as long as to encode some tens of megabytes.
+    ids: PyOnceLock<Py<PyArray1<u32>>>,
+    offsets: PyOnceLock<Py<PyArray1<i64>>>,
     /// What lists are made with, the tokenizer's.
     ints: Arc<Ints>,
 }
 
-impl TokenBatch {
-    /// Hands the buffers over to NumPy without copying them.
-    pub fn from_batch(py: Python<'_>, batch: Batch, ints: &Arc<Ints>) -> PyResult<Self> {
-        let (ids, offsets) = (PyArray1::from_vec(py, batch.ids), PyArray1::from_vec(py, batch.offsets));
-        Ok(Self { ints: Arc::clone(ints), ..Self::from_arrays(ids, offsets)? })
-    }
+/// The memory of a batch, which its arrays keep alive.
+#[pyclass(frozen, module = "bpetok", name = "_Lists")]
+struct Lists(Batch);
 
-    /// The two arrays.
-    pub fn arrays<'py>(&self, py: Python<'py>) -> (&Bound<'py, PyArray1<u32>>, &Bound<'py, PyArray1<i64>>) {
-        (self.ids.bind(py), self.offsets.bind(py))
-    }
-
-    /// Where the ids of each document are. Looked at anew every time: NumPy lets the owner of an array write to it again.
-    pub fn documents(&self, py: Python<'_>) -> PyResult<Vec<Range<usize>>> {
-        let (ids, offsets) = self.arrays(py);
-        Ok(ranges(ids.len()?, offsets.try_readonly()?.as_slice()?)?)
-    }
-
-    fn view<'py>(&self, py: Python<'py>, Range { start, end }: Range<usize>) -> PyResult<Bound<'py, PyAny>> {
-        self.ids.bind(py).get_item(PySlice::new(py, start.cast_signed(), end.cast_signed(), 1))
+impl Lists {
+    /// One of the lists as an array over the same memory, read-only.
+    fn array<T: Element>(
+        slf: &Bound<'_, Self>,
+        list: impl FnOnce(&Batch) -> &Vec<T>,
+    ) -> PyResult<Py<PyArray1<T>>> {
+        let list = ArrayView1::from(list(&slf.get().0));
+        // SAFETY: the memory is that of `slf`, which the array keeps alive. Being frozen it never changes its lists, and nobody
+        // writes to them through the array, which is read-only before anyone sees it: NumPy refuses to make an array writable
+        // whose owner lends no writable memory.
+        let array = unsafe { PyArray1::borrow_from_array(&list, slf.clone().into_any()) };
+        array.getattr("flags")?.set_item("WRITEABLE", false)?;
+        Ok(array.unbind())
     }
 }
 
-/// The documents that `offsets` cut `total` ids into.
-fn ranges(total: usize, offsets: &[i64]) -> Result<Vec<Range<usize>>> {
+impl TokenBatch {
+    /// Takes the buffers as they are.
+    pub fn from_batch(py: Python<'_>, batch: Batch, ints: &Arc<Ints>) -> PyResult<Self> {
+        let (ids, offsets) = (PyOnceLock::new(), PyOnceLock::new());
+        Ok(Self { lists: Py::new(py, Lists(batch))?, ids, offsets, ints: Arc::clone(ints) })
+    }
+
+    /// The ids of all documents, and of each in order where they are.
+    pub fn documents(&self) -> (&[TokenId], impl ExactSizeIterator<Item = Range<usize>> + Clone) {
+        let Batch { ids, offsets } = &self.lists.get().0;
+        // Ascending from 0, as encoding makes them or `check` found them.
+        (ids, offsets.windows(2).map(|ends| ends[0].cast_unsigned() as usize..ends[1].cast_unsigned() as usize))
+    }
+}
+
+/// Whether `offsets` cut `total` ids into documents.
+fn check(total: usize, offsets: &[i64]) -> Result<()> {
     let broken = |what: String| Error::Argument(format!("the batch is broken: {what}"));
     let (Some(0), Some(&last)) = (offsets.first(), offsets.last()) else {
         let first = offsets.first().map_or("there are none".to_owned(), |first| format!("the first is {first}"));
@@ -73,23 +79,24 @@ fn ranges(total: usize, offsets: &[i64]) -> Result<Vec<Range<usize>>> {
     if usize::try_from(last) != Ok(total) {
         return Err(broken(format!("the last offset is {last}, and there are {total} ids")));
     }
-    let range = |(document, ends): (usize, &[i64])| match [usize::try_from(ends[0]), usize::try_from(ends[1])] {
-        [Ok(start), Ok(end)] if start <= end && end <= total => Ok(start..end),
-        _ => Err(broken(format!(
-            "document {document} has the offsets {} and {}; they ascend from 0 to {total}",
-            ends[0], ends[1]
-        ))),
-    };
-    offsets.windows(2).enumerate().map(range).collect()
+    for (document, ends) in offsets.windows(2).enumerate() {
+        if ends[0] > ends[1] || ends[0] < 0 || ends[1] > last {
+            return Err(broken(format!(
+                "document {document} has the offsets {} and {}; they ascend from 0 to {total}",
+                ends[0], ends[1]
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Rows of `width`: what `fill` puts there, made longer by `value`.
-fn rows<'py, T: Element + Copy>(
-    py: Python<'py>,
-    documents: &[Range<usize>],
+fn rows<T: Element + Copy>(
+    py: Python<'_>,
+    documents: impl ExactSizeIterator<Item = Range<usize>>,
     (width, value, is_left): (usize, T, bool),
     mut fill: impl FnMut(&mut Vec<T>, Range<usize>),
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     let shape = (documents.len(), width);
     let mut flat = Vec::new();
     let room = width.checked_mul(documents.len()).and_then(|length| flat.try_reserve_exact(length).ok());
@@ -108,31 +115,50 @@ fn rows<'py, T: Element + Copy>(
 
 #[pymethods]
 impl TokenBatch {
-    #[staticmethod]
-    #[pyo3(name = "_from_arrays")]
-    fn from_arrays(ids: Bound<'_, PyArray1<u32>>, offsets: Bound<'_, PyArray1<i64>>) -> PyResult<Self> {
-        // Whoever made these arrays, from here on they are looked at as memory.
-        ids.try_readonly()?.as_slice()?;
-        ranges(ids.len()?, offsets.try_readonly()?.as_slice()?)?;
-        // Views of a batch are read-only because the batch is.
-        ids.getattr("flags")?.set_item("WRITEABLE", false)?;
-        offsets.getattr("flags")?.set_item("WRITEABLE", false)?;
-        Ok(Self { ids: ids.unbind(), offsets: offsets.unbind(), ints: Arc::default() })
+    /// uint32 [tokens]: all ids behind one another.
+    ///
+    /// >>> batch.ids.tolist()
+    /// [257, 257, 68, 81]
+    #[getter]
+    fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        let make = || Lists::array(self.lists.bind(py), |batch| &batch.ids);
+        Ok(self.ids.get_or_try_init(py, make)?.bind(py).clone())
     }
 
-    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.offsets.bind(py).len()?.saturating_sub(1))
+    /// int64 [documents + 1]: where each document starts; the last is the number of tokens.
+    ///
+    /// >>> batch.offsets.tolist()
+    /// [0, 1, 1, 4]
+    #[getter]
+    fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        let make = || Lists::array(self.lists.bind(py), |batch| &batch.offsets);
+        Ok(self.offsets.get_or_try_init(py, make)?.bind(py).clone())
+    }
+
+    #[staticmethod]
+    #[pyo3(name = "_from_arrays")]
+    fn from_arrays(ids: &Bound<'_, PyArray1<u32>>, offsets: &Bound<'_, PyArray1<i64>>) -> PyResult<Self> {
+        // Copies: whoever made these arrays may write to them.
+        let batch = Batch {
+            ids: ids.try_readonly()?.as_slice()?.to_vec(),
+            offsets: offsets.try_readonly()?.as_slice()?.to_vec(),
+        };
+        check(batch.ids.len(), &batch.offsets)?;
+        Self::from_batch(ids.py(), batch, &Arc::default())
+    }
+
+    fn __len__(&self) -> usize {
+        self.documents().1.len()
     }
 
     fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
-        let offsets = self.offsets.bind(py).try_readonly()?;
-        let offsets = offsets.as_slice()?;
-        let count = offsets.len().saturating_sub(1);
+        let (_, mut documents) = self.documents();
+        let count = documents.len();
         let place = if index < 0 { index + count.cast_signed() } else { index };
-        let Some(place) = usize::try_from(place).ok().filter(|&place| place < count) else {
+        let Some(Range { start, end }) = usize::try_from(place).ok().and_then(|place| documents.nth(place)) else {
             return Err(PyIndexError::new_err(format!("document {index} of a batch of {count}")));
         };
-        self.view(py, usize::try_from(offsets[place])?..usize::try_from(offsets[place + 1])?)
+        self.ids(py)?.get_item(PySlice::new(py, start.cast_signed(), end.cast_signed(), 1))
     }
 
     /// The documents in order, each when it is asked for.
@@ -142,14 +168,15 @@ impl TokenBatch {
         builtins.getattr("map")?.call1((slf.getattr("__getitem__")?, places))
     }
 
-    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("TokenBatch({} documents, {} tokens)", self.__len__(py)?, self.ids.bind(py).len()?))
+    fn __repr__(&self) -> String {
+        let (ids, documents) = self.documents();
+        format!("TokenBatch({} documents, {} tokens)", documents.len(), ids.len())
     }
 
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Py<PyAny>, Py<PyAny>))> {
-        let (py, this) = (slf.py(), slf.get());
-        let arrays = (this.ids.clone_ref(py).into_any(), this.offsets.clone_ref(py).into_any());
-        Ok((slf.get_type().getattr("_from_arrays")?, arrays))
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>, Bound<'py, PyAny>))> {
+        Ok((slf.get_type().getattr("_from_arrays")?, (slf.getattr("ids")?, slf.getattr("offsets")?)))
     }
 
     /// list[list[int]]: the ids of each document.
@@ -157,9 +184,9 @@ impl TokenBatch {
     /// >>> batch.tolist()
     /// [[257], [], [257, 68, 81]]
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let (lists, ids) = (PyList::empty(py), self.ids.bind(py).try_readonly()?);
-        for document in self.documents(py)? {
-            lists.append(self.ints.list(py, &ids.as_slice()?[document])?)?;
+        let (lists, (ids, documents)) = (PyList::empty(py), self.documents());
+        for document in documents {
+            lists.append(self.ints.list(py, &ids[document])?)?;
         }
         Ok(lists)
     }
@@ -194,8 +221,8 @@ impl TokenBatch {
             "left" => true,
             _ => return Err(Error::Argument(format!("side is {:?}; give \"right\" or \"left\"", &*side)).into()),
         };
-        let documents = self.documents(py)?;
-        let longest = documents.iter().map(Range::len).max().unwrap_or(0);
+        let (ids, documents) = self.documents();
+        let longest = documents.clone().map(|document| document.len()).max().unwrap_or(0);
         let width = length.unwrap_or(longest);
         if longest > width {
             let message = format!(
@@ -203,12 +230,10 @@ impl TokenBatch {
             );
             return Err(Error::Argument(message).into());
         }
-        let ids = self.ids.bind(py).try_readonly()?;
-        let ids = ids.as_slice()?;
-        let padded =
-            rows(py, &documents, (width, value, is_left), |row, document| row.extend_from_slice(&ids[document]))?;
+        let fill = |row: &mut Vec<TokenId>, document: Range<usize>| row.extend_from_slice(&ids[document]);
+        let padded = rows(py, documents.clone(), (width, value, is_left), fill)?;
         let real = |row: &mut Vec<bool>, document: Range<usize>| row.extend(repeat_n(true, document.len()));
-        Ok((padded, rows(py, &documents, (width, false, is_left), real)?))
+        Ok((padded, rows(py, documents, (width, false, is_left), real)?))
     }
 
     /// The batch as a `pyarrow.LargeListArray` of uint32 over the same memory. Needs `pyarrow`.
@@ -221,8 +246,8 @@ impl TokenBatch {
     /// [[257], [], [257, 68, 81]]
     fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let arrow = py.import("pyarrow")?;
-        let ids = arrow.call_method1("array", (self.ids.bind(py),))?;
-        let offsets = arrow.call_method1("array", (self.offsets.bind(py),))?;
+        let ids = arrow.call_method1("array", (self.ids(py)?,))?;
+        let offsets = arrow.call_method1("array", (self.offsets(py)?,))?;
         arrow.getattr("LargeListArray")?.call_method1("from_arrays", (offsets, ids))
     }
 }

@@ -1,6 +1,5 @@
 //! Ids -> text: one, many, as they come, and what may come next.
 
-use numpy::PyArrayMethods;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 use std::ffi::{CStr, CString};
@@ -109,10 +108,8 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyList>> {
         let (texts, errors, mut bytes) = (PyList::empty(py), handler(&errors)?, Vec::new());
         if let Ok(batch) = batch.cast::<TokenBatch>() {
-            let batch = batch.get();
-            let ids = batch.arrays(py).0.try_readonly()?;
-            let ids = ids.as_slice()?;
-            for (index, document) in batch.documents(py)?.into_iter().enumerate() {
+            let (ids, documents) = batch.get().documents();
+            for (index, document) in documents.enumerate() {
                 py.check_signals()?;
                 let text = self.decoded(py, &ids[document], &errors, &mut bytes);
                 texts.append(text.map_err(|error| in_document(py, error, index))?)?;
