@@ -40,10 +40,7 @@ struct Lists(Batch);
 
 impl Lists {
     /// One of the lists as an array over the same memory, read-only.
-    fn array<T: Element>(
-        slf: &Bound<'_, Self>,
-        list: impl FnOnce(&Batch) -> &Vec<T>,
-    ) -> PyResult<Py<PyArray1<T>>> {
+    fn array<T: Element>(slf: &Bound<'_, Self>, list: impl FnOnce(&Batch) -> &Vec<T>) -> PyResult<Py<PyArray1<T>>> {
         let list = ArrayView1::from(list(&slf.get().0));
         // SAFETY: the memory is that of `slf`, which the array keeps alive. Being frozen it never changes its lists, and nobody
         // writes to them through the array, which is read-only before anyone sees it: NumPy refuses to make an array writable

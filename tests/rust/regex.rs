@@ -67,6 +67,7 @@ fn compared() -> &'static [Compared] {
             r"(?m:^)a+|b",
             r"[ab]+(?:—1)?|中.|\PM",
             r"a中{0,2}|—+é?|[^é]",
+            r"[^\n]{1,40}\n?|\n+",
         ];
         let both = patterns.iter().map(|p| (Pretokenizer::by_regex(p).unwrap(), fancy_regex::Regex::new(p).unwrap()));
         let warm = |(pretokenizer, regex): (Pretokenizer, fancy_regex::Regex)| {
@@ -207,6 +208,19 @@ proptest! {
             prop_assert_eq!(&split(pretokenizer, &text), &wanted, "{}", pretokenizer.pattern());
             let found = split_with(&mut cache.lock().unwrap(), pretokenizer, &text);
             prop_assert_eq!(found, wanted, "{}, warm", pretokenizer.pattern());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+    /// The same for texts of many batches: a walk ends where a batch is full, in the middle of anything.
+    #[test]
+    fn batches_change_nothing(parts in prop::collection::vec("[ab1 .\n\u{A0}中—é]{0,9}|[ab中 ]{0,300}", 0..400)) {
+        let text = parts.concat();
+        for (pretokenizer, backtracking, cache) in compared() {
+            let found = split_with(&mut cache.lock().unwrap(), pretokenizer, &text);
+            prop_assert!(found == plainly(backtracking, &text), "{}: {text:?}", pretokenizer.pattern());
         }
     }
 }
