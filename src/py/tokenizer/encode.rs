@@ -123,7 +123,8 @@ impl Tokenizer {
         Ok(PyArray1::from_vec(py, self.ids(py, text, allowed_special, disallowed_special)?))
     }
 
-    /// Encodes many texts in parallel into one flat TokenBatch; `threads` is all there are unless given.
+    /// Encodes many texts in parallel into one flat TokenBatch; `threads` is all there are unless given. `bytes` are taken as they
+    /// are; of a `str` that is not ASCII, CPython makes the UTF-8 once, and keeps it with the `str`.
     ///
     /// Raises:
     ///     SpecialTokenError: for a special token in the text that is not allowed, or a name that is none.
