@@ -1,8 +1,9 @@
 //! Python values -> what the core takes.
 
+use std::ffi::CStr;
 use std::ops::Deref;
 
-use numpy::PyArrayMethods;
+use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyUnicodeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
@@ -106,12 +107,16 @@ fn lone_surrogate(py: Python<'_>, error: PyErr, name: &str) -> PyErr {
     ))
 }
 
-/// Token ids: a list, a NumPy array, or anything that gives ints.
+/// Token ids: a list, a buffer of 32-bit numbers such as a NumPy array, or anything that gives ints.
 pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<TokenId>> {
-    // Asking for an array imports NumPy, which a plain list must not.
+    // A plain list has none, and to be told so costs an exception.
     let is_plain = ids.is_instance_of::<PyList>() || ids.is_instance_of::<PyTuple>();
-    if !is_plain && let Ok(array) = ids.cast::<numpy::PyArray1<u32>>() {
-        return Ok(array.try_readonly()?.as_array().to_vec());
+    if !is_plain
+        && let Ok(buffer) = PyBuffer::<u32>::get(ids)
+        && buffer.dimensions() == 1
+        && is_native(buffer.format())
+    {
+        return buffer.to_vec(ids.py());
     }
     // A hint only: `range(10**13)` has a length too, and is refused at its first id that is none.
     let mut found = Vec::with_capacity(ids.len().unwrap_or(0).min(HINT));
@@ -124,6 +129,12 @@ pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<Toke
         found.push(id);
     }
     Ok(found)
+}
+
+/// Whether numbers of this format have the order of bytes of this machine, which PyO3 does not ask.
+fn is_native(format: &CStr) -> bool {
+    let foreign: &[u8] = if cfg!(target_endian = "little") { b">!" } else { b"<" };
+    format.to_bytes().first().is_none_or(|order| !foreign.contains(order))
 }
 
 /// One token id.

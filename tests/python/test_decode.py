@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -63,6 +65,19 @@ def test_decode_takes_lists_and_arrays(tok: bpetok.Tokenizer, dtype: type) -> No
     assert tok.decode(tuple(ids)) == "the cat in the hat"
     assert tok.decode(np.array(ids, dtype=dtype)[::1]) == "the cat in the hat"
     assert tok.decode([]) == ""
+
+
+def test_decode_takes_buffers(tok: bpetok.Tokenizer) -> None:
+    text = "the cat in the hat"
+    ids = tok.encode_numpy(text)
+    shown = memoryview(ids)
+    for same in (shown, array("I", ids.tobytes()), array("q", ids.tolist()), ids.astype(">u4")):
+        assert tok.decode(same) == text
+    assert tok.decode(np.repeat(ids, 2)[::2]) == text
+    assert tok.decode(ids[::-1]) == tok.decode(ids.tolist()[::-1])
+    assert tok.decode(ids[:0]) == ""
+    with pytest.raises(TypeError, match="token ids must be int, not ndarray"):
+        tok.decode(ids[None, :])
 
 
 # --- stream ----------------------------------------------------------------------------------------

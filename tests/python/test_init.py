@@ -59,7 +59,7 @@ def test_encoding_needs_no_numpy() -> None:
     """To import it takes as long as to encode some tens of megabytes, which the first call would pay."""
     script = (
         "import bpetok, sys; t = bpetok.train(['abc abc'], 258, special_tokens=());"
-        "assert t.decode(t.encode('abc')) == 'abc'; b = t.encode_batch(['abc', 'b'] * 5000);"
+        "assert t.decode(t.encode('abc')) == t.decode(id for id in t.encode('abc')) == 'abc'; b = t.encode_batch(['abc', 'b'] * 5000);"
         "assert t.decode_batch(b)[:2] == ['abc', 'b'] and b.tolist()[1] == t.encode('b') and len(b) == 10000, repr(b);"
         "print('numpy' in sys.modules, len(b.ids), 'numpy' in sys.modules)"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from array import array
 from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
@@ -43,8 +44,6 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Decodes and writes."""
-    import numpy
-
     name = arguments.ids
     common.check_outputs([arguments.tokenizer, name], arguments.output)
     tok = common.tokenizer(arguments)
@@ -59,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
             with common.reading(
                 name if done == 0 else f"{name}, counted from id {done // ID_BYTES:,}"
             ):
-                target.write(tok.decode_bytes(numpy.frombuffer(block, dtype="<u4")))
+                target.write(tok.decode_bytes(_numbers(block)))
             done += len(block)
             if report is not None:
                 report(done)
@@ -85,3 +84,11 @@ def _blocks(source: IO[bytes], name: str) -> Iterator[bytes]:
                 "ids, or it was cut short"
             )
         yield block
+
+
+def _numbers(block: bytes) -> array[int]:
+    """The ids of a block, in the order of bytes of this machine."""
+    ids = array("I", block)
+    if sys.byteorder == "big":
+        ids.byteswap()
+    return ids
