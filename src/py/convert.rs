@@ -113,9 +113,15 @@ pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<Toke
     let is_plain = ids.is_instance_of::<PyList>() || ids.is_instance_of::<PyTuple>();
     if !is_plain
         && let Ok(buffer) = PyBuffer::<u32>::get(ids)
-        && buffer.dimensions() == 1
         && is_native(buffer.format())
     {
+        if buffer.dimensions() != 1 {
+            let message = format!(
+                "token ids have {} dimensions; give one row of them, or rows to decode_batch",
+                buffer.dimensions()
+            );
+            return Err(PyTypeError::new_err(message));
+        }
         return buffer.to_vec(ids.py());
     }
     // A hint only: `range(10**13)` has a length too, and is refused at its first id that is none.

@@ -76,8 +76,14 @@ def test_decode_takes_buffers(tok: bpetok.Tokenizer) -> None:
     assert tok.decode(np.repeat(ids, 2)[::2]) == text
     assert tok.decode(ids[::-1]) == tok.decode(ids.tolist()[::-1])
     assert tok.decode(ids[:0]) == ""
-    with pytest.raises(TypeError, match="token ids must be int, not ndarray"):
-        tok.decode(ids[None, :])
+    assert tok.decode_batch(ids[None, :]) == [text]
+    for rows in (ids[None, :], memoryview(ids[None, :])):
+        with pytest.raises(TypeError, match="2 dimensions; give one row of them"):
+            tok.decode(rows)
+    with pytest.raises(TypeError, match="not iterable"):
+        tok.decode(ids[0])
+    with pytest.raises(TokenIdError, match=r"4294967295 \(at index 1\)"):
+        tok.decode(array("I", [1, 2**32 - 1]))
 
 
 # --- stream ----------------------------------------------------------------------------------------

@@ -215,15 +215,16 @@ impl Walk {
     /// That of coming to `state`, a pretoken having ended so many bytes back if one did. Where there are too many states, the
     /// search must say.
     fn entry(&mut self, state: State, ended: Option<u8>) -> u16 {
-        let next = self.states.len();
-        if next >= ROWS && !self.numbers.contains_key(&state) {
-            return SEARCH;
-        }
-        // Below `ROWS`.
-        let number = *self.numbers.entry(state).or_insert(next as u16);
-        if usize::from(number) == next {
-            self.states.push(state);
-        }
+        let number = match self.numbers.get(&state) {
+            Some(&number) => number,
+            None if self.states.len() >= ROWS => return SEARCH,
+            None => {
+                let number = self.states.len() as u16;
+                self.numbers.insert(state, number);
+                self.states.push(state);
+                number
+            }
+        };
         number | ended.map_or(0, |back| 1 << ENDED_SHIFT | u16::from(back) << STATE_BITS)
     }
 }
