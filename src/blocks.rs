@@ -16,6 +16,8 @@ const CHARACTER: usize = 4;
 
 /// Largest size of a block.
 pub const LARGEST: usize = 1 << 30;
+/// Most bytes that are read before it is asked whether to go on: some milliseconds.
+const READ: usize = 8 << 20;
 
 /// A reader, and what was read from it beyond the last cut.
 pub struct Blocks<R> {
@@ -89,10 +91,13 @@ impl<R: Read> Blocks<R> {
         let mut filled = block.len();
         block.resize(wanted, 0);
         while filled < wanted && !self.is_over {
-            match self.input.read(&mut block[filled..]) {
+            // A signal that came before would not end the reading, nor does any end that of a large file.
+            pause().map_err(Failure::Stopped)?;
+            let end = wanted.min(filled + READ);
+            match self.input.read(&mut block[filled..end]) {
                 Ok(0) => self.is_over = true,
                 Ok(count) => filled += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => pause().map_err(Failure::Stopped)?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(Failure::Reading(error)),
             }
         }

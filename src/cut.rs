@@ -8,6 +8,7 @@
 //! - No prefix has fewer tokens than the fewest it can be put together from (`fewest`).
 //! - Under most patterns a prefix has the pretokens of the text but for the last (`Steady`), so only those are encoded.
 
+mod fingerprints;
 mod steady;
 
 use std::ops::Range;
@@ -20,6 +21,7 @@ use crate::pretokenize::Pieces;
 use crate::special::Choice;
 use crate::tokenizer::{Tokenizer, Work};
 use crate::utf8::Text;
+use fingerprints::{Fingerprints, Prefixes};
 use steady::{Steady, is_steady};
 
 /// Tries before it is asked which can succeed: most cuts need one or two, and asking costs more than a try.
@@ -28,22 +30,13 @@ const FEW: usize = 8;
 /// What is known of a tokenizer.
 pub struct Cutting {
     is_steady: bool,
-    /// By first two bytes: length of the longest token that begins with them.
-    longest: Vec<u32>,
+    tokens: Fingerprints,
 }
 
 impl Cutting {
-    /// Reads the beginnings of all tokens.
+    /// Reads all tokens.
     pub fn new(tokenizer: &Tokenizer) -> Self {
-        let mut longest = vec![1; 1 << 16];
-        for (_, token) in tokenizer.vocabulary().iter() {
-            if let [first, second, ..] = *token {
-                let longest = &mut longest[usize::from(first) << 8 | usize::from(second)];
-                // No vocabulary has 4 GiB.
-                *longest = token.len().max(*longest as usize) as u32;
-            }
-        }
-        Self { is_steady: is_steady(tokenizer.pretokenizer()), longest }
+        Self { is_steady: is_steady(tokenizer.pretokenizer()), tokens: Fingerprints::new(tokenizer.vocabulary()) }
     }
 }
 
@@ -99,7 +92,7 @@ impl Tokenizer {
             (base, base_tokens) = (ends[i], i + 1);
         }
         let last = first_too_long.min(ends.partition_point(|&end| end <= reach));
-        let is_boundary = |&&end: &&usize| end > base && text.get(end).is_none_or(|&b| b & 0xC0 != 0x80);
+        let is_boundary = |&&end: &&usize| end > base && whole.is_boundary(end);
         let mut limits = None;
         for (tried, &end) in ends[base_tokens..last].iter().filter(is_boundary).rev().enumerate() {
             if tried == FEW {
@@ -173,7 +166,7 @@ impl<'a> Cut<'a> {
     /// What is known of prefixes that end behind `base`.
     fn limits(&mut self, base: usize, base_tokens: usize, most: usize, ends: &[usize]) -> Result<Limits<'a>> {
         let cutting = self.tokenizer.cutting();
-        let fewest = self.fewest(&cutting.longest, base, most - base_tokens)?;
+        let fewest = self.fewest(&cutting.tokens, base, most - base_tokens)?;
         let last = base + fewest.len();
         let mut steady = cutting.is_steady.then(|| Steady::new(self.tokenizer, base, base_tokens));
         if let Some(steady) = &mut steady {
@@ -191,31 +184,36 @@ impl<'a> Cut<'a> {
 
     /// For each place behind `base`: the fewest tokens that the text up to there can be put together from. It ends where none is at
     /// most `most`.
-    fn fewest(&mut self, longest: &[u32], base: usize, most: usize) -> Result<Vec<usize>> {
-        let (text, encoder, specials) = (self.text.bytes(), self.tokenizer.encoder(), self.tokenizer.specials());
+    fn fewest(&mut self, tokens: &Fingerprints, base: usize, most: usize) -> Result<Vec<usize>> {
+        let (text, specials) = (self.text.bytes(), self.tokenizer.specials());
         let mut fewest = vec![0];
         let mut special = specials.find(text, base, self.allowed);
-        let mut at = base;
-        while let Some(&tokens) = fewest.get(at - base) {
+        let (mut at, mut looks) = (base, 0);
+        let mut behind = Prefixes::new(&text[base..]);
+        while let Some(&count) = fewest.get(at - base) {
             let mut reaches = |end: usize| {
                 if fewest.len() <= end - base {
                     fewest.resize(end - base + 1, usize::MAX);
                 }
                 let there = &mut fewest[end - base];
-                *there = (tokens + 1).min(*there);
+                *there = (count + 1).min(*there);
             };
-            if tokens < most && at < text.len() {
-                let second = text.get(at + 1).copied().unwrap_or_default();
-                let longest = longest[usize::from(text[at]) << 8 | usize::from(second)] as usize;
-                let ends = at + 1..=(at + longest).min(text.len());
-                ends.filter(|&end| encoder.token_id(&text[at..end]).is_some()).for_each(&mut reaches);
+            if count < most && at < text.len() {
+                for length in tokens.lengths_at(&text[at..]) {
+                    looks += 1;
+                    if tokens.may_have(behind.fingerprint(at - base, length)) {
+                        reaches(at + length.bytes());
+                    }
+                }
                 if let Some(found) = special.filter(|found| found.start == at) {
                     reaches(found.end);
                     special = specials.find(text, found.end, self.allowed);
                 }
             }
             at += 1;
-            if at.is_multiple_of(SHARE) {
+            looks += 1;
+            if looks >= SHARE {
+                looks = 0;
                 (self.pause)()?;
             }
         }

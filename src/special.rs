@@ -1,7 +1,7 @@
 //! Splits text into ordinary stretches and allowed special tokens, nothing else. Where several special tokens
 //! begin at the same byte, the longest counts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::ids::{MAX_TOKEN_ID, TokenId};
@@ -87,7 +87,7 @@ impl Specials {
     /// An empty text, a text or an id given twice, an id above the limit.
     pub fn new(tokens: Vec<(String, TokenId)>) -> Result<Self> {
         let mut begins = vec![false; 256];
-        let (mut texts, mut ids) = (HashMap::with_capacity(tokens.len()), HashMap::with_capacity(tokens.len()));
+        let (mut texts, mut ids) = (HashSet::with_capacity(tokens.len()), HashMap::with_capacity(tokens.len()));
         for (text, id) in &tokens {
             let Some(&first) = text.as_bytes().first() else {
                 return Err(Error::BadSpecials(
@@ -98,10 +98,12 @@ impl Specials {
             if *id > MAX_TOKEN_ID {
                 return Err(Error::IdTooLarge(u64::from(*id)));
             }
-            let same = [texts.insert(text.as_str(), text), ids.insert(*id, text)];
-            if let Some(other) = same.into_iter().flatten().next() {
+            if !texts.insert(text.as_str()) {
+                return Err(Error::BadSpecials(format!("special token {text:?} is given twice; give it once")));
+            }
+            if let Some(other) = ids.insert(*id, text) {
                 return Err(Error::BadSpecials(format!(
-                    "special tokens {other:?} and {text:?} share their text or the id {id}; give each its own"
+                    "special tokens {other:?} and {text:?} share the id {id}; give each its own"
                 )));
             }
         }

@@ -71,6 +71,9 @@ impl State {
     }
 }
 
+/// Most bytes of a character.
+const LONGEST_CHARACTER: usize = 4;
+
 /// Text as it came in: `str` is known to be valid, bytes are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Text<'a> {
@@ -108,6 +111,21 @@ impl<'a> Text<'a> {
             Self::Raw(bytes) => std::str::from_utf8(&bytes[start..end]).is_ok(),
             Self::Valid(_) => true,
         }
+    }
+
+    /// Whether no character has bytes on both sides of `at`. A stray byte `10xxxxxx` is in none.
+    #[must_use]
+    pub fn is_boundary(self, at: usize) -> bool {
+        let bytes = match self {
+            Self::Valid(text) => return text.is_char_boundary(at),
+            Self::Raw(bytes) => bytes,
+        };
+        let is_inside = |back: usize| {
+            let Some(start) = at.checked_sub(back) else { return false };
+            let (_, length) = decode_at(bytes, start);
+            length > back && bytes.get(start..start + length).is_some_and(|all| std::str::from_utf8(all).is_ok())
+        };
+        bytes.get(at).is_none_or(|byte| byte & 0xC0 != 0x80) || !(1..LONGEST_CHARACTER).any(is_inside)
     }
 
     /// Part of it, cut at characters where it is valid.

@@ -43,6 +43,15 @@ TYPE_CHECKING = False  # `typing` itself is not imported here: it would double t
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from bpetok import cli as cli
+    from bpetok import formats as formats
+    from bpetok import nn as nn
+    from bpetok import pipelines as pipelines
+    from bpetok import reference as reference
+    from bpetok import spec as spec
+    from bpetok import utf8 as utf8
+    from bpetok import wordpiece as wordpiece
+
 __all__ = [
     "PRESETS",
     "UNICODE_VERSION",
@@ -68,7 +77,9 @@ __all__ = [
 
 _SUBMODULES = ("cli", "formats", "nn", "pipelines", "reference", "spec", "utf8", "wordpiece")
 
-if not TYPE_CHECKING:  # a type checker resolves submodules by itself, and should reject other names
+if (
+    not TYPE_CHECKING
+):  # a type checker knows the submodules from above, and should reject other names
 
     def __getattr__(name: str) -> "ModuleType":
         """Imports a submodule on first use."""

@@ -4,7 +4,7 @@ import builtins
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, final, overload
+from typing import Any, Literal, SupportsIndex, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 _Text: TypeAlias = str | bytes
 _AllowedSpecial: TypeAlias = Collection[str] | Literal["all"]
 _DisallowedSpecial: TypeAlias = Collection[str] | Literal["all"]
-_Ids: TypeAlias = Sequence[int] | NDArray[Any]
-_Source: TypeAlias = Iterable[str | bytes] | Path | Iterable[Path]
+_Int: TypeAlias = SupportsIndex  # NumPy's integers are no `int`
+_Ids: TypeAlias = Iterable[_Int] | NDArray[Any]
+_Path: TypeAlias = str | builtins.bytes | os.PathLike[str]
+_Source: TypeAlias = Iterable[str | builtins.bytes] | Path | Iterable[Path] | Counts
 _Progress: TypeAlias = Callable[[str, int, int], object]
 _Specials: TypeAlias = Mapping[str, int] | Iterable[str]
 
@@ -80,7 +82,7 @@ class Tokenizer:
         *,
         allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
-        threads: int | None = None,
+        threads: _Int | None = None,
     ) -> TokenBatch: ...
     def encode_with_offsets(
         self,
@@ -97,7 +99,7 @@ class Tokenizer:
         *,
         allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
-        threads: int | None = None,
+        threads: _Int | None = None,
         block_bytes: int = 524288,
         report: Callable[[int], object] | None = None,
     ) -> tuple[int, int]: ...
@@ -114,13 +116,13 @@ class Tokenizer:
         *,
         allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
-        threads: int | None = None,
+        threads: _Int | None = None,
     ) -> NDArray[np.int64]: ...
     @overload
     def cut(
         self,
         text: str,
-        max_tokens: int,
+        max_tokens: _Int,
         *,
         allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
@@ -129,7 +131,7 @@ class Tokenizer:
     def cut(
         self,
         text: bytes,
-        max_tokens: int,
+        max_tokens: _Int,
         *,
         allowed_special: _AllowedSpecial = (),
         disallowed_special: _DisallowedSpecial = "all",
@@ -140,12 +142,12 @@ class Tokenizer:
         self, batch: TokenBatch | Iterable[_Ids], errors: str = "replace"
     ) -> list[str]: ...
     def stream(self) -> Stream: ...
-    def token_bytes(self, id: int) -> bytes: ...
+    def token_bytes(self, id: _Int) -> bytes: ...
     def token_id(self, token: _Text) -> int: ...
     def with_special_tokens(self, special_tokens: _Specials) -> Tokenizer: ...
     def utf8_mask(self, state: State) -> NDArray[np.bool_]: ...
     def pretokenize(self, text: _Text) -> list[bytes]: ...
-    def save(self, path: str | os.PathLike[str], format: str | None = None) -> None: ...
+    def save(self, path: _Path, format: str | None = None) -> None: ...
     def _to_bytes(self) -> bytes: ...
     @staticmethod
     def _from_bytes(data: bytes) -> Tokenizer: ...
@@ -186,11 +188,11 @@ class TokenBatch:
     @property
     def offsets(self) -> NDArray[np.int64]: ...
     def __len__(self) -> int: ...
-    def __getitem__(self, key: int, /) -> NDArray[np.uint32]: ...
+    def __getitem__(self, key: _Int, /) -> NDArray[np.uint32]: ...
     def __iter__(self) -> Iterator[NDArray[np.uint32]]: ...
     def tolist(self) -> list[list[int]]: ...
     def pad(
-        self, length: int | None = None, value: int = 0, side: str = "right"
+        self, length: _Int | None = None, value: _Int = 0, side: str = "right"
     ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]: ...
     def to_arrow(self) -> Any: ...
     @staticmethod
@@ -199,7 +201,7 @@ class TokenBatch:
 
 @final
 class Stream:
-    def push(self, id: int) -> str: ...
+    def push(self, id: _Int) -> str: ...
     def finish(self) -> str: ...
 
 @final
@@ -224,18 +226,24 @@ class Counts:
     def update(
         self,
         source: _Source,
-        weights: Iterable[int] | None = None,
-        threads: int | None = None,
+        weights: Iterable[_Int] | None = None,
+        threads: _Int | None = None,
         progress: _Progress | None = None,
-        max_memory: str | int | None = None,
+        max_memory: str | _Int | None = None,
     ) -> None: ...
-    def prune(self, min_count: int) -> tuple[int, int]: ...
-    def save(self, path: str | os.PathLike[str]) -> None: ...
+    def prune(self, min_count: _Int) -> tuple[int, int]: ...
+    def save(self, path: _Path) -> None: ...
     @staticmethod
-    def load(path: str | os.PathLike[str]) -> Counts: ...
+    def load(path: _Path) -> Counts: ...
     def to_arrow(self) -> Any: ...
     @staticmethod
-    def from_arrow(table: Any, **settings: Any) -> Counts: ...
+    def from_arrow(
+        table: Any,
+        *,
+        pattern: str | None = None,
+        special_tokens: Iterable[str] | None = None,
+        digits: str | None = None,
+    ) -> Counts: ...
     def merge(self, other: Counts) -> None: ...
     def items(self) -> list[tuple[builtins.bytes, int]]: ...
     def _blocks(
@@ -262,9 +270,9 @@ def train_counts(
     init: Tokenizer | None = None,
     done: bytes | None = None,
     on_merges: Callable[[list[tuple[int, int, int, int, bytes, bytes]]], object] | None = None,
-    threads: int | None = None,
+    threads: _Int | None = None,
     progress: _Progress | None = None,
-    max_memory: str | int | None = None,
+    max_memory: str | _Int | None = None,
     take: bool = False,
 ) -> Tokenizer: ...
 def counts_digest(counts: Counts) -> str: ...
@@ -273,6 +281,7 @@ def parse_tiktoken(
     data: bytes, pattern: str, special_tokens: _Specials | None = None
 ) -> Tokenizer: ...
 def load_bpetok(path: str) -> Tokenizer: ...
+def may_be_empty(pattern: str) -> bool: ...
 def write_tiktoken(tokenizer: Tokenizer) -> bytes: ...
 def quant_quantize(weights: NDArray[np.float32], format: str) -> NDArray[np.uint8]: ...
 def quant_dequantize(blocks: NDArray[np.uint8], format: str) -> NDArray[np.float32]: ...

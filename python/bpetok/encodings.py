@@ -59,7 +59,8 @@ def get_encoding(name: str) -> Tokenizer:
     """The published tokenizer of that name: r50k_base, p50k_base, cl100k_base or o200k_base.
 
     Looks for `<name>.tiktoken` in the folder `$BPETOK_DATA_DIR`, then in `~/.cache/bpetok`, and
-    otherwise downloads it into the latter. The sha256 is checked each time (about 3 ms).
+    otherwise downloads it into the latter, from `$BPETOK_BASE_URL/<name>.tiktoken` if that is set (a
+    mirror). The sha256 is checked each time (about 3 ms).
 
     Raises:
         Error: for a name that is not published; the message lists those that are.
@@ -72,7 +73,7 @@ def get_encoding(name: str) -> Tokenizer:
     ...     print(error)
     no encoding is called 'cl100k': choose one of r50k_base, p50k_base, cl100k_base, o200k_base
     """
-    if name not in ENCODINGS:
+    if not isinstance(name, str) or name not in ENCODINGS:
         raise Error(f"no encoding is called {name!r}: choose one of {', '.join(ENCODINGS)}")
     sha256, pattern, special_tokens = ENCODINGS[name]
     return parse_tiktoken(_rank_file(name, sha256), pattern, special_tokens)
@@ -91,7 +92,7 @@ def _rank_file(name: str, sha256: str) -> bytes:
             continue
         _check(data, sha256, path, f"remove {path} or replace it by the published file")
         return data
-    url = f"{os.environ.get(BASE_URL_VARIABLE, BASE_URL).rstrip('/')}/{file_name}"
+    url = f"{(os.environ.get(BASE_URL_VARIABLE) or BASE_URL).rstrip('/')}/{file_name}"
     by_hand = (
         f"put {file_name} (sha256 {sha256}) at {cached}, or into a folder that "
         f"${DATA_DIR_VARIABLE} names"

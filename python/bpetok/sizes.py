@@ -16,8 +16,13 @@ UNITS = {
 LARGEST = 2**63 - 1
 
 
-def parse_size(value: str | int, name: str = "max_memory", error: type[Error] = TrainError) -> int:
-    """The number of bytes; `name` is what messages call it.
+def parse_size(
+    value: str | int,
+    name: str = "max_memory",
+    error: type[Error] = TrainError,
+    limits: tuple[int, int] = (1, LARGEST),
+) -> int:
+    """The number of bytes; `name` is what messages call it, and `limits` are the least and the most.
 
     Raises:
         TypeError: for something else than a `str` or an `int`.
@@ -33,7 +38,7 @@ def parse_size(value: str | int, name: str = "max_memory", error: type[Error] = 
             f'{name} must be a str such as "2GiB" or a number of bytes, not {type(value).__name__}'
         )
     match = re.fullmatch(
-        r"\s*([0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([A-Za-z]*)\s*", str(value), re.ASCII
+        r"\s*(-?[0-9]{1,20}(?:\.[0-9]{1,20})?)\s*([A-Za-z]*)\s*", str(value), re.ASCII
     )
     if match is None or match[2].lower() not in UNITS:
         raise error(
@@ -42,6 +47,15 @@ def parse_size(value: str | int, name: str = "max_memory", error: type[Error] = 
     whole = "." not in match[1]
     bytes_of = UNITS[match[2].lower()]
     size = int(match[1]) * bytes_of if whole else int(float(match[1]) * bytes_of)
-    if not 0 < size <= LARGEST:
-        raise error(f"{name} is {value!r}: give more than 0 and at most {LARGEST} bytes")
+    least, most = limits
+    if not least <= size <= most:
+        raise error(f"{name} is {value!r}: give {_shown(least)} to {_shown(most)}")
     return size
+
+
+def _shown(size: int) -> str:
+    """
+    >>> _shown(1 << 20), _shown(1)
+    ('1 MiB', '1 bytes')
+    """
+    return f"{size >> 20:,} MiB" if size >> 20 and not size % (1 << 20) else f"{size} bytes"

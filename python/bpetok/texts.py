@@ -13,7 +13,8 @@ def text_list(texts: Iterable[str], name: str = "special_tokens") -> list[str]:
     """The texts as a list; `name` is what messages call the argument.
 
     Raises:
-        TypeError: for a bare `str`, which would fall into its characters, or an element that is no `str`.
+        TypeError: for a bare `str`, which would fall into its characters, something else that is no collection, or
+            an element that is no `str`.
         TextError: for a lone surrogate.
 
     >>> text_list(("<a>", "<b>"))
@@ -25,7 +26,11 @@ def text_list(texts: Iterable[str], name: str = "special_tokens") -> list[str]:
     """
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"{name} is a bare {type(texts).__name__}: wrap it in a list, [{texts!r}]")
-    return [checked_text(text, name) for text in texts]
+    try:
+        items = iter(texts)
+    except TypeError:
+        raise TypeError(f"{name} must be a collection of str, not {type(texts).__name__}") from None
+    return [checked_text(text, name) for text in items]
 
 
 def checked_text(text: str, name: str) -> str:

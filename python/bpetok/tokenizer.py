@@ -34,17 +34,30 @@ if TYPE_CHECKING:
     Progress: TypeAlias = bool | Callback
 
 BYTE_TOKENS = 256
+MEMO_BYTES = (1 << 20, 2 << 30)
+"""The least and the most that a tokenizer may be allowed to remember; the core has the same."""
+
+
+class _Default(str):
+    """An argument that nobody gave: the same text, given, is one that must not be contradicted."""
+
+    __slots__ = ()
+
+
+PATTERN = _Default("cl100k")
+DIGITS = _Default("none")
+SPECIAL_TOKENS = ("<|endoftext|>",)
 
 
 def train(
     source: Source,
     vocab_size: int = 32_000,
     *,
-    pattern: str = "cl100k",
-    special_tokens: Iterable[str] = ("<|endoftext|>",),
+    pattern: str = PATTERN,
+    special_tokens: Iterable[str] = SPECIAL_TOKENS,
     min_frequency: int = 1,
     max_token_bytes: int | None = None,
-    digits: str = "none",
+    digits: str = DIGITS,
     init: Tokenizer | None = None,
     max_memory: str | int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -87,7 +100,8 @@ def train(
             both sides (Latin-1, a character for each byte), id, count.
 
     Raises:
-        TypeError: for a bare `str` or `bytes` (wrap it in a list), a mix of Paths and texts, or an `init` that is none.
+        TypeError: for a bare `str` or `bytes` (wrap it in a list), a mix of Paths and texts, special tokens with ids, or an
+            `init` that is no tokenizer.
         TrainError: for a `vocab_size` below 256 (or the ids of `init`) plus the special tokens, settings
             that contradict the `Counts` or `init`, a checkpoint of other settings or another text, one file
             for checkpoint and log, or merging that would take more than `max_memory`.
@@ -102,10 +116,12 @@ def train(
     >>> tok.merges[:2]
     [(b'l', b'o'), (b'lo', b'w')]
     """
-    specials = given = text_list(special_tokens)
+    specials = _texts_of(special_tokens)
+    given = None if special_tokens is SPECIAL_TOKENS else specials
     checked_text(pattern, "pattern")
+    checked_text(digits, "digits")
     if init is not None:
-        pattern, digits, specials = _of_init(init, pattern, digits, specials)
+        pattern, digits, specials = _of_init(init, pattern, digits, given)
     limits: dict[str, Any] = {
         "vocab_size": _int("vocab_size", vocab_size),
         "min_frequency": _int("min_frequency", min_frequency),
@@ -203,27 +219,32 @@ def expand_pattern(pattern: str) -> str:
     return PRESETS.get(pattern) or checked_text(pattern, "pattern")
 
 
+def _texts_of(special_tokens: Iterable[str]) -> list[str]:
+    if hasattr(special_tokens, "keys"):
+        raise TypeError(
+            f"special_tokens is the mapping {special_tokens!r}, but training chooses the ids: give a list of the texts"
+        )
+    return text_list(special_tokens)
+
+
 def _of_init(
-    init: Tokenizer, pattern: str, digits: str, specials: list[str]
+    init: Tokenizer, pattern: str, digits: str, given: list[str] | None
 ) -> tuple[str, str, list[str]]:
-    """`init` decides pattern and digits; arguments may repeat them, be default, or add specials."""
+    """`init` decides pattern and digits; arguments may repeat them, or add specials."""
     if not isinstance(init, Tokenizer):
         raise TypeError(
             f"init must be a Tokenizer, not {init!r} of type {type(init).__name__}: load it first, init=bpetok.load(path)"
         )
-    defaults = train.__kwdefaults__ or {}
-    if pattern != defaults["pattern"] and expand_pattern(pattern) != init.pattern:
+    if pattern is not PATTERN and expand_pattern(pattern) != init.pattern:
         raise TrainError(
             f"pattern {pattern!r} is not that of init ({init.pattern!r}): leave it out"
         )
-    if digits not in (defaults["digits"], init.digits):
+    if digits is not DIGITS and digits != init.digits:
         raise TrainError(
             f"digits={digits!r} is not the rule of init ({init.digits!r}): leave it out"
         )
-    held = list(init.special_tokens)
-    if specials == list(defaults["special_tokens"]):
-        return init.pattern, init.digits, held
-    return init.pattern, init.digits, held + [text for text in specials if text not in held]
+    held = init.special_tokens
+    return init.pattern, init.digits, [*held, *(text for text in given or () if text not in held)]
 
 
 def _int(name: str, value: Any) -> int:
@@ -291,23 +312,22 @@ def _merge_listener(
     return tell
 
 
-def _check_counts(counts: Counts, pattern: str, specials: list[str], digits: str) -> None:
-    """`Counts` decide pattern, specials and digits; an argument may only repeat them or be default."""
-    defaults = train.__kwdefaults__ or {}
-    if pattern != defaults["pattern"] and expand_pattern(pattern) != counts.pattern:
+def _check_counts(counts: Counts, pattern: str, given: list[str] | None, digits: str) -> None:
+    """`Counts` decide pattern, specials and digits; an argument may only repeat them."""
+    if pattern is not PATTERN and expand_pattern(pattern) != counts.pattern:
         raise TrainError(
             f"pattern {pattern!r} is not the one these counts were made with ({counts.pattern!r}): "
             "leave it out, or count again with it"
         )
-    if digits not in (defaults["digits"], counts.digits):
+    if digits is not DIGITS and digits != counts.digits:
         raise TrainError(
             f"digits={digits!r} is not the rule these counts were made with ({counts.digits!r}): "
             "leave it out, or count again with it"
         )
     made_with = list(counts.special_tokens)
-    if specials != list(defaults["special_tokens"]) and sorted(specials) != sorted(made_with):
+    if given is not None and sorted(given) != sorted(made_with):
         raise TrainError(
-            f"special_tokens {specials!r} are not those these counts were made with "
+            f"special_tokens {given!r} are not those these counts were made with "
             f"({made_with!r}): leave them out, or count again with them"
         )
 
@@ -355,4 +375,4 @@ def set_memo_size(size: str | int) -> None:
     """
     from bpetok.sizes import parse_size
 
-    set_memo_bytes(parse_size(size, "size", Error))
+    set_memo_bytes(parse_size(size, "size", Error, MEMO_BYTES))

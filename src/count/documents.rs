@@ -1,5 +1,6 @@
 //! Documents into counts: the work of one thread, and documents in memory shared out to several.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use super::spill::Run;
@@ -52,13 +53,15 @@ impl Counts {
     ) -> Result<()> {
         let weight = |document: usize| weights.get(document).copied().unwrap_or(1);
         let shares = batch::shares(&self.pretokenizer, &self.specials, documents);
-        let runs = Mutex::new(Vec::new());
+        let (runs, done) = (Mutex::new(Vec::new()), AtomicU64::new(0));
         let count = |tally: &mut Tally<'_>, share: &Vec<batch::Part>, ask: Ask<'_>| {
             let mut steps = Steps::new(ask);
             for part in share {
-                let text = documents[part.document].slice(part.range.clone());
-                self.count_text(text, weight(part.document), tally, &mut steps)
+                let (text, weight) = (documents[part.document].slice(part.range.clone()), weight(part.document));
+                self.count_text(text, weight, tally, &mut steps)
                     .map_err(|e| e.in_document(part.document, part.range.start, documents.len()))?;
+                let bytes = (part.range.len() as u64).saturating_mul(weight);
+                let _ = done.fetch_update(Relaxed, Relaxed, |done| Some(done.saturating_add(bytes)));
             }
             Ok(())
         };
@@ -67,7 +70,9 @@ impl Counts {
         let total = documents.iter().enumerate().map(bytes).fold(0, u64::saturating_add);
         // One table for each thread, not for each share: most of a share's pretokens are in all of them.
         let tally = || Tally::new(&self.budget, &runs);
-        let (_, tallies) = in_parallel_with(&shares, threads, tally, count, &mut || on_bytes(before))?;
+        let (_, tallies) = in_parallel_with(&shares, threads, tally, count, &mut || {
+            on_bytes(before.saturating_add(done.load(Relaxed)))
+        })?;
         let tables = tallies.into_iter().map(|tally| tally.table).collect();
         // The last word before anything is added: whoever says stop finds the counts as they were.
         on_bytes(before.saturating_add(total))?;

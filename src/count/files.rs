@@ -28,7 +28,16 @@ struct Reader<R> {
     source: R,
     /// Read, and behind the last cut.
     rest: Vec<u8>,
+    /// Bytes before that.
+    at: usize,
     is_end: bool,
+}
+
+/// A stretch of a text, and its place there.
+#[derive(Default)]
+struct Block {
+    start: usize,
+    text: Vec<u8>,
 }
 
 impl<R: Read> Reader<R> {
@@ -53,7 +62,7 @@ impl<R: Read> Reader<R> {
 struct Shared<'a> {
     counts: &'a Counts,
     /// Blocks to count.
-    waiting: Mutex<Receiver<Vec<u8>>>,
+    waiting: Mutex<Receiver<Block>>,
     runs: &'a Mutex<Vec<Run>>,
     /// Bytes counted.
     done: &'a AtomicU64,
@@ -65,15 +74,16 @@ impl<'a> Shared<'a> {
         Tally::new(&self.counts.budget, self.runs)
     }
 
-    fn count(&self, block: &[u8], tally: &mut Tally<'_>, ask: Ask<'_>) -> Result<()> {
-        self.counts.count_text(Text::Raw(block), 1, tally, &mut Steps::new(ask))?;
-        self.done.fetch_add(block.len() as u64, Relaxed);
+    fn count(&self, Block { start, text }: &Block, tally: &mut Tally<'_>, ask: Ask<'_>) -> Result<()> {
+        let counted = self.counts.count_text(Text::Raw(text), 1, tally, &mut Steps::new(ask));
+        counted.map_err(|error| error.moved(*start))?;
+        self.done.fetch_add(text.len() as u64, Relaxed);
         Ok(())
     }
 
     /// Counts the blocks that wait until no more will come. They are used again and again: memory that the system has just
     /// given is slow to write.
-    fn count_what_waits(&self, tally: &mut Tally<'_>, back: &Sender<Vec<u8>>, ask: Ask<'_>) -> Result<()> {
+    fn count_what_waits(&self, tally: &mut Tally<'_>, back: &Sender<Block>, ask: Ask<'_>) -> Result<()> {
         loop {
             let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(block) = next else { return Ok(()) };
@@ -85,7 +95,7 @@ impl<'a> Shared<'a> {
     }
 
     /// What the other threads do.
-    fn help(&self, back: &Sender<Vec<u8>>) -> Result<CountTable> {
+    fn help(&self, back: &Sender<Block>) -> Result<CountTable> {
         let mut told = || if self.stop.load(Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
         let mut tally = self.tally();
         match self.count_what_waits(&mut tally, back, &mut told) {
@@ -100,7 +110,8 @@ impl<'a> Shared<'a> {
 }
 
 impl Counts {
-    /// Counts a file. On an error nothing of it is counted.
+    /// Counts a file. On an error nothing of it is counted, unless it came while what was counted was added: a count above `u64`, or a
+    /// full disk, leaves a part.
     ///
     /// # Errors
     /// A file that cannot be read; as [`Counts::add_documents`].
@@ -110,7 +121,8 @@ impl Counts {
         self.add_reader(file, threads, on_bytes).map_err(|error| match error {
             // The disk that runs are written to has a path of its own.
             Error::Io { path, source } if path.as_os_str().is_empty() => at_path(source),
-            other => other,
+            Error::Io { .. } | Error::Interrupted => error,
+            other => other.in_file(path, 0),
         })
     }
 
@@ -119,7 +131,7 @@ impl Counts {
     /// # Errors
     /// As [`Counts::add_file`], with an empty path.
     pub fn add_reader(&mut self, reader: impl Read, threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
-        let mut reader = Reader { source: reader, rest: Vec::new(), is_end: false };
+        let mut reader = Reader { source: reader, rest: Vec::new(), at: 0, is_end: false };
         let (runs, done, before) = (Mutex::new(Vec::new()), AtomicU64::new(0), self.bytes);
         let mut ask = || on_bytes(before.saturating_add(done.load(Relaxed)));
         let tables = self.count_all(&mut reader, threads, &runs, &done, &mut ask)?;
@@ -162,8 +174,8 @@ impl Counts {
         &self,
         reader: &mut Reader<impl Read>,
         shared: &Shared<'_>,
-        blocks: Sender<Vec<u8>>,
-        (mut threads, start): (usize, &mut dyn FnMut(Sender<Vec<u8>>) -> bool),
+        blocks: Sender<Block>,
+        (mut threads, start): (usize, &mut dyn FnMut(Sender<Block>) -> bool),
         ask: Ask<'_>,
     ) -> Result<CountTable> {
         let (mut tally, mut others, mut out, mut spare) = (shared.tally(), 0, 0, Vec::new());
@@ -171,7 +183,7 @@ impl Counts {
         while !shared.stop.load(Relaxed) {
             let mut block = spare.pop().unwrap_or_default();
             self.next_block(reader, &mut block, ask)?;
-            if block.is_empty() {
+            if block.text.is_empty() {
                 break;
             }
             for block in free.try_iter() {
@@ -198,8 +210,9 @@ impl Counts {
     }
 
     /// Puts the next stretch that may be counted alone into `block`, whatever is in it; nothing at the end.
-    fn next_block(&self, reader: &mut Reader<impl Read>, block: &mut Vec<u8>, ask: Ask<'_>) -> Result<()> {
-        let mut wanted = self.budget.block;
+    fn next_block(&self, reader: &mut Reader<impl Read>, block: &mut Block, ask: Ask<'_>) -> Result<()> {
+        block.start = reader.at;
+        let (block, mut wanted) = (&mut block.text, self.budget.block);
         let mut filled = reader.rest.len();
         block.resize(wanted.max(filled), 0);
         block[..filled].copy_from_slice(&reader.rest);
@@ -211,6 +224,7 @@ impl Counts {
                 reader.rest.clear();
                 reader.rest.extend_from_slice(&block[end..]);
                 block.truncate(end);
+                reader.at += end;
                 return Ok(());
             }
             // No place to cut in the whole block: read on until there is one.

@@ -203,7 +203,7 @@ impl Counts {
     /// Adds counts of the same pattern, digit rule and special tokens.
     ///
     /// # Errors
-    /// Counts made in another way.
+    /// Counts made in another way. A count above `u64`, or a full disk, which leaves a part of the other's.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if self.pretokenizer.pattern() != other.pretokenizer.pattern() {
             return Err(Error::Train(format!(

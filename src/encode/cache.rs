@@ -27,6 +27,8 @@ pub struct Cache {
     lines: usize,
     /// Pretokens that may still be put before there are more.
     room: usize,
+    /// Whether nothing was put yet.
+    is_empty: bool,
     /// Whether every id fits an entry. Nothing is kept else.
     fits: bool,
 }
@@ -36,7 +38,13 @@ impl Cache {
     #[must_use]
     pub fn new(id_limit: usize) -> Self {
         let lines = 1 << FIRST_BITS;
-        Self { words: Words::to_grow(LINE << MOST_BITS), lines, room: lines, fits: id_limit <= 1 << ID_BITS }
+        Self {
+            words: Words::to_grow(LINE << MOST_BITS),
+            lines,
+            room: lines,
+            is_empty: true,
+            fits: id_limit <= 1 << ID_BITS,
+        }
     }
 
     /// Grows at once to what so many bytes of text are likely to need.
@@ -71,7 +79,7 @@ impl Cache {
             };
             let entry = packed | (count as u128) << COUNT_SHIFT;
             push(line, [key.low, key.high], [entry as u64, (entry >> 64) as u64]);
-            self.room -= 1;
+            (self.is_empty, self.room) = (false, self.room - 1);
             if self.room == 0 {
                 self.grow();
             }
@@ -86,7 +94,7 @@ impl Cache {
             self.room = usize::MAX;
             return;
         }
-        let is_empty = self.room == before;
+        let is_empty = self.is_empty;
         self.lines *= GROWTH;
         self.room = self.lines;
         self.words.take(LINE * before..LINE * self.lines);

@@ -29,13 +29,11 @@ static RESTED: AtomicUsize = AtomicUsize::new(0);
 
 /// Asks for large pages for `memory`, which nobody has written to, unless they are dear now; returns whether it did.
 pub fn prefer_large<T>(memory: &[T]) -> bool {
-    let memory = bytes_of(memory);
-    let before = memory.as_ptr().align_offset(LARGE).min(memory.len());
     let left = TO_REST.load(Relaxed);
     if left == 0 {
-        advise(&memory[before..], Advice::Large);
+        advise(memory, LARGE, Advice::Large);
     }
-    TO_REST.store(left.saturating_sub(memory.len() / LARGE), Relaxed);
+    TO_REST.store(left.saturating_sub(size_of_val(memory) / LARGE), Relaxed);
     left == 0
 }
 
@@ -55,9 +53,10 @@ pub fn take<T>(memory: &[T], count: usize, write: impl Fn(&T)) -> bool {
             TO_REST.store(REST, Relaxed);
         }
         if TO_REST.load(Relaxed) > 0 {
-            let rest = bytes_of(&memory[number..]);
-            advise(rest, Advice::Small);
-            let _ = TO_REST.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(rest.len() / LARGE)));
+            let rest = &memory[number..];
+            advise(rest, PAGE, Advice::Small);
+            let pages = size_of_val(rest) / LARGE;
+            let _ = TO_REST.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(pages)));
             return true;
         }
     }
@@ -93,15 +92,10 @@ impl Ahead {
         }
         // A list that is filled in order is that of one thread: no other of the same call waits.
         if self.is_small {
-            advise(bytes_of(&behind[..count]), Advice::Now);
+            advise(&behind[..count], PAGE, Advice::Now);
         }
         self.taken = address + (taken + count) * size_of::<T>();
     }
-}
-
-fn bytes_of<T>(memory: &[T]) -> &[MaybeUninit<u8>] {
-    // SAFETY: the same bytes, borrowed for as long; any of them is a `MaybeUninit`, and nobody writes through what is shared.
-    unsafe { std::slice::from_raw_parts(memory.as_ptr().cast(), size_of_val(memory)) }
 }
 
 /// What the kernel is told of the pages of a range of memory.
@@ -113,22 +107,23 @@ enum Advice {
     Now,
 }
 
-/// Tells it, of those pages that lie in `memory` from their beginning on.
+/// Tells it, of those pages that lie in `memory` from their beginning on, the first of them at a multiple of `align`.
 #[cfg(target_os = "linux")]
-fn advise(memory: &[MaybeUninit<u8>], advice: Advice) {
+fn advise<T>(memory: &[T], align: usize, advice: Advice) {
     let advice = match advice {
         Advice::Large => libc::MADV_HUGEPAGE,
         Advice::Small => libc::MADV_NOHUGEPAGE,
         Advice::Now => libc::MADV_POPULATE_WRITE,
     };
-    let before = memory.as_ptr().align_offset(PAGE).min(memory.len());
-    let memory = &memory[before..];
+    // Only an address and a length: other threads may write there meanwhile.
+    let (address, bytes) = (memory.as_ptr().cast::<u8>(), size_of_val(memory));
+    let before = address.align_offset(align).min(bytes);
     // SAFETY: the range lies in memory that is borrowed, but for what else stands in its last page; how it is mapped changes, never
     // what it holds. A kernel that does not know the advice, or has other pages, just says so.
     unsafe {
-        libc::madvise(memory.as_ptr().cast_mut().cast(), memory.len(), advice);
+        libc::madvise(address.wrapping_add(before).cast_mut().cast(), bytes - before, advice);
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn advise(_memory: &[MaybeUninit<u8>], _advice: Advice) {}
+fn advise<T>(_memory: &[T], _align: usize, _advice: Advice) {}

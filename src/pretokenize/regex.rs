@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 
 /// Most steps of one match for patterns that may backtrack.
 pub const STEP_LIMIT: usize = 1_000_000;
+/// Matches between two questions whether to go on, where each may take so many steps, some 20 ms.
+const SLOW_MATCHES: usize = 16;
 
 /// A compiled pattern.
 pub struct Regex {
@@ -76,8 +78,8 @@ impl Regex {
         matches!(self.engine, Engine::Linear(_))
     }
 
-    /// Adds ends of pretokens from `start` on until `ends` is nearly full or the text is over; returns
-    /// where it stopped. Text between matches is a pretoken of its own. A text is scanned from its beginning.
+    /// Adds ends of pretokens from `start` on until `ends` is nearly full, the text is over, or so many matches were found that
+    /// the caller may want to stop; returns where it stopped. Text between matches is a pretoken of its own. A text is scanned from its beginning.
     ///
     /// # Errors
     /// The step limit.
@@ -87,8 +89,8 @@ impl Regex {
         {
             states.begin_text();
         }
-        let mut at = start;
-        while at < text.len() && ends.room() > 2 {
+        let (mut at, mut left) = (start, if self.is_linear() { usize::MAX } else { SLOW_MATCHES });
+        while at < text.len() && ends.room() > 2 && left > 0 {
             let found = match &self.engine {
                 Engine::Linear(linear) => {
                     at = linear.walk(cache, text, at, ends);
@@ -104,6 +106,7 @@ impl Regex {
                 ends.push(end);
             }
             at = end;
+            left -= 1;
         }
         Ok(at)
     }
@@ -243,6 +246,29 @@ fn refuse_ambiguous(pattern: &str) -> std::result::Result<(), &'static str> {
         );
     }
     Ok(())
+}
+
+/// Whether a pattern may match without taking a character; where that is not easily told, it may.
+///
+/// # Errors
+/// A pattern that does not parse.
+pub fn may_be_empty(pattern: &str) -> Result<bool> {
+    let refuse = |reason: String| Error::Pattern { pattern: pattern.to_owned(), reason };
+    let tree = Expr::parse_tree(pattern).map_err(|error| refuse(told(error)))?;
+    Ok(takes_nothing(&tree.expr))
+}
+
+fn takes_nothing(tree: &Expr) -> bool {
+    match tree {
+        Expr::Any { .. } | Expr::GeneralNewline { .. } | Expr::Delegate { .. } => false,
+        Expr::Literal { val, .. } => val.is_empty(),
+        Expr::Concat(parts) => parts.iter().all(takes_nothing),
+        Expr::Alt(ways) => ways.iter().any(takes_nothing),
+        Expr::Group(inner) => takes_nothing(inner),
+        Expr::AtomicGroup(inner) => takes_nothing(inner),
+        Expr::Repeat { child, lo, .. } => *lo == 0 || takes_nothing(child),
+        _ => true,
+    }
 }
 
 const POSIX: &str =

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PySlice};
 
+use super::arrays;
 use super::convert::Str;
 use super::ints::Ints;
 use super::numbers;
@@ -41,6 +42,7 @@ struct Lists(Batch);
 impl Lists {
     /// One of the lists as an array over the same memory, read-only.
     fn array<T: Element>(slf: &Bound<'_, Self>, list: impl FnOnce(&Batch) -> &Vec<T>) -> PyResult<Py<PyArray1<T>>> {
+        arrays::ready(slf.py())?;
         let list = ArrayView1::from(list(&slf.get().0));
         // SAFETY: the memory is that of `slf`, which the array keeps alive. Being frozen it never changes its lists, and nobody
         // writes to them through the array, which is read-only before anyone sees it: NumPy refuses to make an array writable
@@ -107,7 +109,7 @@ fn rows<T: Element + Copy>(
         fill(&mut flat, document.clone());
         flat.extend(repeat_n(value, if is_left { 0 } else { filling }));
     }
-    PyArray1::from_vec(py, flat).call_method1("reshape", (shape,))
+    arrays::array(py, flat)?.call_method1("reshape", (shape,))
 }
 
 #[pymethods]
@@ -148,11 +150,14 @@ impl TokenBatch {
         self.documents().1.len()
     }
 
-    fn __getitem__<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
+    fn __getitem__<'py>(&self, py: Python<'py>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let (_, mut documents) = self.documents();
         let count = documents.len();
-        let place = if index < 0 { index + count.cast_signed() } else { index };
-        let Some(Range { start, end }) = usize::try_from(place).ok().and_then(|place| documents.nth(place)) else {
+        let wanted = numbers::index(index)?;
+        let place = wanted.map(|index| if index < 0 { index + count.cast_signed() } else { index });
+        let found = place.and_then(|place| documents.nth(usize::try_from(place).ok()?));
+        let Some(Range { start, end }) = found else {
+            let index = numbers::shown(index);
             return Err(PyIndexError::new_err(format!("document {index} of a batch of {count}")));
         };
         self.ids(py)?.get_item(PySlice::new(py, start.cast_signed(), end.cast_signed(), 1))
@@ -236,13 +241,14 @@ impl TokenBatch {
     /// The batch as a `pyarrow.LargeListArray` of uint32 over the same memory. Needs `pyarrow`.
     ///
     /// Raises:
-    ///     ImportError: without `pyarrow`.
+    ///     MissingPackageError: without `pyarrow`; an ImportError too.
     ///
     /// >>> import pyarrow
     /// >>> batch.to_arrow().to_pylist()
     /// [[257], [], [257, 68, 81]]
     fn to_arrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let arrow = py.import("pyarrow")?;
+        let require = py.import("bpetok.pipelines.optional")?.getattr("require")?;
+        let arrow = require.call1(("pyarrow", "arrow", "A batch for Arrow"))?;
         let ids = arrow.call_method1("array", (self.ids(py)?,))?;
         let offsets = arrow.call_method1("array", (self.offsets(py)?,))?;
         arrow.getattr("LargeListArray")?.call_method1("from_arrays", (offsets, ids))

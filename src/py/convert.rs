@@ -6,9 +6,10 @@ use std::ops::Deref;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyUnicodeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyList, PyString, PyTuple};
 
 use super::errors::{TextError, TokenIdError};
+use super::numbers;
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::utf8::Text;
@@ -91,6 +92,17 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Str<'a> {
     }
 }
 
+/// The items of an argument, which is called by `name` where it has none.
+pub fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyIterator>> {
+    value.try_iter().map_err(|error| {
+        // What a collection itself raises is for the caller to see.
+        if !error.is_instance_of::<PyTypeError>(value.py()) || value.hasattr("__iter__").unwrap_or(true) {
+            return error;
+        }
+        PyTypeError::new_err(format!("{name} must be a collection, not {}", type_name(value)))
+    })
+}
+
 /// The name of a value's type.
 pub fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "an unknown type".to_owned(), |name| name.to_string())
@@ -124,9 +136,15 @@ pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<Toke
         }
         return buffer.to_vec(ids.py());
     }
+    if is_text(ids) || ids.is_instance_of::<PyByteArray>() {
+        let kind = type_name(ids);
+        return Err(PyTypeError::new_err(format!(
+            "ids is {kind}, not ids; give a collection of ints (decode turns them into text)"
+        )));
+    }
     // A hint only: `range(10**13)` has a length too, and is refused at its first id that is none.
     let mut found = Vec::with_capacity(ids.len().unwrap_or(0).min(HINT));
-    for (index, id) in ids.try_iter()?.enumerate() {
+    for (index, id) in items(ids, "ids")?.enumerate() {
         check_signals(ids.py(), index)?;
         let id = token_id(&id?, index, vocab_size)?;
         if id as usize >= vocab_size {
@@ -148,16 +166,22 @@ pub fn token_id(id: &Bound<'_, PyAny>, index: usize, vocab_size: usize) -> PyRes
     if let Ok(id) = id.extract::<u32>() {
         return Ok(id);
     }
-    // Not an int is a TypeError; an int that is no id says which.
-    if id.extract::<f64>().is_ok() && id.hasattr("__index__")? {
+    // Not an int is a TypeError; an int that is no id says which. An array has `__index__` too, but stands for none.
+    if let Ok(int) = id.call_method0("__index__") {
         let message = format!(
             "token id {} (at index {index}) is not in the vocabulary; ids run from 0 to {}",
-            id.str()?,
+            numbers::shown(&int),
             vocab_size.saturating_sub(1)
         );
         return Err(TokenIdError::new_err(message));
     }
-    Err(PyTypeError::new_err(format!("token ids must be int, not {} (at index {index})", type_name(id))))
+    let kind = type_name(id);
+    let cure = if id.hasattr("__len__")? && !id.is_instance_of::<PyString>() {
+        "; decode_batch takes rows of ids"
+    } else {
+        ""
+    };
+    Err(PyTypeError::new_err(format!("token ids must be int, not {kind} (at index {index}){cure}")))
 }
 
 /// Handles signals at some of the items of a loop over Python objects: every millisecond or so.

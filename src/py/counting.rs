@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::convert::{Pause, in_document, text, texts, type_name};
+use super::convert::{Pause, in_document, items, text, texts, type_name};
 use super::counts::Counts;
 use super::source::as_path;
 use crate::error::Error;
@@ -23,7 +23,7 @@ pub(super) fn read_weights(weights: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
             Error::Argument(format!("weight {weight} (at index {index}) is out of range; give 0 to {limit}")).into()
         })
     };
-    weights.try_iter()?.enumerate().map(weight).collect()
+    items(weights, "weights")?.enumerate().map(weight).collect()
 }
 
 pub(super) fn uneven(weights: usize, documents: usize, more: &str) -> Error {

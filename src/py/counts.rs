@@ -239,12 +239,18 @@ impl Counts {
     /// >>> bpetok.Counts.from_arrow(table, pattern="gpt2", special_tokens=()).items()
     /// [(b'a', 1), (b'b', 2)]
     #[staticmethod]
-    #[pyo3(signature = (table, **settings))]
+    #[pyo3(signature = (table, *, pattern=None, special_tokens=None, digits=None))]
     fn from_arrow<'py>(
         table: &Bound<'py, PyAny>,
-        settings: Option<&Bound<'py, PyDict>>,
+        pattern: Option<&Bound<'py, PyAny>>,
+        special_tokens: Option<&Bound<'py, PyAny>>,
+        digits: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        arrow(table.py())?.call_method("from_arrow", (table,), settings)
+        let settings = PyDict::new(table.py());
+        for (name, given) in [("pattern", pattern), ("special_tokens", special_tokens), ("digits", digits)] {
+            settings.set_item(name, given)?;
+        }
+        arrow(table.py())?.call_method("from_arrow", (table,), Some(&settings))
     }
 
     /// Adds counts of the same pattern, digit rule and special tokens.

@@ -10,6 +10,7 @@ use super::specials;
 use super::tokenizer::Tokenizer;
 use crate::error::Error;
 use crate::files;
+use crate::pretokenize::regex;
 
 /// Reads a `.bpetok` file.
 #[pyfunction]
@@ -43,6 +44,12 @@ pub fn parse_tiktoken(
         Some(names) => read.with_special_tokens(names),
         None => Ok(read),
     }
+}
+
+/// Whether a pattern, a regex, may match without taking a character.
+#[pyfunction]
+pub fn may_be_empty(pattern: Str<'_>) -> PyResult<bool> {
+    Ok(regex::may_be_empty(&pattern)?)
 }
 
 /// The bytes of the rank file of a tokenizer.

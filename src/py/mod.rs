@@ -12,6 +12,7 @@
     clippy::type_complexity
 )]
 
+mod arrays;
 mod batch;
 mod blocks;
 mod convert;
@@ -41,7 +42,7 @@ mod _bpetok {
     #[pymodule_export]
     use super::counts::Counts;
     #[pymodule_export]
-    use super::files::{load_bpetok, parse_tiktoken, write_tiktoken};
+    use super::files::{load_bpetok, may_be_empty, parse_tiktoken, write_tiktoken};
     #[pymodule_export]
     use super::quant::{quant_dequantize, quant_multiply, quant_quantize};
     #[pymodule_export]

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use super::convert::type_name;
 use crate::blocks::LARGEST;
 use crate::error::Error;
-use crate::ids::TokenId;
+use crate::ids::{MAX_TOKEN_ID, TokenId};
 
 /// An argument that is an int.
 struct Number {
@@ -24,7 +24,7 @@ const SHOWN: usize = 40;
 const PLAIN: Number = Number { name: "", least: 0, most: i64::MAX as i128, or: "", refuse: Error::Argument };
 const THREADS: Number = Number { name: "threads", least: 1, or: ", or None for all", ..PLAIN };
 /// How many it must be at least depends on the special tokens: the trainer says so.
-const VOCAB_SIZE: Number = Number { name: "vocab_size", refuse: Error::Train, ..PLAIN };
+const VOCAB_SIZE: Number = Number { name: "vocab_size", most: MAX_TOKEN_ID as i128 + 1, refuse: Error::Train, ..PLAIN };
 const MIN_FREQUENCY: Number = Number { name: "min_frequency", most: u64::MAX as i128, refuse: Error::Train, ..PLAIN };
 const MAX_TOKEN_BYTES: Number =
     Number { name: "max_token_bytes", least: 1, or: ", or None for no limit", refuse: Error::Train, ..PLAIN };
@@ -66,12 +66,21 @@ impl Number {
 }
 
 /// The digits of an int, unless they are too many to read (or, past 4,300, for Python to write).
-fn shown(int: &Bound<'_, PyAny>) -> String {
+pub fn shown(int: &Bound<'_, PyAny>) -> String {
     match int.str().map(|digits| digits.to_string()) {
         Ok(digits) if digits.len() <= SHOWN => digits,
-        Ok(digits) => format!("{}... ({} characters)", &digits[..SHOWN], digits.len()),
+        // What the `__str__` of a type of one's own gives need not be digits.
+        Ok(digits) => format!("{}... ({} characters)", digits.chars().take(SHOWN).collect::<String>(), digits.len()),
         Err(_) => "a number of thousands of digits".to_owned(),
     }
+}
+
+/// `batch[index]`; `None` for an int that no list is long enough for.
+pub fn index(value: &Bound<'_, PyAny>) -> PyResult<Option<isize>> {
+    if !value.hasattr("__index__")? {
+        return Err(PyTypeError::new_err(format!("the number of a document must be int, not {}", type_name(value))));
+    }
+    Ok(value.call_method0("__index__")?.extract().ok())
 }
 
 /// `threads`: `None` for all.

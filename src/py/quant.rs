@@ -3,9 +3,10 @@
 
 #![allow(clippy::needless_pass_by_value, reason = "arguments of a Python function are extracted by value")]
 
-use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use numpy::{PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
+use super::arrays;
 use super::numbers;
 use crate::error::Error;
 use crate::quant::{Format, QuantError, dequantize, multiply, quantize};
@@ -67,5 +68,5 @@ fn refused(error: QuantError) -> Error {
 
 fn as_rows<T: numpy::Element>(py: Python<'_>, values: Vec<T>, rows: usize) -> PyResult<Bound<'_, PyArray2<T>>> {
     let columns = values.len() / rows.max(1);
-    PyArray1::from_vec(py, values).reshape([rows, columns])
+    arrays::array(py, values)?.reshape([rows, columns])
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyIterator, PyString};
+use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 
 use super::convert::type_name;
 
@@ -33,7 +33,8 @@ pub fn as_path(value: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
 
 /// Looks at a source: text and paths are never mixed.
 pub fn read_source<'py>(source: &Bound<'py, PyAny>) -> PyResult<Source<'py>> {
-    if source.is_instance_of::<PyString>() || source.is_instance_of::<PyBytes>() {
+    let is_bytes = source.is_instance_of::<PyByteArray>() || source.is_instance_of::<PyMemoryView>();
+    if source.is_instance_of::<PyString>() || source.is_instance_of::<PyBytes>() || is_bytes {
         return Err(bare_text(source));
     }
     if let Some(path) = as_path(source)? {

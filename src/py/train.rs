@@ -1,5 +1,7 @@
 //! Training from counts.
 
+use std::collections::HashSet;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
@@ -132,13 +134,15 @@ fn specials(counts: &count::Counts, init: Option<&tokenizer::Tokenizer>) -> Resu
         }
     }
     let held = init.specials().tokens();
-    if let Some((missing, _)) = held.iter().find(|special| !texts.contains(&special.0)) {
+    let known: HashSet<&str> = held.iter().map(|special| &*special.0).collect();
+    let counted: HashSet<&str> = texts.iter().map(|text| &**text).collect();
+    if let Some((missing, _)) = held.iter().find(|special| !counted.contains(&*special.0)) {
         return Err(Error::Train(format!(
             "init has the special token {missing:?}, which was no boundary when these counts {texts:?} were made; count with the special tokens of init"
         )));
     }
     let kept = held.iter().map(|(text, id)| (text.clone(), Some(*id)));
-    let new = texts.iter().filter(|text| held.iter().all(|special| special.0 != **text));
+    let new = texts.iter().filter(|text| !known.contains(&***text));
     Ok(kept.chain(new.map(|text| (text.clone(), None))).collect())
 }
 

@@ -1,9 +1,10 @@
 //! The UTF-8 automaton in Python: a state, and the masks of a tokenizer.
 
-use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use numpy::{PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple, PyType};
 
+use super::arrays;
 use crate::masks::table;
 use crate::tokenizer;
 use crate::utf8::State;
@@ -24,6 +25,10 @@ impl Utf8State {
     }
 
     /// The state after more bytes; once invalid, always invalid.
+    ///
+    /// >>> from bpetok.utf8 import State
+    /// >>> State(b"\xc3").advance(b"\xa9") == State()
+    /// True
     #[pyo3(signature = (token_bytes, /))]
     fn advance(&self, token_bytes: &[u8]) -> Self {
         Self(self.0.advance_all(token_bytes))
@@ -77,8 +82,8 @@ impl Utf8State {
 pub fn mask_table<'py>(py: Python<'py>, tokenizer: &tokenizer::Tokenizer) -> PyResult<Bound<'py, PyArray2<bool>>> {
     let size = tokenizer.vocab_size();
     let specials = tokenizer.specials().tokens().iter().map(|token| token.1);
-    let masks = py.detach(|| table(size, tokenizer.vocabulary().iter(), specials));
-    let masks = PyArray1::from_vec(py, masks).reshape([State::ALL.len(), size])?;
+    let masks = arrays::array(py, py.detach(|| table(size, tokenizer.vocabulary().iter(), specials)))?;
+    // Before there are views of it: what owns the memory decides whether they may be made writable again.
     masks.call_method("setflags", (false,), None)?;
-    Ok(masks)
+    masks.reshape([State::ALL.len(), size])
 }

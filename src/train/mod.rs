@@ -201,9 +201,10 @@ fn check(counts: &CountTable, options: &Options<'_>) -> Result<()> {
             options.tokens
         )));
     }
-    if options.tokens > MAX_TOKEN_ID as usize {
+    let most = MAX_TOKEN_ID as usize + 1;
+    if options.tokens > most {
         return Err(Error::Train(format!(
-            "a vocabulary of {} tokens is above the limit {MAX_TOKEN_ID}",
+            "a vocabulary of {} ordinary tokens is above the limit {most}: pass a smaller vocab_size, special tokens included",
             options.tokens
         )));
     }

@@ -156,7 +156,7 @@ impl Pairs {
         }
         let slot = self.slot_of(pair);
         if self.slots[slot] == EMPTY {
-            // Fewer pairs than 2^32: each needs a word, and words are named with 32 bits.
+            // Fewer pairs than 2^32: their entries alone would take 128 GiB.
             self.slots[slot] = self.entries.len() as u32;
             self.entries.push(Entry { pair, count: 0, start: 0, words: 0 });
         }

@@ -113,3 +113,16 @@ def test_lengths_are_hints(tok: bpetok.Tokenizer, length: int) -> None:
     for decode in (tok.decode, tok.decode_bytes):
         with pytest.raises(bpetok.TokenIdError, match=f"{tok.vocab_size}"):
             decode(range(length))
+
+
+@pytest.mark.parametrize("index", [10**30, -(10**30), 2**63, 3, -4])
+def test_documents_that_are_not_there(tok: bpetok.Tokenizer, index: int) -> None:
+    with pytest.raises(IndexError, match=f"document {index} of a batch of 3"):
+        tok.encode_batch(["a", "b", "c"])[index]
+
+
+def test_the_number_of_a_document_is_an_int(tok: bpetok.Tokenizer) -> None:
+    batch = tok.encode_batch(["a", "b"])
+    assert batch[np.int64(1)].tolist() == tok.encode("b")
+    with pytest.raises(TypeError, match="number of a document must be int, not float"):
+        batch[1.0]  # type: ignore[index]

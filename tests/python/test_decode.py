@@ -80,7 +80,7 @@ def test_decode_takes_buffers(tok: bpetok.Tokenizer) -> None:
     for rows in (ids[None, :], memoryview(ids[None, :])):
         with pytest.raises(TypeError, match="2 dimensions; give one row of them"):
             tok.decode(rows)
-    with pytest.raises(TypeError, match="not iterable"):
+    with pytest.raises(TypeError, match="ids must be a collection"):
         tok.decode(ids[0])
     with pytest.raises(TokenIdError, match=r"4294967295 \(at index 1\)"):
         tok.decode(array("I", [1, 2**32 - 1]))
@@ -118,3 +118,38 @@ def test_finish_gives_what_is_left(tok: bpetok.Tokenizer) -> None:
 
 def test_special_tokens_stream_as_their_text(tok: bpetok.Tokenizer, special: str) -> None:
     assert tok.stream().push(tok.special_tokens[special]) == special
+
+
+class Odd(int):
+    """An int whose text is none."""
+
+    def __index__(self) -> int:
+        return self
+
+    def __str__(self) -> str:
+        return "x" + "é" * 41
+
+
+def test_ints_that_are_no_ids_are_told_whatever_their_size(tok: bpetok.Tokenizer) -> None:
+    for value in (10**400, -(10**400), 10**5000, Odd(10**30)):
+        with pytest.raises(TokenIdError, match="is not in the vocabulary"):
+            tok.decode([value])
+        with pytest.raises(TokenIdError, match="is not in the vocabulary"):
+            tok.token_bytes(value)
+
+
+def test_what_is_no_row_of_ids(tok: bpetok.Tokenizer) -> None:
+    rows = ([[1, 2]], [(1,)], np.array([[1, 2]]), tok.encode_batch(["the", "cat"]))
+    for ids in rows:
+        with pytest.raises(TypeError, match=r"must be int, not .*decode_batch takes rows"):
+            tok.decode(ids)  # type: ignore[arg-type]
+    for text in ("12", b"12", bytearray(b"12")):
+        with pytest.raises(TypeError, match=r"ids is (str|bytes|bytearray), not ids"):
+            tok.decode(text)  # type: ignore[arg-type]
+    for nothing in (None, 5, 1.5):
+        with pytest.raises(TypeError, match="ids must be a collection, not"):
+            tok.decode(nothing)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="batch must be a collection, not"):
+            tok.decode_batch(nothing)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="texts must be a collection, not"):
+            tok.encode_batch(nothing)  # type: ignore[arg-type]

@@ -297,3 +297,29 @@ def test_a_failed_save_leaves_the_old_file(tok: bpetok.Tokenizer, tmp_path: Path
             tok.save(path)
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["tok.bpetok"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX")
+@pytest.mark.parametrize("suffix", [".bpetok", ".tiktoken"])
+def test_tokenizers_come_out_of_pipes(tmp_path: Path, suffix: str) -> None:
+    import threading
+
+    tok = bpetok.train(["low lower lowest"] * 4, 262)
+    (whole := tmp_path / f"whole{suffix}").touch()
+    tok.save(whole)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(whole.read_bytes(),))
+    writer.start()
+    pattern = tok.pattern if suffix == ".tiktoken" else None
+    assert bpetok.load(pipe, pattern).encode("low lower") == tok.encode("low lower")
+    writer.join()
+
+
+def test_special_tokens_to_compare_are_a_collection(tmp_path: Path) -> None:
+    path = tmp_path / "tok.bpetok"
+    bpetok.train(["low lower lowest"] * 4, 262).save(path)
+    with pytest.raises(TypeError, match="special_tokens is a bare str: wrap it in a list"):
+        bpetok.load(path, special_tokens="<|endoftext|>")
+    with pytest.raises(TypeError, match="special_tokens must be a collection of str, not int"):
+        bpetok.load(path, special_tokens=5)  # type: ignore[arg-type]

@@ -213,11 +213,39 @@ def test_special_tokens_keep_their_ids_where_ids_have_gaps() -> None:
         (r"(?x) a", r"'\(\?x\)'"),
         (r"(?U)a+", r"'\(\?U\)'"),
         (r"\X", r"\\X"),
+        (r"\z{2,}|ab", "a repeated anchor"),
+        (r"(?i:'ss|'ll)|.", "'ss' under"),
+        (r"(?i)a|ss", "'ss' under"),
+        (r"(?i:ß)|.", "'ss' under"),
+        (r"(?i:f\x66)|.", "'ff' under"),
+        (r"(?i:եւ)|.", "'եւ' under"),
+        (r"(?i:[+\P{Lu}])|.", r"\\P in a class under"),
     ],
 )
 def test_patterns_without_an_equal_are_refused(pattern: str, what: str) -> None:
     with pytest.raises(FormatError, match=rf"has {what}.* at position \d+.*save as \.bpetok"):
         to_oniguruma(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["a*", "[a-z]*", r"\pL{0}", "a??", r"\B", "(?:a|)b*", "(?=a)"])
+def test_patterns_that_may_match_nothing_are_refused(pattern: str) -> None:
+    with pytest.raises(FormatError, match="may match without taking a character"):
+        to_oniguruma(pattern)
+
+
+@pytest.mark.parametrize("name", ["Lu", "Ll", "Lt", "L", "M", "N", "Greek"])
+@pytest.mark.parametrize("form", [r"\p{%s}", r"\P{%s}", r"[^\p{%s}]", r"[+\p{%s}]"])
+def test_properties_take_both_cases_under_i(name: str, form: str) -> None:
+    pattern = f"(?i:{form % name}+)|(?s:.)"
+    base = {number: bytes([number]) for number in range(256)}
+    tok = TokenizerSpec.from_parts(base, None, pattern).build()
+    step = hf(tok).pre_tokenizer
+    assert step is not None
+    # Of each character what it and one that is surely in, or surely out, are cut into.
+    text = "".join(map(chr, [*range(0x21, 0x600), *range(0x1C80, 0x2200), *range(0xA640, 0xA6A0)]))
+    ours = [pretoken.decode() for pretoken in tok.pretokenize(text)]
+    theirs = [text[start:end] for _, (start, end) in step.pre_tokenize_str(text)]
+    assert ours == theirs
 
 
 def test_the_file_is_what_hf_writes_itself() -> None:

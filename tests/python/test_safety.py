@@ -231,3 +231,36 @@ print("ready", file=sys.stderr, flush=True)
         process.kill()
         process.communicate()
         os.close(pipe)
+
+
+WITHOUT_NUMPY = """
+import sys
+import bpetok
+tok = bpetok.train(["low lower lowest"] * 4, 262)
+batch = tok.encode_batch(["low"])
+state = bpetok.utf8.State()
+sys.modules["numpy"] = None
+calls = [
+    lambda: tok.encode_numpy("low"),
+    lambda: tok.encode_with_offsets("low"),
+    lambda: tok.count_batch(["low"]),
+    lambda: tok.token_byte_lengths,
+    lambda: tok.utf8_mask(state),
+    lambda: batch.ids,
+    lambda: batch.offsets,
+    lambda: batch[0],
+    lambda: batch.pad(),
+]
+for call in calls:
+    try:
+        call()
+    except ImportError:
+        continue
+    raise SystemExit("no ImportError")
+assert batch.tolist() == [tok.encode("low")]
+"""
+
+
+def test_numpy_that_cannot_be_imported_is_an_import_error() -> None:
+    # Rust's way to NumPy ends with a panic otherwise, as it did when Ctrl-C came while NumPy was imported.
+    subprocess.run([sys.executable, "-c", WITHOUT_NUMPY], check=True, timeout=60)

@@ -154,3 +154,14 @@ def test_the_table_of_two_hundred_thousand_real_tokens(
         )
         assert not mask[199_998]  # a gap
     assert min(times) < 0.05
+
+
+def test_masks_cannot_be_made_writable(tok: bpetok.Tokenizer) -> None:
+    mask = tok.utf8_mask(State())
+    wanted = mask.copy()
+    owner: np.ndarray | None = mask
+    while isinstance(owner, np.ndarray):
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            owner.flags.writeable = True
+        owner = owner.base
+    assert (tok.utf8_mask(State()) == wanted).all()

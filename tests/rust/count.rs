@@ -89,3 +89,32 @@ proptest! {
         prop_assert_eq!(table.sorted(), map.into_iter().collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn progress_over_documents_goes_on_while_they_are_counted() {
+    let document = "some words to count ".repeat(50_000);
+    let documents = [Text::Valid(&document), Text::Valid(&document)];
+    let mut told = Vec::new();
+    let mut counts = Counts::new("gpt2", &[], Digits::None).unwrap();
+    counts
+        .add_weighted(&documents, &[1, 3], 1, &mut |bytes| {
+            told.push(bytes);
+            Ok(())
+        })
+        .unwrap();
+    let total = 4 * document.len() as u64;
+    assert!(told.is_sorted() && told.last() == Some(&total), "{told:?}");
+    assert!(told.iter().filter(|&&bytes| 0 < bytes && bytes < total).count() > 3, "{told:?}");
+}
+
+#[test]
+fn a_pattern_that_gives_up_names_the_file_and_the_place_in_it() {
+    let path = std::env::temp_dir().join(format!("bpetok-steps-{}.txt", std::process::id()));
+    // Behind several blocks, which are cut at special tokens only.
+    let text = "some words<|end|>".repeat(600_000) + &"x".repeat(60);
+    std::fs::write(&path, &text).unwrap();
+    let mut counts = Counts::new(r"(?:x+x+)+y(?=z)|[^x]+", &["<|end|>".to_owned()], Digits::None).unwrap();
+    let error = counts.add_file(&path, 2, &mut |_| Ok(())).unwrap_err().to_string();
+    std::fs::remove_file(&path).unwrap();
+    assert!(error.contains("bpetok-steps") && error.contains("at byte 10200000"), "{error}");
+}

@@ -7,6 +7,7 @@ itself hand back a `Tokenizer` directly; others go through `bpetok.spec.Tokenize
 from __future__ import annotations
 
 import os
+import stat
 
 from bpetok.errors import Error, FormatError
 from bpetok.formats import bpetok as own
@@ -76,16 +77,39 @@ def read(
 ) -> Tokenizer:
     """Reads any known file; see `bpetok.load`."""
     name = os.fsdecode(path)
-    with open(name, "rb") as file:
-        head = file.read(HEAD_BYTES)
     if pattern is not None:
         checked_text(pattern, "pattern")
+    if isinstance(special_tokens, (str, bytes)):
+        raise TypeError(
+            f"special_tokens is a bare {type(special_tokens).__name__}: wrap it in a list, [{special_tokens!r}]"
+        )
+    if stat.S_ISFIFO(os.stat(name).st_mode):
+        return _read_pipe(name, pattern, special_tokens)
+    return _read_file(name, name, pattern, special_tokens)
+
+
+def _read_pipe(name: str, pattern: str | None, special_tokens: Specials) -> Tokenizer:
+    """What comes out of a pipe, which cannot be opened twice, once to recognise it and once to read it."""
+    import shutil
+    import tempfile
+
+    with tempfile.NamedTemporaryFile() as copy:
+        with open(name, "rb") as pipe:
+            shutil.copyfileobj(pipe, copy)
+        copy.flush()
+        return _read_file(copy.name, name, pattern, special_tokens)
+
+
+def _read_file(path: str, name: str, pattern: str | None, special_tokens: Specials) -> Tokenizer:
+    """The tokenizer of a file that errors call `name`."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD_BYTES)
     if not head:
         raise FormatError(f"{name} is empty: not a tokenizer file")
     for row in FORMATS:
         if row.sniff(head):
             try:
-                return row.read(name, pattern, special_tokens)
+                return row.read(path, pattern, special_tokens)
             except Error as error:
                 # Readers speak of what is in the file; here its name goes in front, once for all.
                 raise type(error)(f"{name}: {error}") from None

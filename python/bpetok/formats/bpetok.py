@@ -49,4 +49,6 @@ def _same_specials(held: dict[str, int], given: Specials) -> bool:
 
     if isinstance(given, Mapping):
         return dict(given) == held
-    return sorted(given or ()) == sorted(held)
+    from bpetok.texts import text_list
+
+    return sorted(text_list(given or ())) == sorted(held)

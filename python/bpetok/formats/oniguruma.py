@@ -11,8 +11,10 @@ Oniguruma in its Ruby syntax, where the same text can mean something else withou
 | `\w`, `\b` | Unicode's definition | `²³¹¼½¾` too | the classes spelled out |
 | `(?s)` | `.` matches `\n` | not known | `(?m)` |
 | `\xE9`, `\pL`, `(?P<n>` | character, class, group | byte, `pL`, not known | `\x{E9}`, `\p{L}`, `(?<n>` |
+| `(?i)\p{Lu}`, `(?i)\P{Lu}` | in both cases, none of them | as without `(?i)` | `(?i)[\p{Lu}]`, `(?i)[^\p{Lu}]` |
 
-What has no equal is refused. Facts: Oniguruma's doc/RE and doc/SYNTAX.md, Rust's regex-syntax
+What has no equal is refused: a pattern that may match nothing (HF cuts there), and under `(?i)` a text that one character
+folds to (`ss`, which is `ß` for Oniguruma). Facts: Oniguruma's doc/RE and doc/SYNTAX.md, Rust's regex-syntax
 documentation; measured against HF tokenizers 0.23 over every code point (November 2026): `\s`, `\d`
 and `\p{..}` differ only in characters newer than Oniguruma's Unicode 16.
 """
@@ -20,8 +22,10 @@ and `\p{..}` differ only in characters newer than Oniguruma's Unicode 16.
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NoReturn
 
+from bpetok._bpetok import may_be_empty
 from bpetok.errors import FormatError
 
 # Unicode's Annex C of UTS 18, as Rust's regex has it.
@@ -44,12 +48,29 @@ def to_oniguruma(pattern: str) -> str:
     r"""The pattern that matches in Oniguruma what `pattern` matches here.
 
     Raises:
-        FormatError: for a construct that Oniguruma does not have; names it and its position.
+        FormatError: for a construct that Oniguruma does not have, or reads as something else; names it and its position.
 
     >>> to_oniguruma(r"\p{N}{1,3}+|\s++$")
     '(?>\\p{N}{1,3})|\\s++\\z'
     """
-    return _Translator(pattern).run()
+    translated = _Translator(pattern).run()
+    if may_be_empty(pattern):
+        raise FormatError(
+            f"the pattern {pattern!r} may match without taking a character, where HF cuts and bpetok does not: write it so "
+            "that each match takes one (x+ instead of x*), or save as .bpetok"
+        )
+    return translated
+
+
+@cache
+def _folded_strings() -> frozenset[str]:
+    """The texts of several characters that one character folds to; all such characters lie in two ranges.
+
+    >>> {"ss", "ffi"} <= _folded_strings()
+    True
+    """
+    codes = [*range(0xDF, 0x2000), *range(0xFB00, 0xFB18)]
+    return frozenset(fold for code in codes if len(fold := chr(code).casefold()) > 1)
 
 
 class _Translator:
@@ -61,9 +82,14 @@ class _Translator:
         self.out: list[str] = []
         self.atom = 0
         """Where in `out` the last atom starts; a quantifier belongs to it."""
-        self.groups: list[tuple[int, bool]] = []
-        """For each open group: where it starts, and whether `(?m)` held before it."""
+        self.groups: list[tuple[int, bool, bool]] = []
+        """For each open group: where it starts, and whether `(?m)` and `(?i)` held before it."""
         self.multiline = False
+        self.folding = False
+        self.literals = ""
+        """Characters that stand for themselves and came last, folded."""
+        self.is_anchor = False
+        """Whether the last atom takes no character."""
         self.fresh = True
         """Nothing but flags came since the pattern or group began."""
 
@@ -99,10 +125,22 @@ class _Translator:
         self.atom = len(self.out)
         self.out.append(text)
         self.at += length
-        self.fresh = False
+        self.fresh = self.is_anchor = False
+        self.literals = ""
 
     def _literal(self) -> None:
-        self._emit(self.pattern[self.at], 1)
+        self._emit_literal(self.pattern[self.at], self.pattern[self.at], 1)
+
+    def _emit_literal(self, char: str, text: str, length: int) -> None:
+        literals = self.literals + char.casefold()
+        ends = (literals[-length:] for length in (3, 2))
+        if self.folding and (fold := next(filter(_folded_strings().__contains__, ends), None)):
+            self._refuse(
+                f"{fold!r} under (?i), which one character folds to",
+                "write both cases out, [Ss][Ss]",
+            )
+        self._emit(text, length)
+        self.literals = literals
 
     def _anchor(self) -> None:
         if self.pattern[self.at] == "^":
@@ -110,10 +148,16 @@ class _Translator:
             self._emit(r"(?:\A|(?<=\n))" if self.multiline else r"\A", 1)
         else:
             self._emit(r"(?=\n|\z)" if self.multiline else r"\z", 1)
+        self.is_anchor = True
 
     def _escape(self) -> None:
         text, length = self._escaped(BOUNDARY, NO_BOUNDARY)
+        if HEX.match(self.pattern, self.at + 1):
+            self._emit_literal(chr(int(text[3:-1], 16)), text, length)
+            return
+        char = self.pattern[self.at + 1]
         self._emit(text, length)
+        self.is_anchor = char in "AzbB"
 
     def _escaped(self, boundary: str | None, no_boundary: str | None) -> tuple[str, int]:
         """What the escape at the position becomes, and its length."""
@@ -121,7 +165,15 @@ class _Translator:
         char = self.pattern[after : after + 1]
         if match := PROPERTY.match(self.pattern, after):
             inverted, name, short = match.groups()
-            return rf"\{char}{{{inverted or ''}{name or short}}}", match.end() - self.at
+            # Only in a class does Oniguruma take the other case too.
+            if self.folding:
+                is_not = (char == "P") != bool(inverted)
+                if is_not and boundary is None:
+                    self._refuse(f"\\{char} in a class under (?i)", "put what is not meant there")
+                text = rf"[{'^' if is_not else ''}\p{{{name or short}}}]"
+            else:
+                text = rf"\{char}{{{inverted or ''}{name or short}}}"
+            return text, match.end() - self.at
         if match := HEX.match(self.pattern, after):
             digits = next(group for group in match.groups() if group)
             return rf"\x{{{digits}}}", match.end() - self.at
@@ -180,7 +232,7 @@ class _Translator:
         else:
             self._open_flags()
             return
-        self.groups.append((start, self.multiline))
+        self.groups.append((start, self.multiline, self.folding))
         self._emit(text, length)
         self.fresh = True
 
@@ -195,8 +247,9 @@ class _Translator:
         if end == ")" and not self.fresh:
             self._refuse("flags in the middle", "write them as a group, (?i:...)")
         if end == ":":
-            self.groups.append((len(self.out), self.multiline))
+            self.groups.append((len(self.out), self.multiline, self.folding))
         self.multiline = ("m" in on) or (self.multiline and "m" not in off)
+        self.folding = ("i" in on) or (self.folding and "i" not in off)
         onig_on = on.replace("u", "").replace("m", "").replace("s", "m")
         onig_off = off.replace("m", "").replace("s", "m")
         flags = onig_on + (f"-{onig_off}" if onig_off else "")
@@ -207,12 +260,17 @@ class _Translator:
         self.fresh = True
 
     def _close(self) -> None:
-        start, multiline = self.groups.pop() if self.groups else (len(self.out), False)
+        start, multiline, folding = (
+            self.groups.pop() if self.groups else (len(self.out), False, False)
+        )
         self._emit(")", 1)
         self.atom = start
-        self.multiline = multiline
+        self.multiline, self.folding = multiline, folding
 
     def _quantifier(self) -> None:
+        if self.is_anchor:
+            self._refuse("a repeated anchor", "write it once")
+        self.literals = ""
         interval = INTERVAL.match(self.pattern, self.at)
         text = interval[0] if interval else self.pattern[self.at]
         self.at += len(text)

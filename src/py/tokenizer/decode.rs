@@ -9,7 +9,7 @@ use super::Tokenizer;
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::{Str, in_document, token_ids};
+use crate::py::convert::{Str, in_document, items, token_ids};
 use crate::py::stream::Stream;
 use crate::py::utf8::{Utf8State, mask_table};
 
@@ -116,7 +116,7 @@ impl Tokenizer {
             }
             return Ok(texts);
         }
-        for (index, ids) in batch.try_iter()?.enumerate() {
+        for (index, ids) in items(batch, "batch")?.enumerate() {
             py.check_signals()?;
             let text = token_ids(&ids?, self.inner.vocab_size())
                 .and_then(|ids| self.decoded(py, &ids, &errors, &mut bytes))

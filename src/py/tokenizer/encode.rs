@@ -10,6 +10,7 @@ use crate::batch::{self, Options};
 use crate::error::Error;
 use crate::ids::TokenId;
 use crate::pretokenize::Pieces;
+use crate::py::arrays;
 use crate::py::batch::TokenBatch;
 use crate::py::convert::{self, Pause, Str, check_signals, in_document, is_text, no_text, type_name};
 use crate::py::errors::TextError;
@@ -120,7 +121,8 @@ impl Tokenizer {
         allowed_special: Option<&Bound<'py, PyAny>>,
         disallowed_special: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<u32>>> {
-        Ok(PyArray1::from_vec(py, self.ids(py, text, allowed_special, disallowed_special)?))
+        arrays::ready(py)?;
+        arrays::array(py, self.ids(py, text, allowed_special, disallowed_special)?)
     }
 
     /// Encodes many texts in parallel into one flat TokenBatch; `threads` is all there are unless given. `bytes` are taken as they
@@ -188,6 +190,7 @@ impl Tokenizer {
                 );
             }
         };
+        arrays::ready(py)?;
         let ids = self.ids(py, text, allowed_special, disallowed_special)?;
         let bytes = convert::text(text)?.bytes();
         let as_text = match std::str::from_utf8(bytes) {
@@ -202,8 +205,7 @@ impl Tokenizer {
             }
         };
         let offsets = self.inner.offsets(as_text, &ids, unit);
-        let flat = PyArray1::from_vec(py, offsets.concat());
-        let shaped = flat.call_method1("reshape", ((ids.len(), 2),))?;
+        let shaped = arrays::array(py, offsets.concat())?.call_method1("reshape", ((ids.len(), 2),))?;
         Ok((self.ints.list(py, &ids)?, shaped))
     }
 
@@ -245,14 +247,14 @@ impl Tokenizer {
         disallowed_special: Option<&Bound<'_, PyAny>>,
         #[pyo3(from_py_with = numbers::threads)] threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        arrays::ready(py)?;
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         let texts = collected(texts)?;
         let documents = convert::texts(&texts, 0)?;
         let threads = batch::threads_for(&documents, threads)?;
         let options = Options { allowed: &allowed, forbidden: &forbidden, threads };
         let batch = self.run_batch(py, &documents, &options)?;
-        let counts = batch.offsets.windows(2).map(|w| w[1] - w[0]).collect();
-        Ok(PyArray1::from_vec(py, counts))
+        arrays::array(py, batch.offsets.windows(2).map(|w| w[1] - w[0]).collect())
     }
 
     /// The longest prefix of a text that ends at a token and character boundary of `encode(text)` and itself encodes to at
@@ -323,7 +325,7 @@ fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>>
         return Err(PyTypeError::new_err(format!("texts is a bare {}; wrap it in a list ([text])", type_name(texts))));
     }
     let mut items = Vec::new();
-    for (index, item) in texts.try_iter()?.enumerate() {
+    for (index, item) in convert::items(texts, "texts")?.enumerate() {
         let item = item?;
         check_signals(item.py(), index)?;
         // Now and not when all are there: a wrong collection may have no end.

@@ -7,6 +7,7 @@ mod encode_files;
 mod files;
 mod properties;
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::ints::Ints;
 use super::numbers;
 use super::specials::{numbered, placed, unplaced};
 use crate::encode::memo;
+use crate::ids::TokenId;
 use crate::tokenizer;
 
 /// Sets the memory that a tokenizer may take for what merging gave; all its threads share it.
@@ -66,17 +68,18 @@ impl Tokenizer {
     /// {'<|endoftext|>': 261, '<|pad|>': 262}
     pub fn with_special_tokens(&self, special_tokens: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut specials = self.inner.specials().tokens().to_vec();
+        let known: HashMap<&str, TokenId> = self.inner.specials().tokens().iter().map(|(t, id)| (&**t, *id)).collect();
         let added = if let Ok(tokens) = special_tokens.cast::<PyMapping>() {
             placed(tokens)?
         } else {
             let mut new = unplaced(special_tokens)?;
-            new.retain(|text| specials.iter().all(|special| special.0 != *text));
+            new.retain(|text| !known.contains_key(&**text));
             numbered(new, self.inner.vocab_size())?
         };
         for (text, id) in added {
-            match specials.iter().find(|t| t.0 == text) {
-                Some((_, known)) if *known == id => {}
-                Some((_, known)) => {
+            match known.get(&*text) {
+                Some(known) if *known == id => {}
+                Some(known) => {
                     return Err(SpecialTokenError::new_err(format!(
                         "special token {text:?} has the id {known} already and cannot get {id}"
                     )));

@@ -6,6 +6,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::Tokenizer;
 use crate::ids::TokenId;
+use crate::py::arrays;
 use crate::py::convert::{self, token_id};
 use crate::py::errors::TokenIdError;
 
@@ -92,8 +93,8 @@ impl Tokenizer {
     /// >>> tok.token_byte_lengths[-6:].tolist()
     /// [2, 3, 4, 5, 2, 13]
     #[getter]
-    fn token_byte_lengths<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u32>> {
-        PyArray1::from_vec(py, self.inner.decoder().lengths())
+    fn token_byte_lengths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        arrays::array(py, self.inner.decoder().lengths())
     }
 
     /// The bytes of one id; TokenIdError for one that is not there.
