@@ -229,6 +229,13 @@ def test_special_tokens_raise_unless_allowed() -> None:
         tok.encode("a", allowed_special={"[X]"})
 
 
+def test_training_cuts_the_longest_special_token_as_encoding_does() -> None:
+    specials = ["[UNK]", "<x>", "<x>y"]
+    tok = wordpiece.train(["<x>y <x>y <x>y zz zz"], 60, special_tokens=specials)
+    assert tok == wordpiece.train(["zz zz"], 60, special_tokens=specials)
+    assert tok.encode("<x>y<x>zz", allowed_special="all") == [2, 1, tok.token_id("zz")]
+
+
 def test_bad_input_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(VocabError, match="unknown token"):
         wordpiece.WordPiece(["a"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bpetok.atomic import write_atomic
 from bpetok.errors import FormatError, SpecialTokenError, TokenIdError, VocabError
 from bpetok.texts import text_list
+from bpetok.wordpiece.arguments import special_pattern
 from bpetok.wordpiece.text import words_of
 
 if TYPE_CHECKING:
@@ -87,11 +87,7 @@ class WordPiece:
                 f"special tokens that are not in the vocabulary: {missing}; add them to it"
             )
         self.special_tokens = {text: self._ids[text] for text in specials}
-        # Longest first, so that a special token that begins another does not win over it.
-        ordered = sorted(self.special_tokens, key=len, reverse=True)
-        self._special = re.compile(
-            f"({'|'.join(map(re.escape, ordered))})" if ordered else "((?!))"
-        )
+        self._special = special_pattern(specials)
         self._longest = max(map(len, self.tokens))
         self._ids_of_word = lru_cache(CACHED_WORDS)(self._match)
 

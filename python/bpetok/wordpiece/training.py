@@ -10,13 +10,13 @@ corpus always gives the same vocabulary. Where no two counts are equal, HF's is 
 from __future__ import annotations
 
 import heapq
-import re
 from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bpetok.errors import TextError, TrainError
 from bpetok.texts import text_list
+from bpetok.wordpiece.arguments import special_pattern
 from bpetok.wordpiece.model import PREFIX, SPECIAL_TOKENS, WordPiece
 from bpetok.wordpiece.text import words_of
 
@@ -45,7 +45,8 @@ def train(
             smaller number gives these alone.
         min_frequency: a pair that occurs less often is not joined.
         limit_alphabet: keep this many characters, the most frequent; words lose the others.
-        special_tokens: must hold `[UNK]`; text that spells one separates words and is not counted.
+        special_tokens: must hold `[UNK]`; text that spells one separates words and is not counted. Where two begin
+            at the same place the longer one counts, as in `encode`.
         lowercase, strip_accents, split_han: as for `WordPiece`.
 
     Raises:
@@ -68,10 +69,11 @@ def train(
             f"vocab_size is {vocab_size}, below the {len(specials)} special tokens: pass a larger one"
         )
     accents = lowercase if strip_accents is None else strip_accents
-    boundary = re.compile("|".join(map(re.escape, specials)))
+    boundary = special_pattern(specials)
     counts: Counter[str] = Counter()
     for number, document in enumerate(source):
-        for part in boundary.split(_text_of(document, number)):
+        # Every other part is a special token itself.
+        for part in boundary.split(_text_of(document, number))[::2]:
             counts.update(
                 words_of(part, lowercase=lowercase, strip_accents=accents, split_han=split_han)
             )
