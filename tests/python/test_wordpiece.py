@@ -236,6 +236,51 @@ def test_training_cuts_the_longest_special_token_as_encoding_does() -> None:
     assert tok.encode("<x>y<x>zz", allowed_special="all") == [2, 1, tok.token_id("zz")]
 
 
+def test_texts_may_be_bytes_of_utf_8() -> None:
+    tok = wordpiece.train(["café café".encode()], 30, strip_accents=False)
+    assert tok == wordpiece.train(["café café"], 30, strip_accents=False)
+    assert tok.encode("café [SEP]".encode(), allowed_special="all") == [tok.token_id("café"), 3]
+    assert tok.tokenize("café".encode()) == ["café"]
+
+
+def test_arguments_of_another_type_are_named() -> None:
+    tok = wordpiece.WordPiece(["[UNK]", "a"])
+    for call, words in (
+        (lambda: wordpiece.train([pathlib.Path("x")], 60), r"document 0 .*(PosixPath|WindowsPath).*read_documents"),
+        (lambda: wordpiece.train(["a"], "60"), "vocab_size must be int, not str"),
+        (lambda: wordpiece.train(["a"], 60, min_frequency=1.5), "min_frequency must be int, not float"),
+        (lambda: wordpiece.train(["a"], 60, limit_alphabet="9"), "limit_alphabet must be int, not str"),
+        (lambda: wordpiece.WordPiece(["[UNK]"], max_word_chars="5"), "max_word_chars must be int"),
+        (lambda: tok.encode(5), "text must be str or bytes, not int"),
+        (lambda: tok.tokenize(None), "text must be str or bytes, not NoneType"),
+        (lambda: tok.decode([1, 1.5]), r"token ids must be int, not float \(at index 1\)"),
+        (lambda: tok.decode(["a"]), "not str"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=words):
+            call()
+
+
+def test_texts_that_are_not_unicode_are_named() -> None:
+    tok = wordpiece.WordPiece(["[UNK]", "a"])
+    for call, words in (
+        (lambda: tok.encode("a\ud800"), "the text has a lone surrogate at index 1"),
+        (lambda: tok.tokenize("a\ud800"), "index 1"),
+        (lambda: tok.encode(b"aa\xff"), "not UTF-8 at byte 2"),
+        (lambda: wordpiece.train(["a", "\ud800"]), "document 1 has a lone surrogate at index 0"),
+    ):
+        with pytest.raises(TextError, match=words):
+            call()
+
+
+def test_special_tokens_have_a_text() -> None:
+    for call in (
+        lambda: wordpiece.train(["a"], special_tokens=["[UNK]", ""]),
+        lambda: wordpiece.WordPiece(["[UNK]"], special_tokens=["[UNK]", ""]),
+    ):
+        with pytest.raises(SpecialTokenError, match="special token 1 has no text"):
+            call()
+
+
 def test_bad_input_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(VocabError, match="unknown token"):
         wordpiece.WordPiece(["a"])
@@ -246,8 +291,8 @@ def test_bad_input_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(SpecialTokenError, match=r"\[X\]"):
         wordpiece.WordPiece(["[UNK]"], special_tokens=["[X]"])
     tok = wordpiece.WordPiece(["[UNK]", "a"])
-    with pytest.raises(TokenIdError, match="id 2 "):
-        tok.decode([2])
+    with pytest.raises(TokenIdError, match=r"id 2 \(at index 1\).*from 0 to 1"):
+        tok.decode([1, 2])
     with pytest.raises(TokenIdError, match="'b'"):
         tok.token_id("b")
     with pytest.raises(TypeError, match="bare str"):
@@ -256,6 +301,8 @@ def test_bad_input_is_named(tmp_path: pathlib.Path) -> None:
         wordpiece.train(["a"], special_tokens=[])
     with pytest.raises(TrainError, match="below the 5"):
         wordpiece.train(["a"], 4)
+    with pytest.raises(TrainError, match="limit_alphabet is -1"):
+        wordpiece.train(["a"], limit_alphabet=-1)
     with pytest.raises(TextError, match="document 1 is not UTF-8"):
         wordpiece.train([b"a", b"\xff"])
     (tmp_path / "bad.txt").write_bytes(b"[UNK]\n\xff\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bpetok.atomic import write_atomic
 from bpetok.errors import FormatError, SpecialTokenError, TokenIdError, VocabError
 from bpetok.texts import text_list
-from bpetok.wordpiece.arguments import special_pattern
+from bpetok.wordpiece.arguments import document_text, known_id, special_list, special_pattern, whole
 from bpetok.wordpiece.text import words_of
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ class WordPiece:
             are in `tokens`.
 
     Raises:
+        TypeError: for a `max_word_chars` that is no whole number, or tokens that are no list of texts.
         VocabError: for repeated or empty tokens, or no unknown token.
-        SpecialTokenError: for a special token that is not in `tokens`.
+        SpecialTokenError: for a special token that is empty or not in `tokens`.
 
     >>> tok = WordPiece(["[UNK]", "un", "##aff", "##able"])
     >>> tok.encode("Unaffable!")
@@ -78,10 +79,10 @@ class WordPiece:
         self.strip_accents = lowercase if strip_accents is None else strip_accents
         self.split_han = split_han
         self.unknown = unknown
-        self.max_word_chars = max_word_chars
+        self.max_word_chars = whole("max_word_chars", max_word_chars)
         if special_tokens is None:
             special_tokens = [text for text in SPECIAL_TOKENS if text in self._ids]
-        specials = text_list(special_tokens)
+        specials = special_list(special_tokens)
         if missing := [text for text in specials if text not in self._ids]:
             raise SpecialTokenError(
                 f"special tokens that are not in the vocabulary: {missing}; add them to it"
@@ -108,7 +109,7 @@ class WordPiece:
 
     def encode(
         self,
-        text: str,
+        text: str | bytes,
         *,
         allowed_special: Collection[str] = frozenset(),
         disallowed_special: Collection[str] = "all",
@@ -117,14 +118,15 @@ class WordPiece:
         """The ids of a text; equal to HF's `BertWordPieceTokenizer` with `allowed_special="all"`.
 
         Args:
-            text: any text.
+            text: any text; bytes are UTF-8.
             allowed_special: special tokens that the text may spell, or `"all"`.
             disallowed_special: those that it must not; `"all"` means all others, `()` none: such text
                 is then ordinary text.
             add_special_tokens: put `[CLS]` in front and `[SEP]` at the end.
 
         Raises:
-            TypeError: for another `str` than `"all"`: wrap it in a list.
+            TypeError: for a text that is neither `str` nor `bytes`; for another `str` than `"all"`: wrap it in a list.
+            TextError: for a lone surrogate, or bytes that are not UTF-8.
             SpecialTokenError: if the text spells a disallowed special token, or for an unknown one in the arguments.
         """
         allowed = self._named(allowed_special, "allowed_special")
@@ -133,7 +135,7 @@ class WordPiece:
             disallowed -= allowed
         ids: list[int] = []
         plain: list[str] = []
-        for part in self._special.split(text):
+        for part in self._special.split(document_text(text)):
             if part in disallowed:
                 raise SpecialTokenError(
                     f"the text spells the special token {part!r}: pass it in allowed_special to get its id, or "
@@ -150,13 +152,17 @@ class WordPiece:
             return [self.token_id("[CLS]"), *ids, self.token_id("[SEP]")]
         return ids
 
-    def tokenize(self, text: str) -> list[str]:
+    def tokenize(self, text: str | bytes) -> list[str]:
         """The pieces of a text, special tokens read as ordinary text.
+
+        Raises:
+            TypeError: for a text that is neither `str` nor `bytes`.
+            TextError: for a lone surrogate, or bytes that are not UTF-8.
 
         >>> WordPiece(["[UNK]", "un", "##aff", "##able"]).tokenize("unaffable")
         ['un', '##aff', '##able']
         """
-        return [self.tokens[token_id] for token_id in self._encode_ordinary(text)]
+        return [self.tokens[token_id] for token_id in self._encode_ordinary(document_text(text))]
 
     def decode(
         self, ids: Iterable[int], *, skip_special_tokens: bool = True, cleanup: bool = True
@@ -169,15 +175,12 @@ class WordPiece:
             cleanup: no space before `.`, `,`, `'s` and the like, as HF does.
 
         Raises:
+            TypeError: for an id that is no whole number.
             TokenIdError: for an id that no token has.
         """
         parts: list[str] = []
-        for token_id in ids:
-            if not 0 <= token_id < len(self.tokens):
-                raise TokenIdError(
-                    f"id {token_id} is outside this vocabulary of {self.vocab_size:,} tokens"
-                )
-            token = self.tokens[token_id]
+        for place, token_id in enumerate(ids):
+            token = self.tokens[known_id(token_id, place, self.vocab_size)]
             if skip_special_tokens and token in self.special_tokens:
                 continue
             if parts:
@@ -300,7 +303,7 @@ def _ids_of(tokens: Sequence[str]) -> dict[str, int]:
     for token_id, token in enumerate(tokens):
         if not token:
             raise VocabError(
-                f"token {token_id} is empty: remove the line, or the ids after it are wrong"
+                f"token {token_id} is empty: give it a text, or remove it (from a vocab.txt, its line)"
             )
         if token in ids:
             raise VocabError(

@@ -14,9 +14,9 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from bpetok.errors import TextError, TrainError
+from bpetok.errors import TrainError
 from bpetok.texts import text_list
-from bpetok.wordpiece.arguments import special_pattern
+from bpetok.wordpiece.arguments import document_text, special_list, special_pattern, whole
 from bpetok.wordpiece.model import PREFIX, SPECIAL_TOKENS, WordPiece
 from bpetok.wordpiece.text import words_of
 
@@ -44,22 +44,31 @@ def train(
         vocab_size: how many tokens to make, special ones included. The characters are always taken in, so a
             smaller number gives these alone.
         min_frequency: a pair that occurs less often is not joined.
-        limit_alphabet: keep this many characters, the most frequent; words lose the others.
+        limit_alphabet: keep this many characters, the most frequent; words lose the others. `None` keeps all.
         special_tokens: must hold `[UNK]`; text that spells one separates words and is not counted. Where two begin
             at the same place the longer one counts, as in `encode`.
         lowercase, strip_accents, split_han: as for `WordPiece`.
 
     Raises:
-        TypeError: for a bare `str` or `bytes` as `source` or `special_tokens`: wrap it in a list.
-        TrainError: if `special_tokens` lacks `[UNK]`, or for a `vocab_size` below its number.
-        TextError: for bytes that are not UTF-8.
+        TypeError: for a bare `str` or `bytes` as `source` or `special_tokens`: wrap it in a list; for a document
+            that is neither, such as a `Path`; for a number that is no whole one.
+        TrainError: if `special_tokens` lacks `[UNK]`, for a `vocab_size` below its number, or a `limit_alphabet`
+            below 0.
+        SpecialTokenError: for an empty special token.
+        TextError: for a lone surrogate, or bytes that are not UTF-8.
 
     >>> train(["aa ab aa ab aa"], vocab_size=10).tokens[5:]
     ('a', 'b', '##a', '##b', 'aa')
     """
     if isinstance(source, (str, bytes)):
         raise TypeError(f"source is a bare {type(source).__name__}: wrap it in a list")
-    specials = text_list(special_tokens)
+    vocab_size = whole("vocab_size", vocab_size)
+    min_frequency = whole("min_frequency", min_frequency)
+    if limit_alphabet is not None and whole("limit_alphabet", limit_alphabet) < 0:
+        raise TrainError(
+            f"limit_alphabet is {limit_alphabet}, below 0: give a number of characters, or None for all"
+        )
+    specials = special_list(special_tokens)
     if "[UNK]" not in specials:
         raise TrainError(
             f"special_tokens {specials} lack '[UNK]', which stands for unknown words: add it"
@@ -73,7 +82,7 @@ def train(
     counts: Counter[str] = Counter()
     for number, document in enumerate(source):
         # Every other part is a special token itself.
-        for part in boundary.split(_text_of(document, number))[::2]:
+        for part in boundary.split(document_text(document, number))[::2]:
             counts.update(
                 words_of(part, lowercase=lowercase, strip_accents=accents, split_han=split_han)
             )
@@ -139,17 +148,6 @@ def _alphabet(counts: Mapping[str, int], limit: int | None) -> set[str]:
             characters[char] += count
     ordered = sorted(characters, key=lambda char: (-characters[char], char))
     return set(ordered[:limit])
-
-
-def _text_of(document: str | bytes, number: int) -> str:
-    if isinstance(document, str):
-        return document
-    try:
-        return document.decode()
-    except UnicodeDecodeError as error:
-        raise TextError(
-            f"document {number:,} is not UTF-8 at byte {error.start:,}: WordPiece reads characters; decode it first"
-        ) from None
 
 
 class _Pairs:
