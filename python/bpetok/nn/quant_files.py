@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from bpetok.nn.config import Config
 from bpetok.nn.errors import ConfigError, InputError, WeightsError
 from bpetok.nn.quant import BLOCK, BLOCK_BYTES, QuantizedMatrix, block_bytes
 from bpetok.nn.quant_model import QuantizedExperts, named_weights
+from bpetok.nn.read_config import config_from_json
 from bpetok.nn.safetensors import write_safetensors
 from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, stack_shapes
 from bpetok.nn.weights import Stack, Weights
@@ -36,7 +38,15 @@ Array = NDArray[Any]
 
 
 def save(model: Any, folder: str | os.PathLike[str], config: Mapping[str, Any]) -> None:
-    """Write `config.json` and `model.safetensors`; `config` is the parsed config.json the model was made from."""
+    """Write `config.json` and `model.safetensors`; `config` is the parsed config.json the model was made from.
+
+    Nothing is written unless `load` will read this very model back: a config of another one is a ConfigError, weights
+    that are not those of the config are a WeightsError, and a model without blocks is an InputError.
+    """
+    if not isinstance(config, Mapping):
+        raise ConfigError(
+            f"config must be the parsed config.json, a JSON object, not a {type(config).__name__}: read it with json.loads"
+        )
     folder = Path(folder)
     tensors: dict[str, Array] = {}
     formats: dict[str, str] = {}
@@ -50,9 +60,34 @@ def save(model: Any, folder: str | os.PathLike[str], config: Mapping[str, Any]) 
     setting = {"quant_method": "bpetok", "version": 1, "tensors": formats}
     # Before anything is written: a config that JSON cannot hold must not leave new weights beside the old one.
     text = json.dumps({**config, "quantization_config": setting}, indent=2)
+    _check_readable(model, tensors, text)
     folder.mkdir(parents=True, exist_ok=True)
     write_safetensors(folder / "model.safetensors", tensors)
     write_atomic(folder / "config.json", (text + "\n").encode())
+
+
+def _check_readable(model: Any, tensors: Mapping[str, Array], text: str) -> None:
+    """Read what is about to be written as `load` would, and compare its config with the model's."""
+    raw = json.loads(text)
+    setting = raw.pop("quantization_config")
+    config = config_from_json(raw)
+    if config != model.config:
+        raise ConfigError(
+            f"config is not that of this model: it gives {_difference(config, model.config)}; "
+            "pass the config.json that the model was made from"
+        )
+    collect_quantized(config, tensors, setting, model.dtype)
+
+
+def _difference(given: Any, ours: Any, prefix: str = "") -> str:
+    """The first setting in which two configs differ, with both values; settings within one are looked into."""
+    for field in fields(given):
+        theirs, mine = getattr(given, field.name), getattr(ours, field.name)
+        if theirs != mine and is_dataclass(theirs) and type(theirs) is type(mine):
+            return _difference(theirs, mine, f"{prefix}{field.name}.")
+        if theirs != mine:
+            return f"{prefix}{field.name}={theirs!r:.80}, and the model has {mine!r:.80}"
+    raise AssertionError("equal configs do not differ")
 
 
 def collect_quantized(

@@ -280,6 +280,29 @@ def test_a_save_that_fails_leaves_the_older_model(tmp_path, monkeypatch) -> None
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == older
 
 
+def test_a_config_of_another_model_is_refused_before_anything_is_written(tmp_path) -> None:
+    small = quantize_model(random_model(config_from_json(LLAMA)))
+    folder = tmp_path / "small"
+    for config, match in [
+        (MODELS["mamba2"], "not that of this model.*family='mamba2', and the model has 'llama'"),
+        ({}, "model_type=None"),
+        (None, "not a NoneType"),
+        ({**LLAMA, "rope_theta": 5.0}, r"rope\.theta=5\.0, and the model has 10000\.0.*made from"),
+        ({**LLAMA, "vocab_size": 97}, "vocab_size=97, and the model has 96"),
+    ]:
+        with pytest.raises(ConfigError, match=match):
+            save(small, folder, config)
+    altered = small.map_weights(lambda name, w: w[:9] if name == "final_norm.w" else w)
+    with pytest.raises(WeightsError, match=r"final_norm\.w .*\[9\]"):
+        save(altered, folder, LLAMA)
+    assert not folder.exists()
+    save(small, folder, LLAMA)
+    again = json.loads((folder / "config.json").read_text())  # with its quantization_config
+    save(load(folder), tmp_path / "again", again)
+    for path in folder.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes()
+
+
 def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path) -> None:
     config = config_from_json(LLAMA)
     save(quantize_model(random_model(config)), tmp_path, LLAMA)
