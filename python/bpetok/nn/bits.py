@@ -44,12 +44,18 @@ def bits_per_byte(
     `tok` gives `encode_ordinary(text)`, or else `encode(text)` without special tokens of its own making.
     `context` is how many ids the model sees at most (default: the config's `max_positions`, or the whole text),
     `stride` how far that window moves, at most its length (default: half of it). Every id is scored once.
+    A text of which nothing is predicted, empty or of one id without `bos`, is an InputError: 0 bits would look perfect.
     """
     size = len(utf8(text) if isinstance(text, str) else text)
     if size == 0:
         raise InputError("the text is empty: it has no bytes to share the bits among")
     encode = getattr(tok, "encode_ordinary", None) or tok.encode
     ids = [*([] if bos is None else [bos]), *encode(text)]
+    if len(ids) < 2:
+        raise InputError(
+            f"bits per byte need at least 2 ids, and this text gives {len(ids)}: the first is given, only later ones are "
+            "predicted; pass a longer text, or bos= to predict the first one too"
+        )
     return float(text_nll(model, ids, context, stride).sum(dtype=np.float64)) / (math.log(2) * size)
 
 

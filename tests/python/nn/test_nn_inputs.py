@@ -106,6 +106,15 @@ def test_bits_of_what_is_no_text() -> None:
     refused(lambda: nn.text_nll(model, [1.5, 2.0]), "integers")
 
 
+def test_bits_of_a_text_of_which_nothing_is_predicted() -> None:
+    tok, model = bpetok.train(["a"], 256, special_tokens=()), tiny("gpt2", vocab_size=256)
+    refused(lambda: nn.bits_per_byte(model, tok, "a"), "at least 2 ids", "gives 1", "bos=")
+    want = -np.log2(np.exp(model([[7]])[0][0, 0]) / np.exp(model([[7]])[0][0, 0]).sum())[
+        tok.encode("a")[0]
+    ]
+    assert abs(nn.bits_per_byte(model, tok, "a", bos=7) - want) < 1e-12
+
+
 @pytest.mark.parametrize("name", ["tokens", "batch", "memory"])
 def test_counts_are_not_negative(name: str) -> None:
     for config in (LLAMA, {**MAMBA, "model_type": "mamba"}):
