@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bpetok.nn.beam import beam_search
+from bpetok.nn.beam import beam_search, most_beams
 from bpetok.nn.errors import InputError
 from bpetok.nn.inputs import as_array, as_mask, as_rows, generator, utf8, whole
 from bpetok.nn.sampling import NONE, Sampler, bytes_of, greedy
@@ -46,7 +46,8 @@ def generate(
     `eos` is one id or several (the first fills; without any, rows that `stop` ended are filled with 0); generation
     stops early when every row has ended. `mask [b, t]` marks the real ids of prompts padded to one length, best on
     the left; samplers do not see the padding. For an encoder-decoder pass its `memory`; `ids=None` then means the
-    config's start id. `beams` above 1 searches instead of sampling. `stop(new_ids)` ends a row (see `stop_strings`).
+    config's start id. `beams` above 1 searches instead of sampling; 8,192 are the most, and beams x vocabulary at most
+    2**25 (261 beams for 128,256 tokens). `stop(new_ids)` ends a row (see `stop_strings`).
     """
     if ids is None and memory is not None:
         ids = np.full((len(memory), 1), model.config.decoder_start or 0)
@@ -57,6 +58,7 @@ def generate(
         raise InputError(
             f"beams={beams}: beam search takes the likeliest texts, and no sampler and no stop=; leave them out or beams at 1"
         )
+    _check_beams(model, beams)
     if real is not None and not real.any(1).all():
         raise InputError("a row of the prompt is all padding; it needs at least one real id")
     if not len(prompt):
@@ -80,6 +82,16 @@ def generate(
     ):
         rows.append(new[:, None])
     return np.concatenate(rows, axis=1)
+
+
+def _check_beams(model: Any, beams: int) -> None:
+    """Refuse more beams than memory has room for, before the prompt is read once for each."""
+    vocab_size = getattr(getattr(model, "config", None), "vocab_size", 1)
+    if beams > (most := most_beams(vocab_size)):
+        raise InputError(
+            f"beams={beams:,} with a vocabulary of {vocab_size:,} tokens is too much to sort at every step: "
+            f"ask for at most {most:,}"
+        )
 
 
 def steps(

@@ -228,6 +228,21 @@ def test_generation_is_asked_for_in_whole_numbers() -> None:
     assert nn.generate(model, [[1]], 2, nn.greedy, [], beams=2).shape == (1, 3)
 
 
+def test_beams_that_would_fill_memory_are_refused() -> None:
+    for model, beams, most in (
+        (Noise(10), 8193, "8,192"),
+        (tiny("llama"), 8193, "8,192"),
+        (tiny("llama", vocab_size=2**17), 257, "256"),
+        (tiny("llama", vocab_size=4096), 10**6, "8,192"),
+    ):
+        refused(
+            lambda m=model, b=beams: nn.generate(m, [[1]], 3, beams=b),
+            f"beams={beams:,}",
+            f"at most {most}",
+        )
+    assert nn.generate(tiny("llama", vocab_size=2**17), [[1]], 0, beams=256).shape == (1, 1)
+
+
 def test_no_rows_stay_no_rows() -> None:
     model, none = tiny("gpt2"), np.zeros((0, 3), np.int64)
     for options in ({}, {"beams": 3}, {"mask": np.ones((0, 3))}, {"sampler": nn.sample()}):
