@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +53,23 @@ def _home(folder: str | os.PathLike[str]) -> Path:
     return folder / str(inner)
 
 
-def _read_json(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """`config.json` without, and with only, what it says about our own quantised weights."""
+@contextmanager
+def _errors_name(path: Path) -> Iterator[None]:
+    """What a `config.json` says wrong is told with its path: a program may load many."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _config_path(folder: str | os.PathLike[str]) -> Path:
     path = Path(folder)
-    path = path / "config.json" if path.is_dir() else path
+    return path / "config.json" if path.is_dir() else path
+
+
+def _read_config(folder: str | os.PathLike[str]) -> tuple[Config, dict[str, Any] | None]:
+    """What `config.json` says of the model, and of our own quantised weights."""
+    path = _config_path(folder)
     try:
         raw = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
@@ -63,13 +78,16 @@ def _read_json(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str
         raise ConfigError(f"{path}: a config must be a JSON object")
     blocks = raw.get("quantization_config")
     if isinstance(blocks, dict) and blocks.get("quant_method") == "bpetok":
-        return {k: v for k, v in raw.items() if k != "quantization_config"}, blocks
-    return raw, None
+        del raw["quantization_config"]
+    else:
+        blocks = None
+    with _errors_name(path):
+        return config_from_json(raw), blocks
 
 
 def load_config(folder: str | os.PathLike[str]) -> Config:
     """Read `config.json` alone, from its folder or by its own path (for counting without weights)."""
-    return config_from_json(_read_json(_home(folder))[0])
+    return _read_config(_home(folder))[0]
 
 
 def load(folder: str | os.PathLike[str], dtype: DTypeLike = "float32") -> Any:
@@ -80,13 +98,15 @@ def load(folder: str | os.PathLike[str], dtype: DTypeLike = "float32") -> Any:
     is in its `1_Pooling/config.json`, and for you to tell `embed`.
     """
     folder = _home(folder)
-    kind, (raw, blocks) = _dtype(dtype), _read_json(folder)
-    config, tensors = config_from_json(raw), read_folder(folder)
+    kind, (config, blocks) = _dtype(dtype), _read_config(folder)
+    tensors = read_folder(folder)
     if blocks is None:
         return from_weights(collect(config, tensors, kind), kind)
     from bpetok.nn.quant_files import collect_quantized  # brings in the Rust module
 
-    return from_weights(collect_quantized(config, tensors, blocks, kind), kind)
+    with _errors_name(_config_path(folder)):
+        weights = collect_quantized(config, tensors, blocks, kind)
+    return from_weights(weights, kind)
 
 
 def from_weights(weights: Weights, dtype: DTypeLike = "float32") -> Any:

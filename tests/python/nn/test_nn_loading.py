@@ -96,6 +96,29 @@ def test_unknown_families_and_bad_files() -> None:
     assert issubclass(nn.ConfigError, Error)
 
 
+def test_errors_in_a_config_name_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    for text, words in (
+        ("{}", "config field model_type=None"),
+        ('{"model_type": "llama", "head_dim": 5}', "head_dim=5"),
+    ):
+        path.write_text(text)
+        for call in (
+            nn.load,
+            nn.load_config,
+            lambda folder: nn.load_config(folder / "config.json"),
+        ):
+            with pytest.raises(nn.ConfigError, match=words) as error:
+                call(tmp_path)
+            assert str(error.value).startswith(f"{path}: ")
+    blocks = {"quantization_config": {"quant_method": "bpetok", "version": 2, "tensors": {}}}
+    path.write_text(json.dumps({**BASE["llama"], **blocks}))
+    nn.write_safetensors(tmp_path / "model.safetensors", {})
+    with pytest.raises(nn.ConfigError, match="version=2 is newer") as error:
+        nn.load(tmp_path)
+    assert str(error.value).startswith(f"{path}: config")
+
+
 def test_harmless_fields_pass() -> None:
     harmless = {
         "torch_dtype": "float16",
