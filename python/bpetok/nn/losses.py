@@ -101,5 +101,14 @@ def classification_loss(scores: Array, labels: Any) -> float:
 
 
 def perplexity(mean_nll: float) -> float:
-    """`exp` of the mean nats per token: as uncertain as a choice among that many equal tokens."""
-    return math.exp(mean_nll)
+    """`exp` of the mean nats per token: as uncertain as a choice among that many equal tokens.
+
+    Infinity where that is above the largest float (from 709.8 nats on), as `numpy.exp` gives, without its warning.
+
+    >>> perplexity(1e9), perplexity(-1e9)
+    (inf, 0.0)
+    """
+    try:
+        return math.exp(mean_nll)
+    except OverflowError:  # whole numbers too long for a float overflow on either side
+        return math.inf if mean_nll > 0 else 0.0

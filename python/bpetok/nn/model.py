@@ -87,6 +87,11 @@ def run_causal(
     batch, t = packed.ids.shape
     if state is None:
         state = net.empty_state(batch)
+    if not isinstance(state, State):
+        raise TypeError(
+            f"state is of type {type(state).__name__}: it must be the State that an earlier call gave, or None to start "
+            "anew; a mask goes in as mask="
+        )
     if len(state.layers) != net.config.layers:
         raise InputError(
             f"the state is of {len(state.layers)} layers, the model has {net.config.layers}"

@@ -77,6 +77,16 @@ def test_softmax_and_losses_at_extremes() -> None:
         losses.nll(logits, np.zeros(5, np.int64))
 
 
+def test_perplexity_is_the_exponential_at_extremes_too() -> None:
+    with np.errstate(over="ignore"):
+        for nats in (-np.inf, -1e9, 0.0, 2.5, 709.0, 710.0, 1e9, np.inf, np.float32(1e9)):
+            assert losses.perplexity(nats) == pytest.approx(
+                float(np.exp(np.float64(nats))), rel=1e-15
+            )
+    assert (losses.perplexity(10**400), losses.perplexity(-(10**400))) == (math.inf, 0.0)
+    assert math.isnan(losses.perplexity(math.nan))
+
+
 def test_attention_with_masks_and_shared_heads() -> None:
     q, k, v = (LAYERS[f"sdpa.{name}"] for name in "qkv")
     scale = q.shape[-1] ** -0.5

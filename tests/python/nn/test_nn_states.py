@@ -184,6 +184,15 @@ def test_the_state_of_another_model_is_refused() -> None:
     assert llama([[3]], state("llama"))[0].shape == (1, 1, 50)
 
 
+def test_what_is_no_state_is_refused() -> None:
+    for model in (MODELS["gpt2"], MODELS["mamba"]):
+        for call in (model, model.hidden):
+            with pytest.raises(TypeError, match=r"state is of type int: .* State .* or None"):
+                call([[1, 2]], 5)
+            with pytest.raises(TypeError, match=r"type list.*mask="):
+                call([[1, 2]], [[1, 1]])
+
+
 class Watched(np.ndarray[Any, Any]):
     """An array that objects when anything made from it is float64."""
 
