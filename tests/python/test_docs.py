@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -50,6 +51,17 @@ def test_python_blocks(name: str, block: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples", target_is_directory=True)
     done = python("import bpetok\n" + block, cwd=tmp_path)
     assert done.stderr == "", name
+
+
+def test_quant_says_where_its_functions_live() -> None:
+    page = (ROOT / "docs/quant.md").read_text("utf-8")
+    homes = ("quant", "quant_model", "quant_files")
+    names = {
+        name for home in homes for name in importlib.import_module(f"bpetok.nn.{home}").__all__
+    }
+    called = set(re.findall(r"\b(\w+)(?:`|\()", page)) & names
+    lines = re.findall(r"^from bpetok\.nn\.quant\w* import (.*)", page, re.MULTILINE)
+    assert {"quantize", "measure"} <= called <= set(", ".join(lines).split(", "))
 
 
 COMMANDS = [
