@@ -155,6 +155,24 @@ def test_broken_json_lines(tmp_path: pathlib.Path) -> None:
     fails(FormatError, "max_document_bytes=50", path, max_document_bytes=50)
 
 
+@pytest.mark.parametrize(
+    ("limit", "error", "words"),
+    [
+        (-1, Error, "max_document_bytes is -1: give 1 or more"),
+        (0, Error, "max_document_bytes is 0: give 1 or more"),
+        (2**63, Error, "max_document_bytes is 9223372036854775808: .* less than"),
+        (None, TypeError, "max_document_bytes must be int, not NoneType"),
+        ("1GiB", TypeError, "max_document_bytes must be int, not str"),
+    ],
+)
+def test_a_limit_that_is_none_is_refused_at_the_call(
+    tmp_path: pathlib.Path, limit: Any, error: type[Exception], words: str
+) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "a"}\n')
+    with pytest.raises(error, match=words):
+        read_documents(tmp_path / "a.jsonl", max_document_bytes=limit)
+
+
 def test_a_json_line_before_a_bad_one_is_handed_out(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b'{"text": "a"}\n{')
     documents = read_documents(tmp_path / "a.jsonl")

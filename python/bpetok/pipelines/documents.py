@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import PRESETS
-from bpetok.errors import FormatError, TextError
+from bpetok.errors import Error, FormatError, TextError
 from bpetok.pipelines.files import STDIN, expand, open_parquet, open_plain, split_compression
 from bpetok.pipelines.pieces import text_pieces
 from bpetok.texts import text_list
@@ -56,9 +58,11 @@ def read_documents(
             `bpetok.train`. They decide where a long text may be cut: for a preset before white space; for a
             pattern of your own after special tokens only.
         max_document_bytes: the most memory that one line of JSON, or a text without a place to cut,
-            may take.
+            may take; 1 or more.
 
     Raises:
+        TypeError: for a `max_document_bytes` that is no `int`.
+        Error: for one below 1.
         OSError: for a file that is missing or cannot be opened; names it. Missing files are found at
             the call, before anything is read.
         FormatError: for a damaged or truncated file, a line that is not a JSON object, a field or
@@ -72,13 +76,12 @@ def read_documents(
     >>> list(read_documents(folder / "*.jsonl"))
     [b'one', b'two']
     """
+    limit = _limit(max_document_bytes)
     specials = [special.encode() for special in text_list(special_tokens)]
     cut_at_spaces = expand_pattern(pattern) in PRESETS.values()
     readers: dict[str, Callable[[str], Iterator[bytes]]] = {
-        "text": partial(
-            _texts, special_tokens=specials, cut_at_spaces=cut_at_spaces, limit=max_document_bytes
-        ),
-        "jsonl": partial(_json_lines, field=field, limit=max_document_bytes),
+        "text": partial(_texts, special_tokens=specials, cut_at_spaces=cut_at_spaces, limit=limit),
+        "jsonl": partial(_json_lines, field=field, limit=limit),
         "parquet": partial(_parquet_values, field=field),
     }
     if format is not None and format not in readers:
@@ -99,6 +102,17 @@ def format_of(name: str) -> str:
     inner, _ = split_compression(name.lower())
     suffix = os.path.splitext(inner)[1]
     return {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}.get(suffix, "text")
+
+
+def _limit(value: Any) -> int:
+    """A limit that `readline` takes; it reads nothing at 0, and a line of any length below."""
+    try:
+        limit = index(value)
+    except TypeError:
+        raise TypeError(f"max_document_bytes must be int, not {type(value).__name__}") from None
+    if not 1 <= limit < sys.maxsize:
+        raise Error(f"max_document_bytes is {limit}: give 1 or more, and less than {sys.maxsize:,}")
+    return limit
 
 
 def _texts(
