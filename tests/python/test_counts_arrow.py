@@ -205,6 +205,16 @@ def test_count_batches_counts_as_update_does(kind: str, max_pretokens: int) -> N
     assert counts_arrow.from_arrow(found).items() == counted(texts).items()
 
 
+def test_count_batches_takes_a_table_and_says_what_it_takes() -> None:
+    table = arrow.table({"text": ["a b", "c"]})
+    expected = list(count_batches(table.to_batches()))
+    assert sum(batch.num_rows for batch in expected) == 3
+    for source in (table, table.to_batches()[0], [table], table.to_reader()):
+        assert list(count_batches(source)) == expected
+    with pytest.raises(TypeError, match=r"number 1 is of type str: .* pyarrow\.Table"):
+        list(count_batches([table, "text"]))
+
+
 def test_count_batches_is_lazy_and_names_what_is_wrong() -> None:
     assert list(count_batches([])) == []
     good = arrow.record_batch({"text": ["a"]})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import Counts
 from bpetok.errors import FormatError
+from bpetok.pipelines.optional import require
 from bpetok.texts import checked_text, text_list
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MAX_PRETOKENS = 4_000_000
 
 
 def count_batches(
-    batches: Iterable[pyarrow.RecordBatch],
+    batches: Iterable[pyarrow.RecordBatch] | pyarrow.Table,
     *,
     pattern: str = "cl100k",
     special_tokens: Iterable[str] = ("<|endoftext|>",),
@@ -39,13 +40,14 @@ def count_batches(
     counts up (`bpetok.pipelines.counts_arrow.from_arrow` does).
 
     Args:
-        batches: record batches with a text or binary column.
+        batches: record batches with a text or binary column, or a table of them.
         pattern, special_tokens, digits: as for `bpetok.train`, and with the same defaults.
         field: the column that holds the documents.
         max_pretokens: how many distinct pretokens to hold at one time; bounds the memory of a worker.
         threads: of one worker; engines start one worker for each core, so the default is one.
 
     Raises:
+        TypeError: for something else than record batches.
         FormatError: for a missing column, one that is not text or binary, or a null in it.
         PatternError: for an invalid regex.
         MissingPackageError: without pyarrow.
@@ -63,13 +65,29 @@ def count_batches(
     checked_text(pattern, "pattern")
     specials = text_list(special_tokens)
     counts = Counts(pattern, specials, digits)
-    for number, batch in enumerate(batches):
+    for number, batch in enumerate(_each(batches)):
         counts.update(documents_of(batch, field, f"record batch {number}"), threads=threads)
         if len(counts) >= max_pretokens:
             yield from to_arrow(counts).to_batches()
             counts = Counts(pattern, specials, digits)
     if len(counts):
         yield from to_arrow(counts).to_batches()
+
+
+def _each(batches: Any) -> Iterator[Any]:
+    """The batches. A table would hand out its columns, and a record batch too."""
+    arrow = require("pyarrow", "arrow", "Counting Arrow record batches")
+    if isinstance(batches, arrow.Table):
+        batches = batches.to_batches()
+    elif isinstance(batches, arrow.RecordBatch):
+        batches = [batches]
+    for number, batch in enumerate(batches):
+        if not isinstance(batch, (arrow.RecordBatch, arrow.Table)):
+            raise TypeError(
+                f"batches must be pyarrow record batches, and number {number} is of type "
+                f"{type(batch).__name__}: give an iterable of them, or a pyarrow.Table"
+            )
+        yield batch
 
 
 def options_for(
