@@ -48,11 +48,12 @@ class ProgressBar:
         return ProgressBar() if sys.stderr.isatty() else nullcontext(None)
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        """Draws, at most every tenth of a second."""
+        """Draws, at most every tenth of a second until all is done."""
         now = time.monotonic()
         if phase != self._phase:
             self._phase, self._started, self._drawn = phase, now, 0.0
-        if now - self._drawn >= REDRAW_SECONDS or done == total:
+        # The last state is drawn whenever it comes; a total of 0 is one that nobody knows.
+        if now - self._drawn >= REDRAW_SECONDS or 0 < total == done:
             self._drawn = now
             self._draw(progress_line(phase, done, total, now - self._started))
 

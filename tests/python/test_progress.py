@@ -39,6 +39,14 @@ def test_redraws_at_most_every_tenth_of_a_second() -> None:
     assert stream.getvalue().count("\r") < 10
 
 
+def test_an_unknown_total_is_never_reached() -> None:
+    stream = io.StringIO()
+    bar = ProgressBar(stream)
+    for _ in range(1000):
+        bar("count", 0, 0)
+    assert stream.getvalue().count("\r") < 10
+
+
 def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     bpetok.train(["some text"] * 10, 258, special_tokens=(), progress=True)
     assert capsys.readouterr() == ("", "")
