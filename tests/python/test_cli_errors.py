@@ -27,6 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_bytes(TEXT.encode())
     (folder / "special.txt").write_text("a<|endoftext|>")
     (folder / "link").symlink_to("text.txt")
+    for name in ("a b.gz", "a.ZST", "a.tar.gz", "a.zip"):
+        (folder / name).write_bytes(b"packed")
     tok = bpetok.train([TEXT], 280)
     tok.save(folder / "tok.bpetok")
     with pytest.warns(UserWarning, match="ranks only"):
@@ -91,6 +93,12 @@ TRAIN = ["train", "text.txt", "-o", "x.bpetok"]
         ([*TRAIN, "--verbose-log", "text.txt"], "text.txt is both input and output"),
         ([*TRAIN, "--checkpoint", "./x.bpetok"], "./x.bpetok is named for two outputs"),
         ([*TRAIN, "--checkpoint", "tmp", "--verbose-log", "tmp"], "tmp is named for two outputs"),
+        (["encode", "tok.bpetok", "text.txt", "a b.gz"], "gzip -dc 'a b.gz' | bpetok encode tok.b"),
+        (["encode", "tok.bpetok", "a.ZST", "-o", "x.ids"], "zstd -dc a.ZST | bpetok encode tok.b"),
+        (["count", "tok.bpetok", "a b.gz"], "gzip -dc 'a b.gz' | bpetok count tok.bpetok -"),
+        (["count", "tok.bpetok", "a.tar.gz"], "a.tar.gz is packed, and its bytes are no text: unp"),
+        (["show", "tok.bpetok", "a.zip"], "a.zip is packed, and its bytes are no text: unpack it"),
+        (["count", "tok.bpetok", "absent.gz"], "absent.gz: No such file"),
     ],
 )
 def test_arguments_that_cannot_be_meant_are_named(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from bpetok.cli.arguments import MOST_THREADS, file_name, pattern, whole
 from bpetok.encodings import ENCODINGS, get_encoding
 from bpetok.errors import Error
-from bpetok.pipelines.files import STDIN, standard_input
+from bpetok.pipelines.files import STDIN, refuse_packed, standard_input
 from bpetok.tokenizer import load
 
 if TYPE_CHECKING:
@@ -125,6 +125,12 @@ def check_stdin(files: Sequence[str]) -> None:
         standard_input()
     if files.count(STDIN) > 1:
         raise Error(f"- (stdin) is given {files.count(STDIN)} times: it can be read only once")
+
+
+def check_plain(files: Sequence[str], command: str) -> None:
+    """Only `bpetok train` unpacks; `command` is what reads the unpacked text from stdin."""
+    for name in filter(os.path.exists, files):
+        refuse_packed(name, command)
 
 
 def check_outputs(inputs: Sequence[str], *outputs: str | None) -> None:

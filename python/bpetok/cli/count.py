@@ -33,6 +33,7 @@ def add_parser(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Counts each file and the sum."""
     common.check_stdin(arguments.files)
+    common.check_plain(arguments.files, f"bpetok count {arguments.tokenizer} -")
     tok = common.tokenizer(arguments)
     rows: list[tuple[str, int, int]] = []
     with ProgressBar.on_terminal() as bar:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import argparse
 
 EPILOG = """\
-Each file is one text, and ids of all files follow one another in the output. In Python:
+Each file is one text, and ids of all files follow one another in the output. Packed files (.gz, .zst)
+are unpacked beforehand: gzip -dc book.txt.gz | bpetok encode my.bpetok - -o book.ids. In Python:
 numpy.fromfile("book.ids", dtype="<u4") reads them.
 
 With -o, files may be larger than the memory: they are read, encoded and written in blocks, and the ids
@@ -50,6 +51,7 @@ def add_parser(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Encodes, writes, and reports."""
     common.check_stdin(arguments.files)
+    common.check_plain(arguments.files, f"bpetok encode {arguments.tokenizer} -")
     common.check_outputs([arguments.tokenizer, *arguments.files], arguments.output)
     if arguments.json and arguments.output in (None, STDIN):
         raise Error("--json needs -o FILE: stdout cannot carry both the ids and the report")

@@ -44,6 +44,8 @@ def add_parser(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Encodes and prints."""
+    if arguments.file is not None:
+        common.check_plain([arguments.file], f"bpetok show {arguments.tokenizer} -")
     tok = common.tokenizer(arguments)
     text = arguments.text if arguments.text is not None else common.read_bytes(arguments.file)
     with common.reading("--text" if arguments.file is None else arguments.file):

@@ -24,6 +24,8 @@ STDIN = "-"
 COMPRESSED = (".gz", ".zst")
 # Counting these as they stand would give a vocabulary of noise without any complaint.
 ARCHIVES = (".zip", ".tar", ".tgz", ".7z", ".rar", ".xz", ".bz2")
+# The usual commands that write to a pipe what a file packs.
+UNPACKERS = {".gz": "gzip -dc", ".zst": "zstd -dc", ".xz": "xz -dc", ".bz2": "bzip2 -dc"}
 
 FileName: TypeAlias = "str | bytes | os.PathLike[str]"
 
@@ -74,6 +76,29 @@ def _refuse_unreadable_kind(name: str) -> None:
         raise FormatError(
             f"{name} is an archive that bpetok does not read: unpack it, or use .gz or .zst"
         )
+
+
+def refuse_packed(name: str, use: str) -> None:
+    """For what takes the bytes of files as they stand: those of a packed file are no text.
+
+    Raises:
+        FormatError: for a packed file or an archive, by its suffix; `use` is a command that reads the text from a pipe.
+
+    >>> refuse_packed("a.txt", "wc -")
+    >>> refuse_packed("a.txt.gz", "wc -")
+    Traceback (most recent call last):
+    ...
+    bpetok.errors.FormatError: a.txt.gz is packed, and its bytes are no text: gzip -dc a.txt.gz | wc -
+    """
+    inner, suffix = os.path.splitext(name.lower())
+    if suffix not in COMPRESSED + ARCHIVES:
+        return
+    import shlex
+
+    cure = "unpack it"
+    if suffix in UNPACKERS and not inner.endswith(ARCHIVES):
+        cure = f"{UNPACKERS[suffix]} {shlex.quote(name)} | {use}"
+    raise FormatError(f"{name} is packed, and its bytes are no text: {cure}")
 
 
 def split_compression(name: str) -> tuple[str, str]:
