@@ -34,13 +34,14 @@ SECONDS = 5.0
 """Least time between two writes; a write of 100,000 merges takes some milliseconds."""
 RECORD = struct.Struct("<IIQ")
 DIGEST_BYTES = 32
+HEAD = b'{"bpetok_checkpoint": '
 
 
 class Checkpoint:
     """The checkpoint of one training run.
 
     Raises:
-        TrainError: for a damaged file, or one made with other settings; names the difference.
+        TrainError: for what is no ordinary file, a damaged one, or one made with other settings; names the difference.
         OSError: for a file that cannot be read or written.
 
     >>> import pathlib, tempfile
@@ -91,24 +92,31 @@ class Checkpoint:
     def _read(self) -> tuple[dict[str, Any], bytes]:
         if not os.path.exists(self.path):
             return {}, b""
+        if not os.path.isfile(self.path):
+            # A pipe would be waited for, and a device may never end.
+            raise TrainError(f"{self.path} is no ordinary file, as a checkpoint is: name another")
         with open(self.path, "rb") as file:
-            data = file.read()
+            # What is named by mistake may be larger than the memory.
+            head = file.read(len(HEAD))
+            if head != HEAD:
+                raise TrainError(
+                    f"{self.path} is not a checkpoint: name another file, or delete it"
+                )
+            data = head + file.read()
         body, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
         line, _, records = body.partition(b"\n")
-        if not line.startswith(b'{"bpetok_checkpoint": '):
-            raise TrainError(f"{self.path} is not a checkpoint: name another file, or delete it")
         if hashlib.sha256(body).digest() != digest:
             raise TrainError(
                 f"{self.path}: the checkpoint was cut off or changed after it was written: delete it "
                 "to begin anew"
             )
-        head = json.loads(line)
-        if head["bpetok_checkpoint"] != VERSION:
+        about = json.loads(line)
+        if about["bpetok_checkpoint"] != VERSION:
             raise TrainError(
-                f"{self.path}: the checkpoint has version {head['bpetok_checkpoint']}, this bpetok "
+                f"{self.path}: the checkpoint has version {about['bpetok_checkpoint']}, this bpetok "
                 f"reads version {VERSION}: use the bpetok that wrote it, or delete it"
             )
-        return head["settings"], records
+        return about["settings"], records
 
     def _check(self, settings: Mapping[str, Any]) -> None:
         for name, value in settings.items():

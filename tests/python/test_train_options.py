@@ -285,6 +285,23 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, change: Any, message: s
         bpetok.train(text_of(200), 300, checkpoint=path)
 
 
+def test_what_is_no_checkpoint_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with open(tmp_path / "corpus", "wb") as file:
+        file.truncate(1 << 42)  # more than any memory, and nothing on the disk
+    with pytest.raises(bpetok.TrainError, match="not a checkpoint: name another file"):
+        bpetok.train(text_of(20), 300, checkpoint=tmp_path / "corpus")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_what_is_no_ordinary_file_is_no_checkpoint_and_not_to_be_deleted(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(
+            bpetok.TrainError, match=r"is no ordinary file, as a checkpoint is: name another$"
+        ):
+            bpetok.train(text_of(20), 300, checkpoint=path)
+
+
 def test_a_checkpoint_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing"):
         bpetok.train(text_of(20), 300, checkpoint=tmp_path / "missing" / "checkpoint")
