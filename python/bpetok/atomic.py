@@ -38,18 +38,18 @@ def replacing(path: str | bytes | os.PathLike[str]) -> Iterator[str]:
     target = os.path.realpath(name)
     mode = _mode(target, name)
     if mode is not None and not stat.S_ISREG(mode):
-        yield target
+        with _named(name, target):
+            yield target
         return
     temporary = _create_beside(target, mode, name)
     try:
-        yield temporary
-        _settle(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException as error:
+        with _named(name, temporary):
+            yield temporary
+            _settle(temporary, mode)
+            os.replace(temporary, target)
+    except BaseException:
         with suppress(OSError):
             os.unlink(temporary)
-        if isinstance(error, OSError) and error.filename in (None, temporary) and error.errno:
-            raise _naming(error, name) from None
         raise
 
 
@@ -117,6 +117,17 @@ def _settle(temporary: str, mode: int | None) -> None:
         os.chmod(temporary, stat.S_IMODE(mode))
 
 
+@contextmanager
+def _named(name: str, written: str) -> Iterator[None]:
+    """Errors of the block that name no file, or the one that is written to, name what the caller knows."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename in (None, written) and error.errno:
+            raise _naming(error, name) from None
+        raise
+
+
 def _naming(error: OSError, name: str) -> OSError:
-    """The error with the name that the caller knows, not that of the temporary file."""
+    """The error with the name that the caller knows, not that of the file behind it."""
     return OSError(error.errno, error.strerror, name)

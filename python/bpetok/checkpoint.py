@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from bpetok.atomic import check_target, write_atomic
 from bpetok.errors import TrainError
+from bpetok.named import open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -179,13 +180,19 @@ def check_apart(checkpoint: str | os.PathLike[str] | None, log: Log | None) -> N
         raise TrainError(f"{os.fspath(log)!r} is both checkpoint and log: give each its own file")
 
 
+def open_log_file(path: str | os.PathLike[str]) -> IO[str]:
+    """The file of a log, written anew; `OSError` that names it, also while it is being written."""
+    name = os.fsdecode(path)
+    return open_text(name, name, encoding="ascii", newline="\n")
+
+
 @contextmanager
 def open_log(verbose: Log | None) -> Iterator[MergeLog | None]:
     """The log of a path, which is written anew, or of a file object, which stays open."""
     if verbose is None:
         yield None
     elif isinstance(verbose, (str, os.PathLike)):
-        with open(verbose, "w", encoding="ascii", newline="\n") as file:
+        with open_log_file(verbose) as file:
             yield MergeLog(file)
     elif hasattr(verbose, "write"):
         yield MergeLog(verbose)

@@ -119,6 +119,9 @@ def test_what_is_no_ordinary_file_is_not_replaced() -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk_is_an_os_error() -> None:
-    with pytest.raises(OSError, match="No space left"):
-        write_atomic("/dev/full", b"data")
+def test_a_full_disk_is_an_os_error_of_the_path_as_given(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/full")
+    for path in ("/dev/full", str(tmp_path / "link")):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write_atomic(path, b"data")
+        assert caught.value.filename == path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bpetok.cli import parser
+from bpetok.cli.command import parser
 from support import python
 
 ROOT = Path(__file__).parent.parent.parent

@@ -302,6 +302,14 @@ def test_what_is_no_ordinary_file_is_no_checkpoint_and_not_to_be_deleted(tmp_pat
             bpetok.train(text_of(20), 300, checkpoint=path)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_log_that_cannot_be_written_is_an_oserror_of_its_path() -> None:
+    for size in (300, 256 + 2000):  # written when it is closed, and before
+        with pytest.raises(OSError, match="No space left") as caught:
+            bpetok.train(text_of(2000), size, verbose="/dev/full")
+        assert caught.value.filename == "/dev/full"
+
+
 def test_a_checkpoint_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="missing"):
         bpetok.train(text_of(20), 300, checkpoint=tmp_path / "missing" / "checkpoint")

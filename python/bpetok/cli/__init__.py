@@ -1,91 +1,26 @@
-"""The `bpetok` command: argument parsing, then one call each.
+"""The `bpetok` command; `command` beside this file is all of it but for an interrupt.
 
-Errors are one line on stderr. Exit codes: 0 done, 1 the work gave a wrong result (`demo`), 2 bad
-input or arguments, 130 interrupted.
+What takes time to import is imported in `main`: an interrupt is one line and code 130 then as well.
 """
 
 from __future__ import annotations
 
-import argparse
-import io
 import os
 import sys
-import warnings
-from typing import TYPE_CHECKING
 
-from bpetok._bpetok import __version__
-from bpetok.cli import count, decode, demo, encode, generate, show, train
-from bpetok.cli.arguments import Parser
-from bpetok.cli.messages import for_command, one_line
-from bpetok.errors import Error
-
+TYPE_CHECKING = False  # `typing` takes time too
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-VERBS = (demo, train, encode, decode, count, show, generate)
-
-DESCRIPTION = """\
-Train, run and understand byte-level BPE tokenizers.
-
-A tokenizer cuts text into pieces (tokens) from a fixed vocabulary and gives each its
-number (id). Start here:
-
-  bpetok demo                                        see everything once, on Python's own sources
-  bpetok train book.txt -o my.bpetok                 make a vocabulary from text
-  echo "Hello there" | bpetok show my.bpetok -       see how a text is cut
-  bpetok encode my.bpetok book.txt -o book.ids       text -> ids (uint32, little-endian)
-  bpetok decode my.bpetok book.ids -o book.again     ids -> text
-  bpetok generate llama "It was a dark"              a small model that comes with bpetok writes on
-"""
-
-
-def parser() -> argparse.ArgumentParser:
-    """The whole command line; each verb's module adds its own part."""
-    top = Parser(
-        prog="bpetok", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    top.add_argument("--version", action="version", version=f"bpetok {__version__}")
-    verbs = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in VERBS:
-        verb.add_parser(verbs)
-    return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    arguments = parser().parse_args(argv)
     if sys.stderr is None:  # closed (`2>&-`): what would go there must not go to stdout instead
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (stays open as long as the process)
-    if sys.stdout is None:
-        # The next file to be opened would take its number, and the output with it.
-        return _fail("stdout is closed: redirect it, to /dev/null if need be", 2)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that cannot show a character gets its escape, not a traceback.
-        sys.stdout.reconfigure(errors="backslashreplace")
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = _show_warning
-        try:
-            code: int = arguments.run(arguments)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader (`head`, say) has seen enough; what is left in the buffer has no place to go.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        except KeyboardInterrupt:
-            return _fail("interrupted", 130)
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename is not None else ""
-            return _fail(f"{place}{error.strerror or error}", 2)
-        except Error as error:
-            return _fail(for_command(str(error)), 2)
-    return code
+    try:
+        from bpetok.cli.command import run
 
-
-def _fail(message: str, code: int) -> int:
-    print("bpetok: error:", one_line(message), file=sys.stderr)
-    return code
-
-
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print("bpetok: warning:", one_line(str(message)), file=sys.stderr)
+        return run(argv)
+    except KeyboardInterrupt:
+        print("bpetok: error: interrupted", file=sys.stderr)
+        return 130

@@ -172,7 +172,12 @@ def _rehearse(
 
 def _log(path: str | None) -> AbstractContextManager[IO[str] | None]:
     """The file of the log, opened before counting."""
-    return nullcontext() if path is None else open(path, "w", encoding="ascii", newline="\n")
+    if path is None:
+        return nullcontext()
+    # Here, since hashlib comes with it, which other commands need not wait for.
+    from bpetok.checkpoint import open_log_file
+
+    return open_log_file(path)
 
 
 def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
