@@ -71,6 +71,21 @@ def pattern(value: str) -> str:
     return text(value)
 
 
+def own_file(value: str) -> str:
+    """The name of a file where no stream can be meant; `-` is one elsewhere, and would make a file called so.
+
+    >>> own_file("-")
+    Traceback (most recent call last):
+    ...
+    argparse.ArgumentTypeError: - is no stream here: name a file, or ./- for one that is called so
+    """
+    if value == "-":
+        raise argparse.ArgumentTypeError(
+            "- is no stream here: name a file, or ./- for one that is called so"
+        )
+    return file_name(value)
+
+
 def file_name(value: str) -> str:
     """The name of a file, in any bytes; an empty one would be read as the folder that we are in."""
     if not value:

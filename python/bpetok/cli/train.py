@@ -12,7 +12,7 @@ from bpetok import formats
 from bpetok._bpetok import PRESETS, Counts
 from bpetok.atomic import check_target
 from bpetok.cli import common
-from bpetok.cli.arguments import file_name, pattern, text, whole
+from bpetok.cli.arguments import file_name, own_file, pattern, text, whole
 from bpetok.cli.held_out import HeldOut
 from bpetok.errors import TrainError
 from bpetok.pipelines import files, read_documents
@@ -53,7 +53,7 @@ def add_parser(verbs: Any) -> None:
     parser = common.add_verb(verbs, "train", "make a vocabulary from text files", run, EPILOG)
     common.add_files(parser)
     parser.add_argument(
-        "-o", "--output", type=file_name, metavar="TOK", required=True,
+        "-o", "--output", type=own_file, metavar="TOK", required=True,
         help="file to write: .bpetok, .tiktoken, or tokenizer.json",
     )  # fmt: skip
     parser.add_argument(
@@ -97,11 +97,11 @@ def add_parser(verbs: Any) -> None:
         help="a tokenizer to extend: its ids, pattern, digits and special tokens stay (.bpetok)",
     )  # fmt: skip
     parser.add_argument(
-        "--checkpoint", type=file_name, metavar="FILE",
+        "--checkpoint", type=own_file, metavar="FILE",
         help="keep the merges so far in FILE; the same command goes on from there",
     )  # fmt: skip
     parser.add_argument(
-        "--verbose-log", type=file_name, metavar="FILE",
+        "--verbose-log", type=own_file, metavar="FILE",
         help="write each merge to FILE as a line of JSON",
     )  # fmt: skip
     parser.add_argument(
@@ -164,7 +164,8 @@ def _rehearse(
     counts.update((), **options)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        format.write(_train(arguments, counts, init), arguments.output)
+        # Without a bar: merges to come are none to show before counting.
+        format.write(_train(arguments, counts, init, progress=False), arguments.output)
     check_target(arguments.output)
     if arguments.checkpoint is not None:
         open_checkpoint(arguments.checkpoint, _limits(arguments), init, counts)
@@ -226,24 +227,32 @@ def _settings(arguments: argparse.Namespace, init: Tokenizer | None) -> tuple[st
     specials = [text for text in given if text]
     if init is None:
         return arguments.pattern or PATTERN, specials, arguments.digits or "none"
+    if arguments.digits not in (None, init.digits):
+        raise TrainError(
+            f"--digits {arguments.digits} is not the rule of {arguments.init} ({init.digits}): leave --digits out"
+        )
     held = list(init.special_tokens)
     specials = held + [text for text in specials if text not in held]
-    return arguments.pattern or init.pattern, specials, arguments.digits or init.digits
+    return arguments.pattern or init.pattern, specials, init.digits
 
 
 def _train(
-    arguments: argparse.Namespace, counts: Counts, init: Tokenizer | None, **files: Any
+    arguments: argparse.Namespace,
+    counts: Counts,
+    init: Tokenizer | None,
+    *,
+    progress: bool = True,
+    **files: Any,
 ) -> Tokenizer:
-    with ProgressBar.on_terminal() as report:
-        return train(
-            counts,
-            **_limits(arguments),
-            max_memory=arguments.max_memory,
-            init=init,
-            threads=arguments.threads,
-            progress=report or False,
-            **files,
-        )
+    return train(
+        counts,
+        **_limits(arguments),
+        max_memory=arguments.max_memory,
+        init=init,
+        threads=arguments.threads,
+        progress=progress,
+        **files,
+    )
 
 
 def _print_report(arguments: argparse.Namespace, report: dict[str, Any]) -> None:
