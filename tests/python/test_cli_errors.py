@@ -96,6 +96,7 @@ TRAIN = ["train", "text.txt", "-o", "x.bpetok"]
         (["train", "text.txt", "-o", "-"], "argument -o/--output: - is no stream here"),
         ([*TRAIN, "--checkpoint", "-"], "argument --checkpoint: - is no stream here: name a file"),
         ([*TRAIN, "--verbose-log", "-"], "argument --verbose-log: - is no stream here"),
+        (["demo", "-o", "-"], "argument -o/--output: - is no stream here"),
         (["encode", "tok.bpetok", "text.txt", "a b.gz"], "gzip -dc 'a b.gz' | bpetok encode tok.b"),
         (["encode", "tok.bpetok", "a.ZST", "-o", "x.ids"], "zstd -dc a.ZST | bpetok encode tok.b"),
         (["count", "tok.bpetok", "a b.gz"], "gzip -dc 'a b.gz' | bpetok count tok.bpetok -"),

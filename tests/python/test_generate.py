@@ -103,6 +103,13 @@ def test_errors_say_what_is_missing(model: Path, tokenizer: Path, tmp_path: Path
     assert "--seed -1" in complaint("generate", str(model), "hello", "--seed", "-1")
 
 
+def test_the_pattern_is_that_of_the_folder(model: Path) -> None:
+    said = complaint("generate", str(model), "hello", "--pattern", "gpt2")
+    assert said.startswith(str(model / "tokenizer.bpetok"))
+    assert said.endswith("not 'gpt2': leave --pattern out")
+    run("generate", str(model), "hello", "-n", "1", "--pattern", "cl100k")
+
+
 def test_ids_that_only_the_model_has_are_not_written(tokenizer: Path) -> None:
     ask = ("generate", "llama", "hi", "-n", "60", "--temperature", "5", "--seed", "3")
     for more in ((), ("--no-utf8",)):
@@ -133,3 +140,16 @@ def test_demo_generate_writes_from_both() -> None:
     text = run("demo", "--generate").stdout.decode()
     assert all(f"== {name}: " in text for name in PACKAGED)
     assert len(text) > 400
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--json"], "--json"),
+        (["-o", "demo.bpetok"], "-o"),
+        (["--threads", "2", "--source", "."], "--source, --threads"),
+    ],
+)
+def test_demo_generate_takes_no_option_of_training(options: list[str], named: str) -> None:
+    said = complaint("demo", "--generate", *options)
+    assert said == f"--generate only writes text: leave {named} out"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bpetok._bpetok import Tokenizer
 from bpetok.atomic import check_target
 from bpetok.cli import common, generate, pieces
-from bpetok.cli.arguments import file_name
+from bpetok.cli.arguments import file_name, own_file
 from bpetok.errors import Error
 from bpetok.formats import format_for
 from bpetok.progress import ProgressBar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 VOCAB_SIZE = 8_192
 MIN_BYTES = 1_000_000
 SITE_FOLDERS = {"site-packages", "dist-packages"}
+OUTPUT = "demo.bpetok"
 SAMPLE = "def tokenize(text):\n    return [piece for piece in text.split() if piece]  # naïve\n"
 
 EPILOG = """\
@@ -54,8 +55,8 @@ def add_parser(verbs: Any) -> None:
         help="a file, or a folder of files, to use instead of Python's sources (1 MB at least)",
     )  # fmt: skip
     parser.add_argument(
-        "-o", "--output", metavar="TOK", type=file_name, default="demo.bpetok",
-        help="where to save the vocabulary (default: demo.bpetok)",
+        "-o", "--output", metavar="TOK", type=own_file,
+        help=f"where to save the vocabulary (default: {OUTPUT})",
     )  # fmt: skip
     parser.add_argument(
         "--generate", action="store_true",
@@ -68,7 +69,9 @@ def add_parser(verbs: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Does it all and checks that the bytes come back."""
     if arguments.generate:
-        return generate.demonstrate(json_wanted=arguments.json)
+        _check_alone(arguments)
+        return generate.demonstrate()
+    arguments.output = arguments.output or OUTPUT
     if format_for(arguments.output).name != "bpetok":
         raise Error(
             f"{arguments.output}: the demo reads back what it saves: use the suffix .bpetok"
@@ -97,6 +100,18 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     _print_report(arguments, documents, rows, equal, tok)
     return 0 if equal else 1
+
+
+def _check_alone(arguments: argparse.Namespace) -> None:
+    """With `--generate` there is no training and no report, so that other options would be for nothing."""
+    options = {
+        "--source": arguments.source,
+        "-o": arguments.output,
+        "--threads": arguments.threads,
+        "--json": arguments.json,
+    }
+    if given := [option for option, value in options.items() if value]:
+        raise Error(f"--generate only writes text: leave {', '.join(given)} out")
 
 
 def read_source(source: Path | None) -> list[bytes]:

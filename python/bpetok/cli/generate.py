@@ -106,12 +106,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def demonstrate(*, json_wanted: bool) -> int:
+def demonstrate() -> int:
     """Both packaged models continue one prompt; `bpetok demo --generate`."""
     from bpetok import nn
 
-    if json_wanted:
-        raise Error("--generate writes text, not a report: leave --json out")
     sampler = nn.sample(0.8, top_p=0.95)
     for name in PACKAGED:
         model, tok = open_model(name)
@@ -162,7 +160,8 @@ def _tokenizer(folder: Path, arguments: argparse.Namespace | None) -> Tokenizer:
     """The one that was asked for, or the folder's own."""
     if arguments is not None and arguments.tokenizer is not None:
         return common.tokenizer(arguments)
+    pattern = None if arguments is None else arguments.pattern
     own = folder / TOKENIZER
     if not own.is_file():
         raise Error(f"{folder} has no {TOKENIZER}: name a tokenizer with --tokenizer")
-    return load(own)
+    return load(own, pattern=pattern)
