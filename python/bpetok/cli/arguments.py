@@ -6,6 +6,7 @@ Here too an error is one line and says where help is; argparse itself would prin
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING, NoReturn
 
 from bpetok.cli.messages import one_line
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 LARGEST = 2**63 - 1
 # Each is a thread of the system: far above any machine, and still below what the system refuses to start.
 MOST_THREADS = 4096
+# What argparse says where a value may be one that begins with a dash -> how such a value is given.
+DASHES = {
+    "ignored explicit argument": "; text that begins with a dash comes last, after --",
+    r"(--[\w-]+): expected one argument": r"; one that begins with a dash is joined to it: \1=-...",
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,6 +32,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Prints one line and exits with code 2."""
+        for said, cure in DASHES.items():
+            if found := re.search(said, message):
+                message += found.expand(cure)
         self.exit(2, f"bpetok: error: {one_line(message)} ({self.prog} --help)\n")
 
 
