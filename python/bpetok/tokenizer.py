@@ -119,7 +119,6 @@ def train(
     specials = _texts_of(special_tokens)
     given = None if special_tokens is SPECIAL_TOKENS else specials
     checked_text(pattern, "pattern")
-    checked_text(digits, "digits")
     if init is not None:
         pattern, digits, specials = _of_init(init, pattern, digits, given)
     limits: dict[str, Any] = {

@@ -57,7 +57,7 @@ def test_blocks_are_the_text_and_bounded_whatever_it_holds(
         ),
         (["-o", "a.bpetok", "--verbose-log", "none/log"], "none/log: No such file"),
         (["-o", "a.bpetok", "--vocab-size", "5"], "vocab_size is 5"),
-        (["-o", "a.bpetok", "--vocab-size", "99999999"], "above the limit"),
+        (["-o", "a.bpetok", "--vocab-size", "99999999"], "give 67108863 or less"),
         (["-o", "a.bpetok", "--max-token-bytes", "0"], "--max-token-bytes: 0"),
         (["-o", "a.bpetok", "--threads", "0"], "0"),
         (["-o", "a.bpetok", "--pattern", "("], "pattern"),

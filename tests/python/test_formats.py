@@ -300,6 +300,7 @@ def test_a_failed_save_leaves_the_old_file(tok: bpetok.Tokenizer, tmp_path: Path
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX")
+@pytest.mark.filterwarnings("ignore:.* holds ranks only")
 @pytest.mark.parametrize("suffix", [".bpetok", ".tiktoken"])
 def test_tokenizers_come_out_of_pipes(tmp_path: Path, suffix: str) -> None:
     import threading

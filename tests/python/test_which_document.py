@@ -60,7 +60,7 @@ def test_ids_of_a_batch(tok: bpetok.Tokenizer) -> None:
     ):
         tok.decode_batch(wrong)
     wrong = [[0], 7]
-    with pytest.raises(TypeError, match="document 1: 'int' object is not iterable"):
+    with pytest.raises(TypeError, match="document 1: ids must be a collection, not int"):
         tok.decode_batch(wrong)
     other = tok.with_special_tokens({"<far>": 5000}).encode_batch(
         ["a", "<far>"], allowed_special="all"
