@@ -30,6 +30,7 @@ __all__ = [
     "__version__",
     "counts_digest",
     "load_bpetok",
+    "may_be_empty",
     "parse_tiktoken",
     "quant_dequantize",
     "quant_multiply",
