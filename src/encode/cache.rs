@@ -37,14 +37,19 @@ impl Cache {
     /// An empty one, for ids below `id_limit`.
     #[must_use]
     pub fn new(id_limit: usize) -> Self {
-        let lines = 1 << FIRST_BITS;
-        Self {
-            words: Words::to_grow(LINE << MOST_BITS),
-            lines,
-            room: lines,
-            is_empty: true,
-            fits: id_limit <= 1 << ID_BITS,
-        }
+        Self::with_room(MOST_BITS, 1 << FIRST_BITS, id_limit)
+    }
+
+    /// One that never grows, 128 KiB.
+    #[must_use]
+    pub fn small(id_limit: usize) -> Self {
+        Self::with_room(FIRST_BITS, usize::MAX, id_limit)
+    }
+
+    /// One that may have so many lines, and has room for so many pretokens before it grows.
+    fn with_room(bits: u32, room: usize, id_limit: usize) -> Self {
+        let (words, fits) = (Words::to_grow(LINE << bits), id_limit <= 1 << ID_BITS);
+        Self { words, lines: 1 << FIRST_BITS, room, is_empty: true, fits }
     }
 
     /// Grows at once to what so many bytes of text are likely to need.

@@ -1,10 +1,11 @@
 //! Many words at once that were never met before. Each is cut where no token can cross (see `cut`), and the pieces of all of
 //! them are merged side by side, those of as many parts together: the longest decides how long a few take.
 
-use super::cache::INLINE_IDS;
+use super::cache::{Cache, INLINE_IDS};
 use super::cut::{self, LazyBoundaries};
 use super::gaps::{New, Span};
 use super::joins::Joins;
+use super::key::{KEY_BYTES, Key};
 use super::lanes::{AT_ONCE, LONGEST, Lanes, PIECES};
 use super::merge;
 use super::table::TokenTable;
@@ -33,7 +34,6 @@ struct Piece {
 }
 
 /// Working memory, kept between crowds.
-#[derive(Default)]
 pub struct Crowd {
     pieces: Vec<Piece>,
     /// For each word, the end of its pieces.
@@ -42,6 +42,10 @@ pub struct Crowd {
     in_parts: Vec<u32>,
     order: Vec<u32>,
     lanes: Lanes,
+    /// What short pieces of words that were cut became: of two Han that some token may join, half came before in other words.
+    known: Cache,
+    /// The numbers of those of this crowd that were not there, and their texts.
+    to_know: Vec<(u32, Key)>,
     /// For pieces that are merged one by one, too.
     pub characters: Characters,
 }
@@ -87,6 +91,13 @@ fn merged(table: &TokenTable, vocabulary: &Vocabulary, character: [u8; 3]) -> ([
 }
 
 impl Crowd {
+    /// For ids below `id_limit`.
+    #[must_use]
+    pub fn new(id_limit: usize) -> Self {
+        let (pieces, ends, in_parts, order, lanes, to_know, characters) = Default::default();
+        Self { pieces, ends, in_parts, order, lanes, known: Cache::small(id_limit), to_know, characters }
+    }
+
     /// Merges new words, places in `text`, and appends what they become to `ids`. Those that are left, being no text or of too
     /// many parts, have no ids then.
     pub fn merge(&mut self, tables: Tables<'_>, text: Text<'_>, words: &mut [New], ids: &mut Vec<TokenId>) {
@@ -94,15 +105,17 @@ impl Crowd {
         self.pieces.clear();
         self.ends.clear();
         self.in_parts.clear();
+        self.to_know.clear();
         for word in &*words {
             let (first, start, end) = (self.pieces.len(), word.start, word.end);
-            let in_parts = self.in_parts.len();
+            let (in_parts, to_know) = (self.in_parts.len(), self.to_know.len());
             let is_merged = if !text.is_valid(start, end) {
                 false
             } else if let Some(boundaries) = tables.boundaries.for_piece(tables.vocabulary, &bytes[start..end]) {
                 let mut is_merged = true;
                 boundaries.cut(bytes, start, end, |kind, at, end| match kind {
                     cut::Kind::Characters => self.add_characters(tables, &bytes[at..end], first, ids),
+                    cut::Kind::Other if end - at <= KEY_BYTES => self.add_short(tables, bytes, (at, end), first, ids),
                     cut::Kind::Other => is_merged &= self.add(tables, &bytes[at..end], first, ids),
                 });
                 is_merged
@@ -112,6 +125,7 @@ impl Crowd {
             if !is_merged {
                 self.pieces.truncate(first);
                 self.in_parts.truncate(in_parts);
+                self.to_know.truncate(to_know);
             }
             self.ends.push(self.pieces.len());
         }
@@ -119,6 +133,10 @@ impl Crowd {
         ids.extend_from_slice(&[0; INLINE_IDS]);
         self.sort();
         self.merge_pieces(tables.joins, ids);
+        for &(number, key) in &self.to_know {
+            let Piece { first, count } = self.pieces[number as usize];
+            self.known.put(key, &ids[first..], count);
+        }
         let mut first = 0;
         for (word, &end) in words.iter_mut().zip(&self.ends) {
             word.ids = joined(&self.pieces[first..end], ids);
@@ -138,6 +156,36 @@ impl Crowd {
         let first = ids.len();
         self.characters.append(table, vocabulary, characters, ids);
         self.add_merged(Piece { first, count: ids.len() - first }, word);
+    }
+
+    /// Appends a piece that has a key: what it became before, or in parts.
+    #[inline]
+    fn add_short(
+        &mut self,
+        tables: Tables<'_>,
+        text: &[u8],
+        (start, end): (usize, usize),
+        word: usize,
+        ids: &mut Vec<TokenId>,
+    ) {
+        let key = Key::at(text, start, end - start);
+        let (known, count, is_known) = self.known.hot().get(key);
+        if is_known {
+            let first = ids.len();
+            ids.extend_from_slice(&known);
+            ids.truncate(first + count);
+            self.add_merged(Piece { first, count }, word);
+            return;
+        }
+        // Pieces are few.
+        #[allow(clippy::cast_possible_truncation)]
+        let number = self.pieces.len() as u32;
+        // It has fewer bytes than a lane has room for parts.
+        self.add(tables, &text[start..end], word, ids);
+        // A piece of one part went on with another, and nothing is to be known of it.
+        if self.in_parts.last() == Some(&number) {
+            self.to_know.push((number, key));
+        }
     }
 
     /// Appends another piece in parts; `false` where they are too many.

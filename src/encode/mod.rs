@@ -120,7 +120,8 @@ impl Encoder {
         let id_limit = self.vocabulary.id_limit();
         let pen = Pen::new(Arc::clone(self.memo.get_or_init(Box::default)), id_limit);
         let cache = Cache::new(id_limit);
-        let (long, lookups, gaps, crowd, document_ends) = Default::default();
+        let (long, lookups, gaps, document_ends) = Default::default();
+        let crowd = Crowd::new(id_limit);
         Scratch { cache, pen, long, lookups, gaps, crowd, document_ends, read: 0, new: 0, to_come: 0 }
     }
 

@@ -178,3 +178,33 @@ fn a_crowd_with_tokens_longer_than_a_lane_is_merged_as_the_reference_does() {
         }
     }
 }
+
+/// Pieces that come again in other words of the same crowd and of later ones, beside pieces that are one part, or too long to be known.
+#[test]
+fn a_crowd_of_pieces_that_come_again_is_merged_as_the_reference_does() {
+    let han = ["中", "文", "字", "書", "本", "日", "木", "山"];
+    let mut next = numbers(11);
+    let mut tokens: Vec<Vec<u8>> =
+        han.iter().take(6).flat_map(|one| [one.as_bytes()[..2].to_vec(), one.as_bytes().to_vec()]).collect();
+    for _ in 0..24 {
+        let parts: Vec<&str> = (0..2 + next(2)).map(|_| han[next(han.len())]).collect();
+        tokens.push(parts.concat().into_bytes());
+    }
+    // One that crosses with a part of a character only.
+    tokens.push("木山".as_bytes()[..5].to_vec());
+    let tokens = distinct(tokens);
+    let ids = table_of(&tokens);
+    let tokenizer = tokenizer("[^|]+|[|]", &tokens, &[]);
+    for round in 0..6 {
+        let mut word = || -> String {
+            (0..=next(6)).map(|_| if next(9) == 0 { ["é", "a", "ー"][next(3)] } else { han[next(han.len())] }).collect()
+        };
+        let words: Vec<String> = (0..3000).map(|_| word() + &word()).collect();
+        let wanted: Vec<u32> = words
+            .iter()
+            .flat_map(|word| reference::encode_by_rank(&ids, word.as_bytes()).into_iter().chain([u32::from(b'|')]))
+            .collect();
+        let text: String = words.iter().flat_map(|word| [word, "|"]).collect();
+        assert_eq!(encode(&tokenizer, text.as_bytes()), wanted, "{round}");
+    }
+}
