@@ -157,7 +157,7 @@ def train(
         )
         if saved:
             saved.write()
-    _warn_if_smaller(tok, vocab_size)
+    _warn_if_smaller(tok, limits)
     return tok
 
 
@@ -344,12 +344,15 @@ def _reporter(progress: Progress) -> AbstractContextManager[Callback | None]:
     return ProgressBar.on_terminal()
 
 
-def _warn_if_smaller(tok: Tokenizer, vocab_size: int) -> None:
-    if tok.vocab_size < vocab_size:
+def _warn_if_smaller(tok: Tokenizer, limits: Mapping[str, Any]) -> None:
+    if tok.vocab_size < limits["vocab_size"]:
         import warnings
 
+        usual = {"min_frequency": 1, "max_token_bytes": None}
+        others = [f"{name}={limits[name]}" for name in usual if limits[name] != usual[name]]
+        under = f" with {' and '.join(others)}" if others else ""
         warnings.warn(
-            f"the text has too few pairs for vocab_size={vocab_size}: the vocabulary has "
+            f"the text has too few pairs for vocab_size={limits['vocab_size']}{under}: the vocabulary has "
             f"{tok.vocab_size} tokens",
             stacklevel=3,
         )

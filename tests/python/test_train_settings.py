@@ -56,3 +56,13 @@ def test_bare_buffers_are_wrapped_in_a_list() -> None:
     for bare in (bytearray(b"abc"), memoryview(b"abc")):
         with pytest.raises(TypeError, match="source is a bare"):
             bpetok.train(bare, 300)  # type: ignore[arg-type]
+
+
+def test_a_vocabulary_that_stays_small_names_the_limits_that_kept_it_so() -> None:
+    for options, under in [
+        ({}, ""),
+        ({"min_frequency": 2}, " with min_frequency=2"),
+        ({"min_frequency": 9, "max_token_bytes": 2}, " with min_frequency=9 and max_token_bytes=2"),
+    ]:
+        with pytest.warns(UserWarning, match=f"too few pairs for vocab_size=300{under}: the vocab"):
+            bpetok.train(["a b a b"], 300, **options)  # type: ignore[arg-type]
