@@ -77,9 +77,8 @@ __all__ = [
 
 _SUBMODULES = ("cli", "formats", "nn", "pipelines", "reference", "spec", "utf8", "wordpiece")
 
-if (
-    not TYPE_CHECKING
-):  # a type checker knows the submodules from above, and should reject other names
+# A type checker knows the submodules from above, and should reject other names.
+if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> "ModuleType":
         """Imports a submodule on first use."""

@@ -47,15 +47,15 @@ def parse_size(
     whole = "." not in match[1]
     bytes_of = UNITS[match[2].lower()]
     size = int(match[1]) * bytes_of if whole else int(float(match[1]) * bytes_of)
-    least, most = limits
-    if not least <= size <= most:
-        raise error(f"{name} is {value!r}: give {_shown(least)} to {_shown(most)}")
+    if not limits[0] <= size <= limits[1]:
+        raise error(f"{name} is {value!r}: give {_shown(limits)}")
     return size
 
 
-def _shown(size: int) -> str:
+def _shown(limits: tuple[int, int]) -> str:
     """
-    >>> _shown(1 << 20), _shown(1)
-    ('1 MiB', '1 bytes')
+    >>> _shown((1 << 20, 2 << 30)), _shown((1, 1000))
+    ('1 to 2,048 MiB', '1 to 1,000 bytes')
     """
-    return f"{size >> 20:,} MiB" if size >> 20 and not size % (1 << 20) else f"{size} bytes"
+    scale, unit = (1, "bytes") if any(size % (1 << 20) for size in limits) else (1 << 20, "MiB")
+    return f"{limits[0] // scale:,} to {limits[1] // scale:,} {unit}"

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from operator import index
 
 from bpetok._bpetok import (
     PRESETS,
@@ -18,6 +17,7 @@ from bpetok._bpetok import (
     train_counts,
 )
 from bpetok.errors import Error, TrainError
+from bpetok.numbers import whole
 from bpetok.texts import checked_text, text_list
 
 TYPE_CHECKING = False
@@ -122,11 +122,11 @@ def train(
     if init is not None:
         pattern, digits, specials = _of_init(init, pattern, digits, given)
     limits: dict[str, Any] = {
-        "vocab_size": _int("vocab_size", vocab_size),
-        "min_frequency": _int("min_frequency", min_frequency),
+        "vocab_size": whole("vocab_size", vocab_size),
+        "min_frequency": whole("min_frequency", min_frequency),
         "max_token_bytes": None
         if max_token_bytes is None
-        else _int("max_token_bytes", max_token_bytes),
+        else whole("max_token_bytes", max_token_bytes),
     }
     if isinstance(source, Counts):
         _check_counts(source, pattern, given, digits)
@@ -244,14 +244,6 @@ def _of_init(
         )
     held = init.special_tokens
     return init.pattern, init.digits, [*held, *(text for text in given or () if text not in held)]
-
-
-def _int(name: str, value: Any) -> int:
-    """A plain int, which checkpoints can write: NumPy's are none."""
-    try:
-        return index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be int, not {type(value).__name__}") from None
 
 
 def _check_vocab_size(vocab_size: int, specials: list[str], init: Tokenizer | None) -> None:

@@ -317,6 +317,24 @@ def test_tokenizers_come_out_of_pipes(tmp_path: Path, suffix: str) -> None:
     writer.join()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX")
+@pytest.mark.parametrize(
+    ("content", "says"), [(b"", "is empty"), (b"junk" * 9, "begins with b'junk")]
+)
+def test_what_comes_out_of_a_pipe_and_is_no_tokenizer(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    import threading
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+    writer.start()
+    with pytest.raises(FormatError, match=rf"pipe {says}"):
+        bpetok.load(pipe)
+    writer.join()
+
+
 def test_special_tokens_to_compare_are_a_collection(tmp_path: Path) -> None:
     path = tmp_path / "tok.bpetok"
     bpetok.train(["low lower lowest"] * 4, 262).save(path)

@@ -217,6 +217,8 @@ def test_special_tokens_keep_their_ids_where_ids_have_gaps() -> None:
         (r"(?i:'ss|'ll)|.", "'ss' under"),
         (r"(?i)a|ss", "'ss' under"),
         (r"(?i:ß)|.", "'ss' under"),
+        (r"(?i:s(?:s))|.", "'ss' under"),
+        (r"(?i)(?:as)(?:s)|.", "'ss' under"),
         (r"(?i:f\x66)|.", "'ff' under"),
         (r"(?i:եւ)|.", "'եւ' under"),
         (r"(?i:[+\P{Lu}])|.", r"\\P in a class under"),

@@ -9,6 +9,7 @@ import pytest
 
 import bpetok
 from bpetok import Error, TrainError, _bpetok
+from bpetok.tokenizer import MEMO_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +100,17 @@ def test_no_size_of_a_memo(size: int) -> None:
     with pytest.raises(Error, match=f"{size}.* give .* bytes|{size} bytes: give 1 MiB to 2048 MiB"):
         _bpetok.set_memo_bytes(size)
     _bpetok.set_memo_bytes(np.int64(37 << 20))
+
+
+def test_the_limits_of_a_memo_are_those_of_the_core() -> None:
+    for limit, beyond in zip(MEMO_BYTES, (MEMO_BYTES[0] - 1, MEMO_BYTES[1] + 1), strict=True):
+        bpetok.set_memo_size(limit)
+        with pytest.raises(Error, match="1 MiB to 2048 MiB"):
+            _bpetok.set_memo_bytes(beyond)
+        for size in (beyond, str(beyond), -beyond):
+            with pytest.raises(Error, match=rf"size is '?{size}'?: give 1 to 2,048 MiB"):
+                bpetok.set_memo_size(size)
+    bpetok.set_memo_size("37MiB")
 
 
 def test_numpy_integers_are_amounts_too() -> None:

@@ -64,6 +64,13 @@ fn words(alphabet: &[char], longest: usize, next: &mut impl FnMut(usize) -> usiz
     (words, distinct(tokens))
 }
 
+/// One text of all words, with a bar behind each, and what the reference makes of it.
+fn together(words: &[String], ids: &BTreeMap<Vec<u8>, u32>) -> (String, Vec<u32>) {
+    let text = words.iter().flat_map(|word| [word, "|"]).collect();
+    let of_word = |word: &String| [reference::encode_by_rank(ids, word.as_bytes()), vec![u32::from(b'|')]].concat();
+    (text, words.iter().flat_map(of_word).collect())
+}
+
 #[test]
 fn a_crowd_of_new_words_is_merged_as_the_reference_does() {
     let alphabets = ["abcde", "aeiounst'-", "абвгде", "中文字書本日木", "กขคงจา\u{E34}\u{E48}", "가각간 나", "ab中б😀"];
@@ -108,11 +115,7 @@ fn a_crowd_with_a_piece_that_is_left_is_merged_as_the_reference_does() {
             word
         })
         .collect();
-    let wanted: Vec<u32> = words
-        .iter()
-        .flat_map(|word| reference::encode_by_rank(&ids, word.as_bytes()).into_iter().chain([u32::from(b'|')]))
-        .collect();
-    let text: String = words.iter().flat_map(|word| [word, "|"]).collect();
+    let (text, wanted) = together(&words, &ids);
     assert_eq!(encode(&tokenizer, text.as_bytes()), wanted);
 }
 
@@ -169,11 +172,7 @@ fn a_crowd_with_tokens_longer_than_a_lane_is_merged_as_the_reference_does() {
         let words: Vec<String> =
             (1..LONGEST + 40).flat_map(|l| [run(l), format!("b{}", run(l)), format!("{}bb", run(l))]).collect();
         for _ in 0..2 {
-            let wanted: Vec<u32> = words
-                .iter()
-                .flat_map(|word| reference::encode_by_rank(&ids, word.as_bytes()).into_iter().chain([u32::from(b'|')]))
-                .collect();
-            let text: String = words.iter().flat_map(|word| [word, "|"]).collect();
+            let (text, wanted) = together(&words, &ids);
             assert_eq!(encode(&tokenizer, text.as_bytes()), wanted, "tokens up to {longest} bytes");
         }
     }
@@ -200,11 +199,7 @@ fn a_crowd_of_pieces_that_come_again_is_merged_as_the_reference_does() {
             (0..=next(6)).map(|_| if next(9) == 0 { ["é", "a", "ー"][next(3)] } else { han[next(han.len())] }).collect()
         };
         let words: Vec<String> = (0..3000).map(|_| word() + &word()).collect();
-        let wanted: Vec<u32> = words
-            .iter()
-            .flat_map(|word| reference::encode_by_rank(&ids, word.as_bytes()).into_iter().chain([u32::from(b'|')]))
-            .collect();
-        let text: String = words.iter().flat_map(|word| [word, "|"]).collect();
+        let (text, wanted) = together(&words, &ids);
         assert_eq!(encode(&tokenizer, text.as_bytes()), wanted, "{round}");
     }
 }

@@ -79,10 +79,6 @@ def read(
     name = os.fsdecode(path)
     if pattern is not None:
         checked_text(pattern, "pattern")
-    if isinstance(special_tokens, (str, bytes)):
-        raise TypeError(
-            f"special_tokens is a bare {type(special_tokens).__name__}: wrap it in a list, [{special_tokens!r}]"
-        )
     if stat.S_ISFIFO(os.stat(name).st_mode):
         return _read_pipe(name, pattern, special_tokens)
     return _read_file(name, name, pattern, special_tokens)

@@ -12,6 +12,8 @@ from bpetok.tokenizer import expand_pattern
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from bpetok._bpetok import Tokenizer
     from bpetok.formats import Specials
 
@@ -44,11 +46,12 @@ def write(tok: Tokenizer, path: str) -> bytes:
     return tok._to_bytes()
 
 
-def _same_specials(held: dict[str, int], given: Specials) -> bool:
-    from collections.abc import Mapping
+def _same_specials(held: dict[str, int], given: Mapping[str, int] | Iterable[str]) -> bool:
+    from collections import abc
 
-    if isinstance(given, Mapping):
-        return dict(given) == held
     from bpetok.texts import text_list
 
-    return sorted(text_list(given or ())) == sorted(held)
+    if isinstance(given, abc.Mapping):
+        return dict(given) == held
+
+    return sorted(text_list(given)) == sorted(held)

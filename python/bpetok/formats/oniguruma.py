@@ -233,8 +233,11 @@ class _Translator:
             self._open_flags()
             return
         self.groups.append((start, self.multiline, self.folding))
+        literals = self.literals
         self._emit(text, length)
         self.fresh = True
+        # Oniguruma joins what stands in such a group to what stands beside it.
+        self.literals = literals if text == "(?:" else ""
 
     def _open_flags(self) -> None:
         """`(?i)` and `(?i:`."""
@@ -263,8 +266,9 @@ class _Translator:
         start, multiline, folding = (
             self.groups.pop() if self.groups else (len(self.out), False, False)
         )
+        literals = self.literals
         self._emit(")", 1)
-        self.atom = start
+        self.atom, self.literals = start, literals
         self.multiline, self.folding = multiline, folding
 
     def _quantifier(self) -> None:

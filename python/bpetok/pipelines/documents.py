@@ -16,11 +16,11 @@ import json
 import os
 import sys
 from functools import partial
-from operator import index
 from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import PRESETS
 from bpetok.errors import Error, FormatError, TextError
+from bpetok.numbers import whole
 from bpetok.pipelines.files import STDIN, expand, open_parquet, open_plain, split_compression
 from bpetok.pipelines.pieces import text_pieces
 from bpetok.texts import text_list
@@ -106,10 +106,7 @@ def format_of(name: str) -> str:
 
 def _limit(value: Any) -> int:
     """A limit that `readline` takes; it reads nothing at 0, and a line of any length below."""
-    try:
-        limit = index(value)
-    except TypeError:
-        raise TypeError(f"max_document_bytes must be int, not {type(value).__name__}") from None
+    limit = whole("max_document_bytes", value)
     if not 1 <= limit < sys.maxsize:
         raise Error(f"max_document_bytes is {limit}: give 1 or more, and less than {sys.maxsize:,}")
     return limit

@@ -44,23 +44,6 @@ def document_text(document: str | bytes, number: int | None = None) -> str:
         ) from None
 
 
-def whole(name: str, value: Any) -> int:
-    """A whole number, NumPy's too.
-
-    Raises:
-        TypeError: for anything else.
-
-    >>> whole("vocab_size", "60")
-    Traceback (most recent call last):
-    ...
-    TypeError: vocab_size must be int, not str
-    """
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be int, not {type(value).__name__}") from None
-
-
 def known_id(token_id: Any, place: int, vocab_size: int) -> int:
     """An id that some token has; `place` is its index among the ids.
 

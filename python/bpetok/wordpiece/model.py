@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from bpetok.atomic import write_atomic
 from bpetok.errors import FormatError, SpecialTokenError, TokenIdError, VocabError
+from bpetok.numbers import whole
 from bpetok.texts import text_list
-from bpetok.wordpiece.arguments import document_text, known_id, special_list, special_pattern, whole
+from bpetok.wordpiece.arguments import document_text, known_id, special_list, special_pattern
 from bpetok.wordpiece.text import words_of
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bpetok.errors import TrainError
+from bpetok.numbers import whole
 from bpetok.texts import text_list
-from bpetok.wordpiece.arguments import document_text, special_list, special_pattern, whole
+from bpetok.wordpiece.arguments import document_text, special_list, special_pattern
 from bpetok.wordpiece.model import PREFIX, SPECIAL_TOKENS, WordPiece
 from bpetok.wordpiece.text import words_of
 
