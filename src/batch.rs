@@ -149,22 +149,21 @@ pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[Tex
 }
 
 /// Runs `job` on every item with `threads` threads, or as many as there are; `results[i]` is that of `items[i]`. The calling
-/// thread works too, and asks before each whether to go on.
+/// thread works too, and asks before each whether to go on; a long job asks now and then.
 ///
 /// # Errors
 /// The error of the earliest item that failed, or that of `ask`.
 pub fn in_parallel<T: Sync, R: Send>(
     items: &[T],
     threads: usize,
-    job: impl Fn(&T) -> Result<R> + Sync,
+    job: impl Fn(&T, Ask<'_>) -> Result<R> + Sync,
     ask: Ask<'_>,
 ) -> Result<Vec<R>> {
-    let (results, _) = in_parallel_with(items, threads, || (), |(), item, _| job(item), ask)?;
+    let (results, _) = in_parallel_with(items, threads, || (), |(), item, ask| job(item, ask), ask)?;
     Ok(results)
 }
 
-/// The same where each thread has a state of its own, made by `init`: `job` gets it, and the states come back too. A long job
-/// asks now and then.
+/// The same where each thread has a state of its own, made by `init`: `job` gets it, and the states come back too.
 ///
 /// # Errors
 /// As [`in_parallel`].

@@ -91,7 +91,10 @@ pub fn from_bytes(data: &[u8]) -> Result<Tokenizer> {
     let rest = data.strip_prefix(MAGIC).ok_or_else(|| bad("it does not begin with the .bpetok signature"))?;
     let mut reader = Reader { data: rest, at: 0 };
     let version = reader.number()?;
-    if version == 0 || version > VERSION as usize {
+    if version == 0 {
+        return Err(bad("there is no version 0 of it"));
+    }
+    if version > VERSION as usize {
         return Err(Error::Format(format!(
             "the .bpetok file has version {version}; this bpetok reads versions up to {VERSION}, so a newer bpetok is needed"
         )));

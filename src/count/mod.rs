@@ -24,6 +24,7 @@ use crate::digits::Digits;
 use crate::error::{Error, Result};
 use crate::pretokenize::Pretokenizer;
 use crate::special::Specials;
+use crate::threads::Ask;
 
 /// Called with the bytes done so far; an error stops the work.
 pub type OnBytes<'a> = &'a mut dyn FnMut(u64) -> Result<()>;
@@ -123,8 +124,8 @@ impl Counts {
     /// How many there are, of counts that are settled; looked up once.
     ///
     /// # Errors
-    /// Runs that cannot be read.
-    pub fn summary(&self) -> Result<&Summary> {
+    /// Runs that cannot be read, or that of `ask`.
+    pub fn summary(&self, ask: Ask<'_>) -> Result<&Summary> {
         if let Some(summary) = self.summary.get() {
             return Ok(summary);
         }
@@ -132,10 +133,10 @@ impl Counts {
         if self.runs.is_empty() {
             self.table.for_each(|text, count| summary.add(text, count));
         } else {
-            let mut merged = self.merged()?;
-            while let Some((text, count)) = merged.advance()? {
+            self.merged()?.each(ask, |text, count| {
                 summary.add(text, count);
-            }
+                Ok(())
+            })?;
         }
         Ok(self.summary.get_or_init(|| summary))
     }
@@ -151,35 +152,33 @@ impl Counts {
     /// A table of counts that are on disk.
     ///
     /// # Errors
-    /// Runs that cannot be read.
-    pub fn read_back(&self) -> Result<CountTable> {
-        let (short, long, bytes) = self.summary()?.room();
+    /// Runs that cannot be read, or that of `ask`.
+    pub fn read_back(&self, ask: Ask<'_>) -> Result<CountTable> {
+        let (short, long, bytes) = self.summary(ask)?.room();
         let mut table = CountTable::with_room(short, long, bytes);
-        let mut merged = self.merged()?;
-        while let Some((text, count)) = merged.advance()? {
-            table.add(text, 0, text.len(), count)?;
-        }
+        self.merged()?.each(ask, |text, count| table.add(text, 0, text.len(), count))?;
         Ok(table)
     }
 
     /// Drops pretokens that occur less than `least` times; gives back how many, and how often they occurred.
     ///
     /// # Errors
-    /// A full disk; the counts stay as they were.
-    pub fn prune(&mut self, least: u64) -> Result<(u64, u128)> {
+    /// A full disk, or that of `ask`; the counts stay as they were.
+    pub fn prune(&mut self, least: u64, ask: Ask<'_>) -> Result<(u64, u128)> {
         self.settle()?;
         self.summary = OnceLock::new();
         if self.runs.is_empty() {
             return Ok(self.table.prune(least));
         }
         let mut dropped = (0, 0);
-        self.runs = self.runs.filtered(|count| {
+        let stays = |count| {
             let stays = count >= least;
             if !stays {
                 dropped = (dropped.0 + 1, dropped.1 + u128::from(count));
             }
             stays
-        })?;
+        };
+        self.runs = self.runs.filtered(stays, ask)?;
         Ok(dropped)
     }
 

@@ -17,11 +17,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::table::{CountTable, sum};
 use crate::error::{Error, Result};
+use crate::threads::{Ask, Steps};
 
 /// Runs of one tier that are merged into one of the next: bounds open files and the work of a merge.
 const FAN_IN: usize = 16;
 const WRITE_BUFFER: usize = 256 << 10;
 const READ_BUFFER: usize = 64 << 10;
+/// To read an entry takes as long as to read so many bytes more.
+const ENTRY: usize = 32;
 
 /// A sorted run: never changed once written, so that copies of counts share it.
 #[derive(Clone)]
@@ -302,6 +305,19 @@ impl Merged {
         }
         Ok(Some((&self.text, count)))
     }
+
+    /// Calls `visit` with each that is left, and asks now and then whether to go on.
+    ///
+    /// # Errors
+    /// Those of [`Merged::advance`], of `visit` and of `ask`.
+    pub fn each(mut self, ask: Ask<'_>, mut visit: impl FnMut(&[u8], u64) -> Result<()>) -> Result<()> {
+        let mut steps = Steps::new(ask);
+        while let Some((text, count)) = self.advance()? {
+            steps.take(text.len() + ENTRY)?;
+            visit(text, count)?;
+        }
+        Ok(())
+    }
 }
 
 /// All runs of some counts, in tiers: [`FAN_IN`] of one tier become one of the next, so that each entry is rewritten
@@ -343,7 +359,7 @@ impl Runs {
             if self.tiers[tier].len() < FAN_IN {
                 return Ok(());
             }
-            run = join(&self.tiers[tier], |_| true)?;
+            run = join(&self.tiers[tier], |_| true, &mut || Ok(()))?;
             self.tiers[tier].clear();
             tier += 1;
         }
@@ -352,18 +368,14 @@ impl Runs {
     /// The runs as one, of the entries whose count `keep` accepts.
     ///
     /// # Errors
-    /// A full disk.
-    pub fn filtered(&self, keep: impl FnMut(u64) -> bool) -> Result<Self> {
-        Ok(Self { tiers: vec![vec![join(self.iter(), keep)?]] })
+    /// A full disk, or that of `ask`.
+    pub fn filtered(&self, keep: impl FnMut(u64) -> bool, ask: Ask<'_>) -> Result<Self> {
+        Ok(Self { tiers: vec![vec![join(self.iter(), keep, ask)?]] })
     }
 }
 
-fn join<'a>(runs: impl IntoIterator<Item = &'a Run>, mut keep: impl FnMut(u64) -> bool) -> Result<Run> {
-    let (mut merged, mut writer) = (Merged::new(runs)?, RunWriter::new()?);
-    while let Some((text, count)) = merged.advance()? {
-        if keep(count) {
-            writer.push(text, count)?;
-        }
-    }
+fn join<'a>(runs: impl IntoIterator<Item = &'a Run>, mut keep: impl FnMut(u64) -> bool, ask: Ask<'_>) -> Result<Run> {
+    let mut writer = RunWriter::new()?;
+    Merged::new(runs)?.each(ask, |text, count| if keep(count) { writer.push(text, count) } else { Ok(()) })?;
     writer.finish()
 }

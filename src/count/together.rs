@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::table::{CountTable, Long, Short, place, sum, text_in};
 use crate::batch::in_parallel;
 use crate::error::Result;
+use crate::threads::Ask;
 
 /// Smaller tables are added up before a thread has started.
 const WORTH_THREADS: usize = 1 << 14;
@@ -57,7 +58,9 @@ fn run<T: Send>(
     stretches: &[Mutex<Stretch<'_, T>>],
     enter: impl Fn(&mut Stretch<'_, T>) -> Result<()> + Sync,
 ) -> Result<()> {
-    let job = |stretch: &Mutex<Stretch<'_, T>>| enter(&mut stretch.lock().unwrap_or_else(PoisonError::into_inner));
+    let job = |stretch: &Mutex<Stretch<'_, T>>, _: Ask<'_>| {
+        enter(&mut stretch.lock().unwrap_or_else(PoisonError::into_inner))
+    };
     in_parallel(stretches, stretches.len(), job, &mut || Ok(())).map(|_| ())
 }
 

@@ -12,6 +12,7 @@ use super::errors::{TextError, TokenIdError};
 use super::numbers;
 use crate::error::Error;
 use crate::ids::TokenId;
+use crate::threads::Ask;
 use crate::utf8::Text;
 
 /// Ids that room is made for because a collection says that it has them.
@@ -195,6 +196,13 @@ pub fn max_memory(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<u64>> {
     let Some(value) = value else { return Ok(None) };
     let parse = value.py().import("bpetok.sizes")?.getattr("parse_size")?;
     parse.call1((value,))?.extract().map(Some)
+}
+
+/// The result of work without the interpreter, which asks now and then for Ctrl-C.
+pub fn detached<T: Send>(py: Python<'_>, work: impl FnOnce(Ask<'_>) -> crate::error::Result<T> + Send) -> PyResult<T> {
+    let mut pause = Pause::default();
+    let result = py.detach(|| work(&mut || pause.check()));
+    pause.settle(result)
 }
 
 /// Keeps the Python exception behind an interrupted piece of work, and asks for Ctrl-C.

@@ -180,7 +180,7 @@ impl Counts {
         py: Python<'_>,
         #[pyo3(from_py_with = numbers::min_count)] min_count: u64,
     ) -> PyResult<(u64, u128)> {
-        Ok(py.detach(|| self.change(|inner| inner.prune(min_count)))??)
+        convert::detached(py, |ask| self.change(|inner| inner.prune(min_count, ask))?)
     }
 
     /// Writes the counts to a Parquet file, whole or not at all: see `bpetok.pipelines.counts_arrow`.
@@ -274,7 +274,7 @@ impl Counts {
 
     /// Number of different pretokens.
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        let pretokens = py.detach(|| Ok::<_, Error>(self.settled()?.summary()?.pretokens()))?;
+        let pretokens = convert::detached(py, |ask| Ok(self.settled()?.summary(ask)?.pretokens()))?;
         Ok(usize::try_from(pretokens)?)
     }
 
@@ -284,7 +284,7 @@ impl Counts {
     /// 4
     #[getter]
     fn total(&self, py: Python<'_>) -> PyResult<u128> {
-        Ok(py.detach(|| Ok::<_, Error>(self.settled()?.summary()?.occurrences()))?)
+        convert::detached(py, |ask| Ok(self.settled()?.summary(ask)?.occurrences()))
     }
 
     /// Bytes of memory that the counts take.
@@ -346,14 +346,14 @@ impl Counts {
     /// >>> counts.items()
     /// [(b' a', 1), (b' b', 1), (b'a', 2)]
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyBytes>, u64)>> {
-        let items = py.detach(|| {
+        let items = convert::detached(py, |ask| {
             let counts = self.settled()?;
             let mut items = counts.table().sorted();
-            let mut merged = counts.merged()?;
-            while let Some((text, count)) = merged.advance()? {
+            counts.merged()?.each(ask, |text, count| {
                 items.push((text.to_vec(), count));
-            }
-            Ok::<_, Error>(items)
+                Ok(())
+            })?;
+            Ok(items)
         })?;
         Ok(items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect())
     }

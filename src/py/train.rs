@@ -55,7 +55,7 @@ pub fn train_counts(
     let done = read_done(done.unwrap_or_default())?;
     let result = py.detach(|| {
         if let Some(limit) = max_memory {
-            inner.summary()?.check_training(limit)?;
+            inner.summary(&mut || pause.check())?.check_training(limit)?;
         }
         let mut taken = None;
         if take && inner.runs().is_empty() {
@@ -68,25 +68,18 @@ pub fn train_counts(
         let tokens = ordinary_ids(vocab_size, init.map_or(256, tokenizer::Tokenizer::vocab_size), new)?;
         let options = train::Options { tokens, min_frequency, max_token_bytes, init, done: &done, threads };
         let goal = (tokens - init.map_or(256, tokenizer::Tokenizer::vocab_size)) as u64;
-        let mut teller = Teller { on_merges: on_merges.as_ref(), rows: Vec::new() };
-        report(&mut pause, progress.as_ref(), "merge", 0, goal)?;
-        let mut on_merge = |step: &Step<'_>| {
-            teller.add(step);
-            if step.number.is_multiple_of(REPORT) {
-                teller.tell(&mut pause)?;
-                report(&mut pause, progress.as_ref(), "merge", step.number as u64, goal)?;
-            }
-            Ok(())
-        };
+        let (on_merges, progress) = (on_merges.as_ref(), progress.as_ref());
+        let mut teller = Teller { pause: &mut pause, on_merges, progress, goal, rows: Vec::new() };
+        teller.tell(0)?;
+        let mut on_merge = |step: Option<&Step<'_>>| teller.hear(step);
         let trained = if let Some(table) = taken {
             train::train(table, &options, &mut on_merge)?
         } else if inner.runs().is_empty() {
             train::train(inner.table(), &options, &mut on_merge)?
         } else {
-            train::train(inner.read_back()?, &options, &mut on_merge)?
+            train::train(inner.read_back(&mut || on_merge(None))?, &options, &mut on_merge)?
         };
-        teller.tell(&mut pause)?;
-        report(&mut pause, progress.as_ref(), "merge", trained.merges.len() as u64, goal)?;
+        teller.tell(trained.merges.len())?;
         build(&inner, init, trained, specials)
     });
     pause.settle(result).map(Tokenizer::wrap)
@@ -97,13 +90,13 @@ pub fn train_counts(
 pub fn counts_digest(py: Python<'_>, counts: &Bound<'_, Counts>) -> PyResult<String> {
     let counts = counts.get();
     let inner = py.detach(|| counts.settled())?;
-    Ok(py.detach(|| {
+    convert::detached(py, |ask| {
         if inner.runs().is_empty() {
             Ok(train::digest(inner.table()))
         } else {
-            inner.read_back().map(|t| train::digest(&t))
+            inner.read_back(ask).map(|table| train::digest(&table))
         }
-    })?)
+    })
 }
 
 fn read_done(bytes: &[u8]) -> Result<Vec<(Pair, u64)>> {
@@ -181,23 +174,35 @@ fn build(
     })
 }
 
-/// Gathers merges for Python.
+/// Gathers merges for Python, which says whether to go on.
 struct Teller<'a> {
+    pause: &'a mut Pause,
     on_merges: Option<&'a Py<PyAny>>,
+    progress: Option<&'a Py<PyAny>>,
+    /// Merges to come if all goes well.
+    goal: u64,
     rows: Vec<(Pair, u64, TokenId, [Vec<u8>; 2])>,
 }
 
 impl Teller<'_> {
-    fn add(&mut self, step: &Step<'_>) {
+    fn hear(&mut self, step: Option<&Step<'_>>) -> Result<()> {
+        let Some(step) = step else { return self.pause.check() };
         if self.on_merges.is_some() {
             self.rows.push((step.pair, step.count, step.id, step.sides.map(<[u8]>::to_vec)));
         }
+        if step.number.is_multiple_of(REPORT) { self.tell(step.number) } else { Ok(()) }
     }
 
-    fn tell(&mut self, pause: &mut Pause) -> Result<()> {
+    /// Hands over the merges gathered, and says that so many are done.
+    fn tell(&mut self, done: usize) -> Result<()> {
+        self.hand_over()?;
+        report(self.pause, self.progress, "merge", done as u64, self.goal)
+    }
+
+    fn hand_over(&mut self) -> Result<()> {
         let Some(on_merges) = self.on_merges.filter(|_| !self.rows.is_empty()) else { return Ok(()) };
         let rows = std::mem::take(&mut self.rows);
-        pause.call(|py| {
+        self.pause.call(|py| {
             let rows = rows.iter().map(|(pair, count, id, [left, right])| {
                 (pair.left, pair.right, *count, *id, PyBytes::new(py, left), PyBytes::new(py, right))
             });

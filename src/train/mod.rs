@@ -26,6 +26,7 @@ use words::Words;
 use crate::count::table::CountTable;
 use crate::error::{Error, Result};
 use crate::ids::{MAX_TOKEN_ID, Pair, TokenId};
+use crate::threads::Ask;
 use crate::tokenizer::Tokenizer;
 
 /// What training is asked for.
@@ -71,8 +72,9 @@ pub struct Step<'a> {
     pub count: u64,
 }
 
-/// Called with every merge, those of [`Options::done`] included; an error stops the work.
-pub type OnMerge<'a> = &'a mut dyn FnMut(&Step<'_>) -> Result<()>;
+/// Called with every merge, those of [`Options::done`] included, and now and then with none, while pretokens are laid out and
+/// pairs counted; an error stops the work.
+pub type OnMerge<'a> = &'a mut dyn FnMut(Option<&Step<'_>>) -> Result<()>;
 
 /// Trains. A table that is given, not lent, is let go before the first merge.
 ///
@@ -83,7 +85,7 @@ pub fn train(counts: impl Borrow<CountTable>, options: &Options<'_>, on_merge: O
     check(counts.borrow(), options)?;
     let mut trainer = Trainer::new(counts, options, on_merge)?;
     while trainer.tokens.len() < options.tokens
-        && let Some((pair, count)) = trainer.best()?
+        && let Some((pair, count)) = trainer.best(&mut || on_merge(None))?
     {
         let id = trainer.merge(pair);
         trainer.tell(on_merge, pair, id, count)?;
@@ -112,14 +114,14 @@ struct Trainer {
 
 impl Trainer {
     /// The pair to merge next and its count, taken out of the queue.
-    fn best(&mut self) -> Result<Option<(Pair, u64)>> {
+    fn best(&mut self, ask: Ask<'_>) -> Result<Option<(Pair, u64)>> {
         loop {
             while let Some((count, Reverse(pair))) = self.queue.pop() {
                 let now = self.pairs.count(pair);
                 if now == count {
                     if self.pairs.is_doubtful(pair) {
                         // Where pairs join tokens that are there, doubts come often: now all pairs are kept.
-                        self.keep(sift::all)?;
+                        self.keep(|words, threads| sift::all(words, threads, ask))?;
                         continue;
                     }
                     return Ok((count >= self.least).then(|| (pair_of(pair), count)));
@@ -133,7 +135,7 @@ impl Trainer {
             if bounds.above <= bounds.least {
                 return Ok(None);
             }
-            self.keep(|words, threads| sift::below(words, &bounds, threads))?;
+            self.keep(|words, threads| sift::below(words, &bounds, threads, ask))?;
         }
     }
 
@@ -190,7 +192,7 @@ impl Trainer {
     /// Reports the merge made last.
     fn tell(&self, on_merge: OnMerge<'_>, pair: Pair, id: TokenId, count: u64) -> Result<()> {
         let sides = [pair.left, pair.right].map(|id| self.tokens.get(id));
-        on_merge(&Step { number: self.merges.len(), pair, sides, id, count })
+        on_merge(Some(&Step { number: self.merges.len(), pair, sides, id, count }))
     }
 }
 

@@ -11,7 +11,9 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::words::Words;
+use crate::error::Result;
 use crate::ids::{Pair, TokenId};
+use crate::threads::Ask;
 
 /// A pair as one number, ordered as pairs are.
 #[inline]
@@ -57,9 +59,12 @@ const LEAST_SLOTS: usize = 1 << 10;
 impl Pairs {
     /// The counts of all pairs of a part of `words` that may matter, each with its number of words, which are not
     /// noted yet.
-    pub fn counted(words: &Words, part: &Range<usize>, may_matter: impl Fn(u64) -> bool) -> Self {
+    ///
+    /// # Errors
+    /// That of `ask`.
+    pub fn counted(words: &Words, part: &Range<usize>, may_matter: impl Fn(u64) -> bool, ask: Ask<'_>) -> Result<Self> {
         let mut pairs = Self::default();
-        for word in words.iter(part) {
+        words.each(part, ask, |word| {
             for neighbours in word.symbols.windows(2) {
                 let pair = key(neighbours[0], neighbours[1]);
                 if may_matter(pair) {
@@ -71,8 +76,8 @@ impl Pairs {
                     entry.start = mark;
                 }
             }
-        }
-        pairs
+        })?;
+        Ok(pairs)
     }
 
     /// The sums of what was counted in parts, of the pairs at or above `floor`, with room for their words.
@@ -101,7 +106,17 @@ impl Pairs {
     }
 
     /// Writes the words of a part behind those of the parts `before` it, of which no other call writes the places.
-    pub fn fill(&self, words: &Words, part: &Range<usize>, before: &[Self], places: &[AtomicU32]) {
+    ///
+    /// # Errors
+    /// That of `ask`.
+    pub fn fill(
+        &self,
+        words: &Words,
+        part: &Range<usize>,
+        before: &[Self],
+        places: &[AtomicU32],
+        ask: Ask<'_>,
+    ) -> Result<()> {
         let mut next: Vec<usize> = self.entries.iter().map(|entry| entry.start).collect();
         for counted in before.iter().flat_map(|part| &part.entries) {
             if let Some(index) = self.find(counted.pair) {
@@ -109,7 +124,7 @@ impl Pairs {
             }
         }
         let mut last = vec![u32::MAX; next.len()];
-        for word in words.iter(part) {
+        words.each(part, ask, |word| {
             for neighbours in word.symbols.windows(2) {
                 if let Some(index) = self.find(key(neighbours[0], neighbours[1]))
                     && last[index] != word.place
@@ -119,7 +134,7 @@ impl Pairs {
                     next[index] += 1;
                 }
             }
-        }
+        })
     }
 
     /// Takes over the words.

@@ -7,6 +7,7 @@ use super::pairs::{Pairs, hash, key};
 use super::words::Words;
 use crate::batch::in_parallel;
 use crate::error::Result;
+use crate::threads::Ask;
 
 /// The next floor is the highest count over this: lower means fewer sifts and more pairs kept. 8 and 32 were tried: 32 is
 /// a twentieth faster and takes 2 MiB more.
@@ -34,16 +35,16 @@ struct Sieve {
 }
 
 impl Sieve {
-    fn new(words: &Words, part: &Range<usize>) -> Self {
+    fn new(words: &Words, part: &Range<usize>, ask: Ask<'_>) -> Result<Self> {
         let size = (words.size() / CELLS).next_power_of_two().clamp(ENTRIES.0, ENTRIES.1);
         let mut sieve = Self { sums: vec![0; size], shift: 64 - size.trailing_zeros() };
-        for word in words.iter(part) {
+        words.each(part, ask, |word| {
             for neighbours in word.symbols.windows(2) {
                 let at = sieve.place(key(neighbours[0], neighbours[1]));
                 sieve.sums[at] = sieve.sums[at].saturating_add(word.count);
             }
-        }
-        sieve
+        })?;
+        Ok(sieve)
     }
 
     #[inline]
@@ -79,20 +80,26 @@ impl Sieve {
 }
 
 /// The pairs at or above a new floor.
-pub fn below(words: &mut Words, bounds: &Bounds, threads: usize) -> Result<Pairs> {
+///
+/// # Errors
+/// That of `ask`.
+pub fn below(words: &mut Words, bounds: &Bounds, threads: usize, ask: Ask<'_>) -> Result<Pairs> {
     words.compact();
     let parts = words.parts(threads.clamp(1, MOST_THREADS));
-    let sieves = in_parallel(&parts, threads, |part| Ok(Sieve::new(words, part)), &mut || Ok(()))?;
+    let sieves = in_parallel(&parts, threads, |part, ask| Sieve::new(words, part, ask), ask)?;
     let sieve = Sieve::joined(sieves);
     let floor = sieve.floor(bounds);
-    gather(words, &parts, floor, threads, |pair| sieve.sums[sieve.place(pair)] >= floor)
+    gather(words, &parts, floor, threads, |pair| sieve.sums[sieve.place(pair)] >= floor, ask)
 }
 
 /// All pairs.
-pub fn all(words: &mut Words, threads: usize) -> Result<Pairs> {
+///
+/// # Errors
+/// That of `ask`.
+pub fn all(words: &mut Words, threads: usize, ask: Ask<'_>) -> Result<Pairs> {
     words.compact();
     let parts = words.parts(threads.clamp(1, MOST_THREADS));
-    gather(words, &parts, 1, threads, |_| true)
+    gather(words, &parts, 1, threads, |_| true, ask)
 }
 
 /// The pairs at or above `floor`. `may_reach` says no only where a pair does not.
@@ -102,17 +109,14 @@ fn gather(
     floor: u64,
     threads: usize,
     may_reach: impl Fn(u64) -> bool + Sync,
+    ask: Ask<'_>,
 ) -> Result<Pairs> {
-    let count = |part: &Range<usize>| Ok(Pairs::counted(words, part, &may_reach));
-    let counted = in_parallel(parts, threads, count, &mut || Ok(()))?;
+    let counted = in_parallel(parts, threads, |part, ask| Pairs::counted(words, part, &may_reach, ask), ask)?;
     let mut pairs = Pairs::joined(&counted, floor);
     let places = pairs.room();
     let numbered: Vec<usize> = (0..parts.len()).collect();
-    let fill = |&part: &usize| {
-        pairs.fill(words, &parts[part], &counted[..part], &places);
-        Ok(())
-    };
-    in_parallel(&numbered, threads, fill, &mut || Ok(()))?;
+    let fill = |&part: &usize, ask: Ask<'_>| pairs.fill(words, &parts[part], &counted[..part], &places, ask);
+    in_parallel(&numbered, threads, fill, ask)?;
     pairs.put(places);
     Ok(pairs)
 }

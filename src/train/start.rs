@@ -14,6 +14,7 @@ use crate::count::table::CountTable;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::ids::{BYTE_ORDER, Pair, TokenId};
+use crate::threads::Ask;
 use crate::tokenizer::Tokenizer;
 use crate::vocab::Vocabulary;
 
@@ -41,11 +42,11 @@ impl Trainer {
                 trainer.tell(on_merge, pair, id, count)?;
             }
         }
-        trainer.words = trainer.lay_out(counts.borrow(), options.init)?;
+        trainer.words = trainer.lay_out(counts.borrow(), options.init, &mut || on_merge(None))?;
         drop(counts);
         if !forms_all {
             for &(pair, count) in options.done {
-                if trainer.best()? != Some((pair, count)) {
+                if trainer.best(&mut || on_merge(None))? != Some((pair, count)) {
                     return Err(misfit(pair));
                 }
                 let id = trainer.merge(pair);
@@ -60,13 +61,13 @@ impl Trainer {
     }
 
     /// Every pretoken as the tokens so far.
-    fn lay_out(&self, counts: &CountTable, init: Option<&Tokenizer>) -> Result<Words> {
+    fn lay_out(&self, counts: &CountTable, init: Option<&Tokenizer>, ask: Ask<'_>) -> Result<Words> {
         if init.is_none() && self.merges.is_empty() {
             let mut id_of = [0; 256];
             for (id, byte) in (0..).zip(BYTE_ORDER) {
                 id_of[usize::from(byte)] = id;
             }
-            return Words::new(counts, |text, symbols| {
+            return Words::new(counts, ask, |text, symbols| {
                 symbols.extend(text.iter().map(|&byte| id_of[usize::from(byte)]));
                 Ok(())
             });
@@ -74,7 +75,7 @@ impl Trainer {
         let named: Vec<(TokenId, &[u8])> = self.tokens.iter().filter(|token| !token.1.is_empty()).collect();
         let encoder = Encoder::new(Vocabulary::new(&named)?)?;
         let mut scratch = encoder.scratch();
-        Words::new(counts, |text, symbols| encoder.encode_alone(&mut scratch, text, symbols))
+        Words::new(counts, ask, |text, symbols| encoder.encode_alone(&mut scratch, text, symbols))
     }
 }
 

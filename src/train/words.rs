@@ -10,6 +10,7 @@ use crate::count::table::CountTable;
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::memory::prefetch;
+use crate::threads::{Ask, Steps};
 
 /// Cells before the symbols.
 const HEAD: usize = 3;
@@ -46,16 +47,19 @@ fn count_of(low: u32, high: u32) -> u64 {
 
 impl Words {
     /// Lays the words out as the symbols that `encode` appends; those of one symbol have no pair and are left away.
-    pub fn new(counts: &CountTable, mut encode: impl FnMut(&[u8], &mut Vec<TokenId>) -> Result<()>) -> Result<Self> {
-        let mut cells = Vec::new();
-        let mut result = Ok(());
+    pub fn new(
+        counts: &CountTable,
+        ask: Ask<'_>,
+        mut encode: impl FnMut(&[u8], &mut Vec<TokenId>) -> Result<()>,
+    ) -> Result<Self> {
+        let (mut cells, mut steps, mut result) = (Vec::new(), Steps::new(ask), Ok(()));
         counts.for_each(|text, count| {
             if text.len() < 2 || result.is_err() {
                 return;
             }
             let start = cells.len();
             cells.extend([0, count as u32, (count >> 32) as u32]);
-            result = encode(text, &mut cells);
+            result = steps.take(text.len()).and_then(|()| encode(text, &mut cells));
             let length = cells.len() - start - HEAD;
             if length < 2 {
                 cells.truncate(start);
@@ -125,16 +129,21 @@ impl Words {
         starts.iter().copied().zip(ends).map(|(start, end)| start..end).collect()
     }
 
-    /// The words of a part in turn.
-    pub fn iter(&self, part: &Range<usize>) -> impl Iterator<Item = Word<'_>> {
-        let Range { start: mut at, end } = *part;
-        std::iter::from_fn(move || {
-            let head = if at < end { self.cells.get(at..at + HEAD)? } else { return None };
-            let (start, place) = (at + HEAD, (at / STEP) as u32);
-            let symbols = &self.cells[start..start + head[0] as usize];
-            at = self.next(start + symbols.len());
-            Some(Word { place, count: count_of(head[1], head[2]), symbols })
-        })
+    /// Calls `visit` with the words of a part in turn, and asks now and then whether to go on.
+    ///
+    /// # Errors
+    /// That of `ask`.
+    #[inline]
+    pub fn each<'a>(&'a self, part: &Range<usize>, ask: Ask<'_>, mut visit: impl FnMut(Word<'a>)) -> Result<()> {
+        let (mut steps, mut at) = (Steps::new(ask), part.start);
+        while at < part.end {
+            let (head, rest) = self.cells[at..].split_at(HEAD);
+            let symbols = &rest[..head[0] as usize];
+            visit(Word { place: (at / STEP) as u32, count: count_of(head[1], head[2]), symbols });
+            at = self.next(at + HEAD + symbols.len());
+            steps.take(size_of_val(symbols))?;
+        }
+        Ok(())
     }
 
     /// Joins `pair` into `merged` in all words at `places`, and notes what that changes on either side.

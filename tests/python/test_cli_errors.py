@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_bytes(TEXT.encode())
     (folder / "special.txt").write_text("a<|endoftext|>")
     (folder / "link").symlink_to("text.txt")
-    for name in ("a b.gz", "a.ZST", "a.tar.gz", "a.zip"):
+    for name in ("a b.gz", "a.ZST", "a.tar.gz", "a.zip", "a.parquet"):
         (folder / name).write_bytes(b"packed")
     tok = bpetok.train([TEXT], 280)
     tok.save(folder / "tok.bpetok")
@@ -105,6 +105,7 @@ TRAIN = ["train", "text.txt", "-o", "x.bpetok"]
         (["count", "tok.bpetok", "a b.gz"], "gzip -dc 'a b.gz' | bpetok count tok.bpetok -"),
         (["count", "tok.bpetok", "a.tar.gz"], "a.tar.gz is packed, and its bytes are no text: unp"),
         (["show", "tok.bpetok", "a.zip"], "a.zip is packed, and its bytes are no text: unpack it"),
+        (["encode", "tok.bpetok", "a.parquet"], "a.parquet is a table, and its bytes are no text"),
         (["count", "tok.bpetok", "absent.gz"], "absent.gz: No such file"),
     ],
 )

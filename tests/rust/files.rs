@@ -52,6 +52,8 @@ fn a_newer_file_says_so() {
     let mut newer = example();
     newer[8] = 2;
     assert!(from_bytes(&newer).err().unwrap().to_string().contains("version 2"));
+    newer[8] = 0;
+    assert!(from_bytes(&newer).err().unwrap().to_string().contains("no version 0"));
 }
 
 #[test]

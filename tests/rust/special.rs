@@ -76,6 +76,16 @@ proptest! {
     }
 }
 
+#[test]
+fn long_tokens_that_begin_alike_are_told_apart() {
+    let lengths = [1, 63, 64, 65, 127, 128, 129, 200];
+    let specials = Specials::new(lengths.map(|length| "a".repeat(length)).into_iter().zip(0..).collect()).unwrap();
+    for run in 1..=210 {
+        let found = specials.find(&[&b"a".repeat(run)[..], b"b"].concat(), 0, &Choice::All).unwrap();
+        assert_eq!((found.start, Some(&found.end)), (0, lengths.iter().rfind(|&&length| length <= run)), "{run}");
+    }
+}
+
 /// Took 0.2 s for as many, and 1.5 s for the text, while each token was compared with each and tried at every place (2026-11-29).
 #[test]
 fn many_tokens_are_no_slower_than_few() {

@@ -57,11 +57,11 @@ fn a_budget_changes_nothing_but_where_counts_are() {
         let mut counts = counted(&text, threads, Some(table));
         assert_eq!(counts.runs().is_empty(), table > 30_000_000);
         assert_eq!(sorted(&mut counts), expected);
-        let summary = counts.summary().unwrap();
+        let summary = counts.summary(&mut || Ok(())).unwrap();
         assert_eq!(summary.pretokens(), expected.len() as u64);
         assert_eq!(summary.occurrences(), expected.iter().map(|e| u128::from(e.1)).sum::<u128>());
         if table < 30_000_000 {
-            assert_eq!(counts.read_back().unwrap().sorted(), expected);
+            assert_eq!(counts.read_back(&mut || Ok(())).unwrap().sorted(), expected);
         }
     }
 }
@@ -75,9 +75,9 @@ fn counts_on_disk_are_merged_and_pruned_as_those_in_memory() {
     counts.merge(&counted(&two, 2, Some(400_000))).unwrap();
     assert_eq!(sorted(&mut counts), sorted(&mut expected));
     assert_eq!(counts.bytes(), expected.bytes());
-    let all = expected.summary().unwrap().pretokens();
-    let dropped = expected.prune(3).unwrap();
-    assert_eq!(counts.prune(3).unwrap(), dropped);
+    let all = expected.summary(&mut || Ok(())).unwrap().pretokens();
+    let dropped = expected.prune(3, &mut || Ok(())).unwrap();
+    assert_eq!(counts.prune(3, &mut || Ok(())).unwrap(), dropped);
     assert_eq!(sorted(&mut counts), sorted(&mut expected));
     let kept = sorted(&mut expected);
     assert_eq!(kept.len() as u64 + dropped.0, all);
@@ -87,11 +87,11 @@ fn counts_on_disk_are_merged_and_pruned_as_those_in_memory() {
 #[test]
 fn training_that_does_not_fit_is_refused_with_the_figure_and_the_cure() {
     let mut counts = counted(&corpus(100_000), 1, None);
-    let error = counts.summary().unwrap().check_training(64 << 20).unwrap_err().to_string();
+    let error = counts.summary(&mut || Ok(())).unwrap().check_training(64 << 20).unwrap_err().to_string();
     assert!(error.contains("needs about") && error.contains("max_memory=67108864"), "{error}");
     assert!(error.contains("counts.prune(2)"), "{error}");
-    counts.prune(2).unwrap();
-    counts.summary().unwrap().check_training(64 << 20).unwrap();
+    counts.prune(2, &mut || Ok(())).unwrap();
+    counts.summary(&mut || Ok(())).unwrap().check_training(64 << 20).unwrap();
     assert!(Budget::new(LEAST - 1, 1).is_err());
 }
 

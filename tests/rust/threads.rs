@@ -36,13 +36,13 @@ fn results_are_those_of_a_loop() {
     let items: Vec<u64> = (0..1000).collect();
     let expected: Vec<u64> = items.iter().map(|item| item * item).collect();
     for threads in [1, 2, 7, 5000] {
-        assert_eq!(in_parallel(&items, threads, |item| Ok(item * item), &mut || Ok(())).unwrap(), expected);
+        assert_eq!(in_parallel(&items, threads, |item, _| Ok(item * item), &mut || Ok(())).unwrap(), expected);
     }
 }
 
 #[test]
 fn the_earliest_error_counts_even_if_it_comes_late() {
-    let fails = |item: &u64| -> Result<()> {
+    let fails = |item: &u64, _: Ask<'_>| -> Result<()> {
         match item {
             0 => sleep(Duration::from_millis(30)),
             1 => {}

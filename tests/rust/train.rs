@@ -78,6 +78,35 @@ fn the_caller_may_stop() {
     assert!(matches!(stopped, Err(Error::Interrupted)));
 }
 
+#[test]
+fn the_caller_is_asked_before_the_first_merge_too() {
+    let mut table = CountTable::default();
+    for (word, count) in many_words(120_000) {
+        table.add(&word, 0, word.len(), count).unwrap();
+    }
+    let options = Options { tokens: 257, min_frequency: 1, ..Options::default() };
+    let (mut before, mut is_merged) = (0, false);
+    train(&table, &options, &mut |step| {
+        is_merged |= step.is_some();
+        before += usize::from(!is_merged);
+        Ok(())
+    })
+    .unwrap();
+    // While words are laid out, and while pairs are sifted, counted and noted.
+    assert!(is_merged && before >= 4, "asked {before} times");
+    for last in 1..=before {
+        let mut asked = 0;
+        let stopped = train(&table, &options, &mut |_| {
+            asked += 1;
+            if asked < last { Ok(()) } else { Err(Error::Interrupted) }
+        });
+        assert!(matches!(stopped, Err(Error::Interrupted)), "went on behind question {last}");
+    }
+    let shared = Options { threads: 3, ..options };
+    let stopped = train(&table, &shared, &mut |step| if step.is_some() { Ok(()) } else { Err(Error::Interrupted) });
+    assert!(matches!(stopped, Err(Error::Interrupted)));
+}
+
 /// Words of 1 to 9 letters without a pattern.
 fn many_words(number: usize) -> Vec<(Vec<u8>, u64)> {
     let mut state = 1u64;

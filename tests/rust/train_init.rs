@@ -49,8 +49,10 @@ fn ids_by_bytes(trained: &Trained) -> BTreeMap<Vec<u8>, u32> {
 fn run(words: &Words, options: &Options<'_>) -> (Trained, Done) {
     let mut steps = Vec::new();
     let trained = train(table(words), options, &mut |step| {
-        assert_eq!(step.number, steps.len() + 1);
-        steps.push((step.pair, step.count));
+        if let Some(step) = step {
+            assert_eq!(step.number, steps.len() + 1);
+            steps.push((step.pair, step.count));
+        }
         Ok(())
     });
     (trained.unwrap(), steps)

@@ -82,7 +82,8 @@ def refuse_packed(name: str, use: str) -> None:
     """For what takes the bytes of files as they stand: those of a packed file are no text.
 
     Raises:
-        FormatError: for a packed file or an archive, by its suffix; `use` is a command that reads the text from a pipe.
+        FormatError: for a packed file, an archive or a Parquet file, by its suffix; `use` is a command that reads the
+            text from a pipe.
 
     >>> refuse_packed("a.txt", "wc -")
     >>> refuse_packed("a.txt.gz", "wc -")
@@ -91,6 +92,11 @@ def refuse_packed(name: str, use: str) -> None:
     bpetok.errors.FormatError: a.txt.gz is packed, and its bytes are no text: gzip -dc a.txt.gz | wc -
     """
     inner, suffix = os.path.splitext(name.lower())
+    if suffix == ".parquet":
+        raise FormatError(
+            f"{name} is a table, and its bytes are no text: in Python, "
+            f"bpetok.pipelines.read_documents({name!r}, field=...) reads the texts of a column"
+        )
     if suffix not in COMPRESSED + ARCHIVES:
         return
     import shlex

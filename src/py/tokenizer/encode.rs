@@ -48,9 +48,7 @@ impl Tokenizer {
     }
 
     fn run_batch(&self, py: Python<'_>, documents: &[Text<'_>], options: &Options<'_>) -> PyResult<batch::Batch> {
-        let mut pause = Pause::default();
-        let result = py.detach(|| self.inner.encode_batch(documents, options, &mut || pause.check()));
-        pause.settle(result)
+        convert::detached(py, |ask| self.inner.encode_batch(documents, options, ask))
     }
 }
 
@@ -284,10 +282,9 @@ impl Tokenizer {
         let bytes = input.bytes();
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
         self.inner.specials().refuse(bytes, &forbidden)?;
-        let (inner, mut pause) = (&self.inner, Pause::default());
-        let cut = |work: &mut _| inner.cut(work, input, max_tokens, &allowed, &mut || pause.check());
-        let length = py.detach(|| inner.with_work(cut));
-        let length = pause.settle(length)?;
+        let length = convert::detached(py, |ask| {
+            self.inner.with_work(|work| self.inner.cut(work, input, max_tokens, &allowed, ask))
+        })?;
         if text.is_instance_of::<PyBytes>() {
             return Ok(PyBytes::new(py, &bytes[..length]).into_any());
         }
