@@ -28,12 +28,10 @@ impl TextStream {
 
 /// Length of the unfinished but so far valid character at the end of `bytes`: 0 to 3.
 fn incomplete_tail(bytes: &[u8]) -> usize {
-    (1..=bytes.len().min(3))
-        .rev()
-        .find(|&length| {
-            let tail = &bytes[bytes.len() - length..];
-            let state = State::Boundary.advance_all(tail);
-            tail[0] >= 0x80 && state != State::Boundary && state != State::Invalid
-        })
-        .unwrap_or(0)
+    // The shortest: before the first byte of a character nothing is unfinished.
+    let is_unfinished = |&length: &usize| {
+        let state = State::Boundary.advance_all(&bytes[bytes.len() - length..]);
+        state != State::Boundary && state != State::Invalid
+    };
+    (1..=bytes.len().min(3)).find(is_unfinished).unwrap_or(0)
 }
