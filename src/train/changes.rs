@@ -10,15 +10,23 @@ pub struct Changes {
     counts: Vec<u64>,
     /// By id: its index in `touched`.
     slots: Vec<u32>,
-    touched: Vec<TokenId>,
-    /// How many words each touched neighbour has; then where the next of them goes.
-    sizes: Vec<usize>,
-    /// (slot, word) in order of word.
+    touched: Vec<Neighbour>,
+    /// (slot, word) in order of word, each once.
     places: Vec<(u32, u32)>,
+}
+
+struct Neighbour {
+    id: TokenId,
+    /// How many words it has; then where the next of them goes.
+    size: usize,
+    /// The word that came last.
+    last: u32,
 }
 
 /// For neighbours whose words nobody wants.
 const NOWHERE: usize = usize::MAX;
+/// Not the place of a word: none begins at the last cell that 32 bits can name.
+const NO_WORD: u32 = u32::MAX;
 
 impl Changes {
     /// Makes room for ids up to `id`.
@@ -36,33 +44,35 @@ impl Changes {
         let known = &mut self.counts[neighbour as usize];
         if *known == 0 {
             self.slots[neighbour as usize] = self.touched.len() as u32;
-            self.touched.push(neighbour);
-            self.sizes.push(0);
+            self.touched.push(Neighbour { id: neighbour, size: 0, last: NO_WORD });
         }
         *known += count;
         let slot = self.slots[neighbour as usize];
-        if self.places.last() != Some(&(slot, word)) {
-            self.sizes[slot as usize] += 1;
+        // However often it stands in a word: who comes for the words goes through each, and some have a million places.
+        let neighbour = &mut self.touched[slot as usize];
+        if neighbour.last != word {
+            neighbour.last = word;
+            neighbour.size += 1;
             self.places.push((slot, word));
         }
     }
 
     /// `(neighbour, count)` for every neighbour touched.
     pub fn counts(&self) -> impl Iterator<Item = (TokenId, u64)> {
-        self.touched.iter().map(|&id| (id, self.counts[id as usize]))
+        self.touched.iter().map(|neighbour| (neighbour.id, self.counts[neighbour.id as usize]))
     }
 
     /// Asks for each neighbour, with its count and number of words, where these words are to stand; `None` for nowhere.
     pub fn assign(&mut self, mut place: impl FnMut(TokenId, u64, usize) -> Option<usize>) {
-        for (&id, size) in self.touched.iter().zip(&mut self.sizes) {
-            *size = place(id, self.counts[id as usize], *size).unwrap_or(NOWHERE);
+        for Neighbour { id, size, .. } in &mut self.touched {
+            *size = place(*id, self.counts[*id as usize], *size).unwrap_or(NOWHERE);
         }
     }
 
     /// Puts the words where [`Changes::assign`] was told.
     pub fn write(&mut self, words: &mut [u32]) {
         for &(slot, word) in &self.places {
-            let next = &mut self.sizes[slot as usize];
+            let next = &mut self.touched[slot as usize].size;
             if *next != NOWHERE {
                 words[*next] = word;
                 *next += 1;
@@ -72,11 +82,10 @@ impl Changes {
 
     /// Forgets everything but its memory.
     pub fn clear(&mut self) {
-        for &id in &self.touched {
-            self.counts[id as usize] = 0;
+        for neighbour in &self.touched {
+            self.counts[neighbour.id as usize] = 0;
         }
         self.touched.clear();
-        self.sizes.clear();
         self.places.clear();
     }
 }

@@ -107,6 +107,17 @@ fn the_caller_is_asked_before_the_first_merge_too() {
     assert!(matches!(stopped, Err(Error::Interrupted)));
 }
 
+/// Took the square of the length, 4 s for a quarter of it, while a word was listed for each place in it (2026-12-01).
+#[test]
+fn one_word_of_many_places_is_no_slower_than_many_words() {
+    let word = b"xyaxyb".repeat(100_000);
+    let mut table = CountTable::default();
+    table.add(&word, 0, word.len(), 2).unwrap();
+    let options = Options { tokens: 258, min_frequency: 1, ..Options::default() };
+    let trained = train(&table, &options, &mut |_| Ok(())).unwrap();
+    assert_eq!(trained.tokens[256..], [b"xy".to_vec(), b"axy".to_vec()]);
+}
+
 /// Words of 1 to 9 letters without a pattern.
 fn many_words(number: usize) -> Vec<(Vec<u8>, u64)> {
     let mut state = 1u64;
