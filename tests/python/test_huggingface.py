@@ -214,6 +214,10 @@ def test_special_tokens_keep_their_ids_where_ids_have_gaps() -> None:
         (r"(?U)a+", r"'\(\?U\)'"),
         (r"\X", r"\\X"),
         (r"\z{2,}|ab", "a repeated anchor"),
+        (r"(?=a)?x|.", "a repeated anchor"),
+        (r"(?:\A|\s)?\p{L}+|.", "a repeated anchor"),
+        (r"(?:a|(?:(?<=b)|c)|b){1,2}x|.", "a repeated anchor"),
+        (r"(?:(?m:^)|b)?x|.", "a repeated anchor"),
         (r"(?i:'ss|'ll)|.", "'ss' under"),
         (r"(?i)a|ss", "'ss' under"),
         (r"(?i:ß)|.", "'ss' under"),
@@ -227,6 +231,23 @@ def test_special_tokens_keep_their_ids_where_ids_have_gaps() -> None:
 def test_patterns_without_an_equal_are_refused(pattern: str, what: str) -> None:
     with pytest.raises(FormatError, match=rf"has {what}.* at position \d+.*save as \.bpetok"):
         to_oniguruma(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"((?=a)|b)?x|.",
+        r"(?>\A|b)?x|.",
+        r"(?i:\A|b)?x|.",
+        r"(?:\A\b|b)?x|.",
+        r"(?:a(?:\A|c)|b)?x|.",
+        r"(?:(?i)(\A)|b)?x|.",
+        r"(?:\b|_)?x|.",
+    ],
+)
+def test_other_repeated_groups_load_in_hf(pattern: str) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    tokenizers.Regex(to_oniguruma(pattern))
 
 
 @pytest.mark.parametrize("pattern", ["a*", "[a-z]*", r"\pL{0}", "a??", r"\B", "(?:a|)b*", "(?=a)"])

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from bpetok._bpetok import may_be_empty
 from bpetok.errors import FormatError
@@ -40,7 +40,8 @@ PROPERTY = re.compile(
 HEX = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|[xuU]\{([0-9A-Fa-f]+)\}")
 INTERVAL = re.compile(r"\{\d*(,?)\d*\}")
 FLAGS = re.compile(r"\(\?([a-zA-Z]*)(?:-([a-zA-Z]+))?([:)])")
-GROUPS = ("(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>")
+LOOKS = ("(?=", "(?!", "(?<=", "(?<!")
+GROUPS = ("(?:", "(?>", *LOOKS)
 NAMED = re.compile(r"\(\?P?<([A-Za-z_][A-Za-z0-9_]*)>")
 
 
@@ -73,6 +74,19 @@ def _folded_strings() -> frozenset[str]:
     return frozenset(fold for code in codes if len(fold := chr(code).casefold()) > 1)
 
 
+class _Group(NamedTuple):
+    """What held before an open group."""
+
+    start: int
+    """Where in `out` it begins."""
+    text: str
+    """What it begins with."""
+    multiline: bool
+    folding: bool
+    atoms: int
+    is_alone: bool
+
+
 class _Translator:
     """One pass over the pattern; `out` holds one entry for each item, so that the last can be wrapped."""
 
@@ -82,10 +96,14 @@ class _Translator:
         self.out: list[str] = []
         self.atom = 0
         """Where in `out` the last atom starts; a quantifier belongs to it."""
-        self.groups: list[tuple[int, bool, bool]] = []
-        """For each open group: where it starts, and whether `(?m)` and `(?i)` held before it."""
+        self.groups: list[_Group] = []
         self.multiline = False
         self.folding = False
+        """Whether `(?m)` and `(?i)` hold."""
+        self.atoms = 0
+        """How many there are in the alternative at hand."""
+        self.is_alone = False
+        """Whether one of the alternatives before, in the group at hand, is but an anchor."""
         self.literals = ""
         """Characters that stand for themselves and came last, folded."""
         self.is_anchor = False
@@ -100,6 +118,7 @@ class _Translator:
             "(": self._open,
             ")": self._close,
             "^": self._anchor,
+            "|": self._alternative,
         }
         steps |= {
             "$": self._anchor,
@@ -125,6 +144,7 @@ class _Translator:
         self.atom = len(self.out)
         self.out.append(text)
         self.at += length
+        self.atoms += 1
         self.fresh = self.is_anchor = False
         self.literals = ""
 
@@ -142,6 +162,15 @@ class _Translator:
         self._emit(text, length)
         self.literals = literals
 
+    def _end_alternative(self) -> bool:
+        """Whether this one, or one before, is but an anchor."""
+        return self.is_alone or (self.is_anchor and self.atoms == 1)
+
+    def _alternative(self) -> None:
+        self.is_alone = self._end_alternative()
+        self._emit("|", 1)
+        self.atoms = 0
+
     def _anchor(self) -> None:
         if self.pattern[self.at] == "^":
             # Oniguruma's own ^ does not hold after a line end that closes the text.
@@ -157,7 +186,7 @@ class _Translator:
             return
         char = self.pattern[self.at + 1]
         self._emit(text, length)
-        self.is_anchor = char in "AzbB"
+        self.is_anchor = char in "Az"
 
     def _escaped(self, boundary: str | None, no_boundary: str | None) -> tuple[str, int]:
         """What the escape at the position becomes, and its length."""
@@ -220,7 +249,6 @@ class _Translator:
         return start, len(start)
 
     def _open(self) -> None:
-        start = len(self.out)
         if match := NAMED.match(self.pattern, self.at):
             text, length = f"(?<{match[1]}>", len(match[0])
         elif not self.pattern.startswith("(?", self.at):
@@ -232,12 +260,16 @@ class _Translator:
         else:
             self._open_flags()
             return
-        self.groups.append((start, self.multiline, self.folding))
         literals = self.literals
-        self._emit(text, length)
-        self.fresh = True
+        self._open_group(text, length)
         # Oniguruma joins what stands in such a group to what stands beside it.
         self.literals = literals if text == "(?:" else ""
+
+    def _open_group(self, text: str, length: int) -> None:
+        held = (self.multiline, self.folding, self.atoms, self.is_alone)
+        self.groups.append(_Group(len(self.out), text, *held))
+        self._emit(text, length)
+        self.atoms, self.is_alone, self.fresh = 0, False, True
 
     def _open_flags(self) -> None:
         """`(?i)` and `(?i:`."""
@@ -249,31 +281,33 @@ class _Translator:
         # In Ruby, `a(?i)b|c` is `a(?i:b|c)`; the two agree where the flags come first.
         if end == ")" and not self.fresh:
             self._refuse("flags in the middle", "write them as a group, (?i:...)")
-        if end == ":":
-            self.groups.append((len(self.out), self.multiline, self.folding))
+        held = (self.multiline, self.folding)
         self.multiline = ("m" in on) or (self.multiline and "m" not in off)
         self.folding = ("i" in on) or (self.folding and "i" not in off)
         onig_on = on.replace("u", "").replace("m", "").replace("s", "m")
         onig_off = off.replace("m", "").replace("s", "m")
         flags = onig_on + (f"-{onig_off}" if onig_off else "")
-        if end == ":" or flags:
-            self._emit(f"(?{flags}{end}", len(match[0]))
-        else:
-            self.at += len(match[0])
-        self.fresh = True
+        if end == ":":
+            self._open_group(f"(?{flags}:", len(match[0]))
+            self.groups[-1] = self.groups[-1]._replace(multiline=held[0], folding=held[1])
+            return
+        if flags:
+            self.out.append(f"(?{flags})")
+        self.at += len(match[0])
+        self.literals, self.is_anchor = "", False
 
     def _close(self) -> None:
-        start, multiline, folding = (
-            self.groups.pop() if self.groups else (len(self.out), False, False)
-        )
-        literals = self.literals
+        group, literals, is_alone = self.groups.pop(), self.literals, self._end_alternative()
         self._emit(")", 1)
-        self.atom, self.literals = start, literals
-        self.multiline, self.folding = multiline, folding
+        self.atom, self.literals = group.start, literals
+        self.multiline, self.folding = group.multiline, group.folding
+        self.atoms, self.is_alone = group.atoms + 1, group.is_alone
+        # Such a group is nothing but what stands in it; others can be repeated, whatever that is.
+        self.is_anchor = group.text in LOOKS or (group.text == "(?:" and is_alone)
 
     def _quantifier(self) -> None:
         if self.is_anchor:
-            self._refuse("a repeated anchor", "write it once")
+            self._refuse("a repeated anchor or look-around", "write it once")
         self.literals = ""
         interval = INTERVAL.match(self.pattern, self.at)
         text = interval[0] if interval else self.pattern[self.at]
