@@ -15,7 +15,7 @@ mod together;
 use std::sync::OnceLock;
 
 use budget::Budget;
-use spill::{Merged, Runs};
+use spill::{Merged, RunWriter, Runs};
 use summary::Summary;
 use table::CountTable;
 use together::add_all;
@@ -91,9 +91,17 @@ impl Counts {
         &self.runs
     }
 
-    /// How much memory counting may take from now on.
-    pub fn set_budget(&mut self, budget: Budget) {
+    /// How much memory counting may take from now on. Where there is a limit, a run is begun and forgotten: that there is no place
+    /// for them is better told before counting.
+    ///
+    /// # Errors
+    /// No file can be made in the temporary folder.
+    pub fn set_budget(&mut self, budget: Budget) -> Result<()> {
+        if !budget.is_unlimited() {
+            drop(RunWriter::new()?);
+        }
         self.budget = budget;
+        Ok(())
     }
 
     /// Bytes of documents to gather for each thread before they are counted together.

@@ -147,11 +147,11 @@ impl Counts {
             return Err(weights_without_documents(source));
         }
         if let Ok(other) = source.cast::<Self>() {
-            self.change(|inner| inner.set_budget(budget))?;
+            self.change(|inner| inner.set_budget(budget))??;
             return self.merge(py, other);
         }
         let read = read_source(source)?;
-        self.change(|inner| inner.set_budget(budget))?;
+        self.change(|inner| inner.set_budget(budget))??;
         match read {
             Source::Paths(_) if weights.is_some() => Err(weights_without_documents(source)),
             Source::Paths(paths) => self.add_paths(py, &paths, threads, progress.as_ref()),

@@ -16,6 +16,8 @@ from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as HfTokenizer
 
 from bpetok import Tokenizer, cli
+from bpetok.errors import Error
+from bpetok.pipelines import read_documents
 from bpetok.reference import BYTE_ORDER
 
 if TYPE_CHECKING:
@@ -211,3 +213,10 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     lines = capsys.readouterr().err.splitlines()
     assert (code, len(lines)) == (2, 1), lines
     return lines[0].removeprefix("bpetok: error: ")
+
+
+def fails_to_read(error: type[BaseException], words: str, *arguments: Any, **options: Any) -> None:
+    """`read_documents` raises an error of ours, or the system's, that says so."""
+    with pytest.raises(error, match=words) as caught:
+        list(read_documents(*arguments, **options))
+    assert isinstance(caught.value, (Error, OSError))

@@ -157,12 +157,14 @@ def test_cures_of_memory_and_documents(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "a.jsonl").write_text('{"text": "long"}')
     with pytest.raises(bpetok.FormatError) as caught_line:
         list(read_documents(tmp_path / "a.jsonl", max_document_bytes=9))
-    assert for_command(str(caught_line.value)).endswith("the line is longer than 9 bytes: split it")
+    cure = "or raise --max-memory if it is given"
+    assert for_command(str(caught_line.value)).endswith(f"longer than 9 bytes: split it, {cure}")
     monkeypatch.setattr("bpetok.pipelines.pieces.PIECE_BYTES", 10)
     (tmp_path / "a.txt").write_text("x" * 50)
     with pytest.raises(bpetok.FormatError) as caught_text:
         list(read_documents(tmp_path / "a.txt", max_document_bytes=20))
-    assert for_command(str(caught_text.value)).endswith("without white space: unpack it")
+    said = for_command(str(caught_text.value))
+    assert said.endswith(f"more than 20 bytes without white space: unpack it, {cure}")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")

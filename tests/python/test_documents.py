@@ -18,13 +18,12 @@ from bpetok import PRESETS, Counts
 from bpetok.errors import Error, FormatError, TextError
 from bpetok.pipelines import pieces, read_documents
 from bpetok.pipelines.optional import MissingPackageError
+from support import fails_to_read
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     zstd = pytest.importorskip("backports.zstd")
-arrow = pytest.importorskip("pyarrow")
-parquet = pytest.importorskip("pyarrow.parquet")
 
 TEXTS = ["one", "", "zwei\r\n", "三\n", "<|endoftext|>"]
 
@@ -59,19 +58,6 @@ def test_text_and_json_lines(tmp_path: pathlib.Path, suffix: str) -> None:
     assert list(read_documents(tmp_path / f"c.txt{suffix}")) == [b"one two"]
 
 
-@pytest.mark.parametrize("kind", ["string", "large_string", "binary", "string_view", "dictionary"])
-def test_parquet(tmp_path: pathlib.Path, kind: str) -> None:
-    column = arrow.array([text.encode() for text in TEXTS * 200], arrow.binary())
-    column = column.cast(arrow.string())
-    column = (
-        column.dictionary_encode() if kind == "dictionary" else column.cast(getattr(arrow, kind)())
-    )
-    table = arrow.table({"id": list(range(1000)), "body": column})
-    parquet.write_table(table, tmp_path / "a.parquet", row_group_size=300)
-    expected = [text.encode() for text in TEXTS * 200]
-    assert list(read_documents(tmp_path / "a.parquet", field="body")) == expected
-
-
 def test_globs_are_sorted_and_names_come_first(tmp_path: pathlib.Path) -> None:
     for name in ("b.txt", "a.txt", "sub/c.txt", "[x].txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -92,12 +78,6 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(list(read_documents("-", format="jsonl"))) == len(TEXTS)
     with pytest.raises(FormatError, match="only from a plain file"):
         list(read_documents("-", format="parquet"))
-
-
-def fails(error: type[BaseException], words: str, *arguments: Any, **options: Any) -> None:
-    with pytest.raises(error, match=words) as caught:
-        list(read_documents(*arguments, **options))
-    assert isinstance(caught.value, (Error, OSError))
 
 
 def test_missing_files_are_found_before_anything_is_read(tmp_path: pathlib.Path) -> None:
@@ -128,7 +108,7 @@ def test_broken_archives(tmp_path: pathlib.Path, suffix: str) -> None:
         whole[:1000] + b"?" + whole[1001:],
     ):
         path.write_bytes(broken)
-        fails(FormatError, rf"a\.txt\{suffix}", path)
+        fails_to_read(FormatError, rf"a\.txt\{suffix}", path)
 
 
 def test_broken_json_lines(tmp_path: pathlib.Path) -> None:
@@ -150,9 +130,9 @@ def test_broken_json_lines(tmp_path: pathlib.Path) -> None:
     ]
     for data, error, words in cases:
         path.write_bytes(data)
-        fails(error, words, path)
+        fails_to_read(error, words, path)
     path.write_bytes(b'{"text": "' + b"a" * 100 + b'"}')
-    fails(FormatError, "max_document_bytes=50", path, max_document_bytes=50)
+    fails_to_read(FormatError, "max_document_bytes=50", path, max_document_bytes=50)
 
 
 @pytest.mark.parametrize(
@@ -181,34 +161,13 @@ def test_a_json_line_before_a_bad_one_is_handed_out(tmp_path: pathlib.Path) -> N
         next(documents)
 
 
-def test_broken_parquet(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "a.parquet"
-    table = arrow.table({"text": [str(i) * 50 for i in range(5000)], "id": list(range(5000))})
-    parquet.write_table(
-        table, path, compression="none", write_page_checksum=True, use_dictionary=False
-    )
-    whole = path.read_bytes()
-    for broken in (b"", whole[: len(whole) // 2], whole[:-1], b"text"):
-        path.write_bytes(broken)
-        fails(FormatError, r"a\.parquet is not a whole Parquet file", path)
-    path.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
-    fails(FormatError, r"a\.parquet is not a whole Parquet file", path)
-    path.write_bytes(whole)
-    fails(FormatError, "no column 'body'; the columns there are 'text', 'id'", path, field="body")
-    fails(FormatError, "column 'id' is int64", path, field="id")
-    parquet.write_table(arrow.table({"text": ["a"] * 300 + [None]}), path)
-    fails(FormatError, "column 'text' is null in row 300", path)
-    (tmp_path / "b.parquet.gz").write_bytes(gzip.compress(whole))
-    fails(FormatError, "only from a plain file", tmp_path / "b.parquet.gz")
-
-
 def test_a_missing_package_is_named_with_its_cure(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    fails(
+    fails_to_read(
         MissingPackageError,
         r'Reading Parquet needs.*pip install "bpetok\[arrow\]"',
         tmp_path / "a.parquet",
@@ -216,7 +175,9 @@ def test_a_missing_package_is_named_with_its_cure(
     if sys.version_info < (3, 14):
         monkeypatch.setitem(sys.modules, "backports.zstd", None)
         (tmp_path / "a.txt.zst").write_bytes(b"x")
-        fails(MissingPackageError, r"pip install \"bpetok\[zstd\]\"", tmp_path / "a.txt.zst")
+        fails_to_read(
+            MissingPackageError, r"pip install \"bpetok\[zstd\]\"", tmp_path / "a.txt.zst"
+        )
 
 
 def test_nothing_heavy_is_imported() -> None:
@@ -244,7 +205,7 @@ def test_text_without_a_place_to_cut_has_a_limit(tmp_path: pathlib.Path) -> None
     path = tmp_path / "a.txt"
     path.write_bytes(b"a" * (6 << 20))
     assert list(map(len, read_documents(path))) == [6 << 20]
-    fails(
+    fails_to_read(
         FormatError,
         r"a\.txt: more than max_document_bytes=5,000,000",
         path,
@@ -259,7 +220,7 @@ def test_a_pattern_of_ones_own_is_cut_after_special_tokens_only(tmp_path: pathli
     assert len(list(read_documents(path, pattern=PRESETS["gpt2"]))) == 2
     own = r"\w+ \w+|."
     assert len(list(read_documents(path, pattern=own))) == 1
-    fails(
+    fails_to_read(
         FormatError,
         "without a special token, the only place to cut",
         path,

@@ -179,6 +179,16 @@ def test_a_full_disk_leaves_the_output_of_the_command(text: Path, tmp_path: Path
     assert output.read_bytes() == b"older"
 
 
+def test_a_missing_folder_for_runs_is_told_before_counting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "absent"))
+    counts = bpetok.Counts()
+    with pytest.raises(FileNotFoundError, match="absent"):
+        counts.update(["not counted"], max_memory="128MiB")
+    assert counts.items() == []
+
+
 def test_no_file_is_left_behind(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,7 +39,7 @@ fn sorted(counts: &mut Counts) -> Vec<(Vec<u8>, u64)> {
 fn counted(text: &[u8], threads: usize, table: Option<usize>) -> Counts {
     let mut counts = Counts::new("cl100k", &[], Digits::None).unwrap();
     if let Some(table) = table {
-        counts.set_budget(Budget::new(LEAST, threads).unwrap().with_table(table));
+        counts.set_budget(Budget::new(LEAST, threads).unwrap().with_table(table)).unwrap();
     }
     for part in text.chunks(200_000) {
         counts.add_documents(&[Text::Raw(part)], threads, &mut |_| Ok(())).unwrap();
@@ -98,7 +98,7 @@ fn training_that_does_not_fit_is_refused_with_the_figure_and_the_cure() {
 #[test]
 fn one_pretoken_larger_than_the_budget_is_an_error() {
     let mut counts = Counts::new("cl100k", &[], Digits::None).unwrap();
-    counts.set_budget(Budget::new(LEAST, 1).unwrap().with_table(1 << 20));
+    counts.set_budget(Budget::new(LEAST, 1).unwrap().with_table(1 << 20)).unwrap();
     let text = "a".repeat(3 << 20);
     let error = counts.add_documents(&[Text::Valid(&text)], 1, &mut |_| Ok(())).unwrap_err().to_string();
     assert!(error.contains("max_memory=134217728"), "{error}");

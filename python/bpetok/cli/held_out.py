@@ -31,8 +31,9 @@ class HeldOut:
         self.new: Callable[[], Counts] = partial(Counts, *settings)
         self.options = options
         self.rest, self.tenth = self.new(), self.new()
-        # All documents as long as they are too few for every tenth; then of each a tenth is kept aside.
-        self.few: list[bytes] = []
+        # As long as documents are too few for every tenth: the last tenth of each, and what comes before it.
+        self.heads, self.tails = self.new(), self.new()
+        self.are_few = True
 
     def count(self, documents: Iterable[bytes], report: Callback | None) -> None:
         """Counts the documents in one pass."""
@@ -48,9 +49,11 @@ class HeldOut:
         size = 0
         for number, document in enumerate(documents, start=1):
             if number < SHARE:
-                self.few.append(document)
-            else:
-                self.few.clear()
+                cut = _cut(len(document))
+                self.heads.update([document[:cut]], **self.options)
+                self.tails.update([document[cut:]], **self.options)
+            elif self.are_few:
+                self.heads, self.tails, self.are_few = self.new(), self.new(), False
             if number % SHARE:
                 yield document
                 continue
@@ -67,17 +70,12 @@ class HeldOut:
         sizes = {path: path.stat().st_size for path in paths}
         for path, size in sizes.items():
             kept.update(_blocks(path, 0, _cut(size)), **self.options)
-        if self.few:
-            kept.update([text[: _cut(len(text))] for text in self.few], **self.options)
-        else:
-            kept.merge(self.rest)
+        kept.merge(self.heads if self.are_few else self.rest)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a smaller vocabulary has been warned of once already
             tok = train(kept)
-        tails = [text[_cut(len(text)) :] for text in self.few]
-        blocks = chain(tails, *(_blocks(path, _cut(size), size) for path, size in sizes.items()))
-        byte_count, token_count = _sizes_of_counts(tok, self.tenth)
-        for block in blocks:
+        byte_count, token_count = _sizes_of_counts(tok, self.tails if self.are_few else self.tenth)
+        for block in chain(*(_blocks(path, _cut(size), size) for path, size in sizes.items())):
             byte_count += len(block)
             token_count += tok.count(block, allowed_special="all")
         return round(byte_count / token_count, 4) if token_count else None

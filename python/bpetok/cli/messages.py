@@ -16,8 +16,11 @@ CURES = {
     r", or pass format=$": "",
     r"raise max_memory, or call counts\.prune": "raise --max-memory, or in Python call counts.prune",
     r"raise max_memory, no pruning": "raise --max-memory, no pruning",
-    r"unpack it and give its pathlib\.Path to bpetok\.train, .*": "unpack it",
-    r"(longer than )max_document_bytes=([\d,]+): raise it": r"\1\2 bytes: split it",
+    r"max_document_bytes=([\d,]+) bytes without": r"\1 bytes without",
+    r"unpack it and give its pathlib\.Path to bpetok\.train, .*": "unpack it, or raise --max-memory if it is given",
+    r"(longer than )max_document_bytes=([\d,]+): raise it": (
+        r"\1\2 bytes: split it, or raise --max-memory if it is given"
+    ),
 }
 
 

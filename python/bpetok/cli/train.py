@@ -16,7 +16,7 @@ from bpetok.cli.arguments import file_name, own_file, pattern, text, whole
 from bpetok.cli.held_out import HeldOut
 from bpetok.errors import TrainError
 from bpetok.pipelines import files, read_documents
-from bpetok.pipelines.documents import format_of
+from bpetok.pipelines.documents import MAX_DOCUMENT_BYTES, format_of
 from bpetok.progress import ProgressBar
 from bpetok.sizes import parse_size
 from bpetok.tokenizer import open_checkpoint, train
@@ -82,7 +82,7 @@ def add_parser(verbs: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--max-memory", metavar="SIZE",
-        help="stay below it, as 2GiB; counts that do not fit wait in the temporary folder (TMPDIR)",
+        help="stay below it, as 2GiB: counts that do not fit wait in TMPDIR; longest document: an eighth",
     )  # fmt: skip
     parser.add_argument(
         "--max-token-bytes", type=whole(1), metavar="N",
@@ -218,7 +218,14 @@ def _documents(
         format=arguments.format,
         pattern=settings[0],
         special_tokens=settings[1],
+        max_document_bytes=_longest_document(arguments.max_memory),
     )
+
+
+def _longest_document(max_memory: str | None) -> int:
+    """A line of JSON is there four times, as it stands and as text, decoded, encoded again."""
+    limit = MAX_DOCUMENT_BYTES
+    return limit if max_memory is None else min(limit, parse_size(max_memory) // 8)
 
 
 def _settings(arguments: argparse.Namespace, init: Tokenizer | None) -> tuple[str, list[str], str]:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 20
 # Rows of a Parquet file that are Python objects at one time; a row group is decoded in such steps.
 PARQUET_ROWS = 256
+PARQUET_BYTES = 4 << 20
+"""Most rows of Parquet that are held at once, and bytes, as far as the file tells beforehand."""
 MAX_DOCUMENT_BYTES = 1 << 30
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -57,8 +59,8 @@ def read_documents(
         pattern, special_tokens: what the documents will be counted with, with the defaults of
             `bpetok.train`. They decide where a long text may be cut: for a preset before white space; for a
             pattern of your own after special tokens only.
-        max_document_bytes: the most memory that one line of JSON, or a text without a place to cut,
-            may take; 1 or more.
+        max_document_bytes: the most memory that one line of JSON, one value of Parquet, or a text
+            without a place to cut may take; 1 or more.
 
     Raises:
         TypeError: for a `max_document_bytes` that is no `int`.
@@ -82,7 +84,7 @@ def read_documents(
     readers: dict[str, Callable[[str], Iterator[bytes]]] = {
         "text": partial(_texts, special_tokens=specials, cut_at_spaces=cut_at_spaces, limit=limit),
         "jsonl": partial(_json_lines, field=field, limit=limit),
-        "parquet": partial(_parquet_values, field=field),
+        "parquet": partial(_parquet_values, field=field, limit=limit),
     }
     if format is not None and format not in readers:
         raise FormatError(
@@ -172,7 +174,7 @@ def _json_kind(value: object) -> str:
     return names.get(type(value), "a number")
 
 
-def _parquet_values(name: str, field: str) -> Iterator[bytes]:
+def _parquet_values(name: str, field: str, limit: int) -> Iterator[bytes]:
     if name == STDIN or split_compression(name)[1]:
         raise FormatError(
             f"{name}: Parquet is read from its end, so only from a plain file: save it as one first"
@@ -180,9 +182,22 @@ def _parquet_values(name: str, field: str) -> Iterator[bytes]:
     row = 0
     with open_parquet(name) as file:
         _check_column(file.schema_arrow, field, name)
-        for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=[field]):
-            yield from documents_of(batch, field, name, row)
+        for batch in file.iter_batches(batch_size=_rows_at_once(file.metadata), columns=[field]):
+            documents = documents_of(batch, field, name, row)
+            for number, document in enumerate(documents, start=row):
+                if len(document) > limit:
+                    raise FormatError(
+                        f"{name}: the text of row {number:,} is longer than max_document_bytes={limit:,}: raise it"
+                    )
+                yield document
             row += batch.num_rows
+
+
+def _rows_at_once(metadata: Any) -> int:
+    """As many as make up some MiB where they are longest."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    longest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return max(1, min(PARQUET_ROWS, PARQUET_BYTES // max(longest, 1)))
 
 
 def documents_of(batch: Any, field: str, name: str, first_row: int = 0) -> list[bytes]:
