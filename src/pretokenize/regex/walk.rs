@@ -13,28 +13,29 @@ use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::util::start;
 
+use super::leaps::{LEAP, Leaps};
 use super::search::TooMany;
 
 /// Bits of the number of a state.
 const STATE_BITS: u32 = 11;
 /// Most states in the table.
-const ROWS: usize = 1 << STATE_BITS;
+pub const ROWS: usize = 1 << STATE_BITS;
 /// Entries from one class to the next: a cache line more, since columns of 4 KiB would all want the same few places in the cache.
-const COLUMN: usize = ROWS + 32;
+pub type Column = [u16; ROWS + 32];
 /// How far back a pretoken may have ended: all of a character but its last byte.
 const FURTHEST: u8 = 3;
 /// Where an entry says that a pretoken ended.
 const ENDED_SHIFT: u32 = u16::BITS - 1;
 /// The entry of what is not known yet.
-const UNKNOWN: u16 = 0;
+pub const UNKNOWN: u16 = 0;
 /// The entry of what the search must say.
-const SEARCH: u16 = 1;
+pub const SEARCH: u16 = 1;
 
 /// The table, filled as the text demands.
 pub struct Walk {
     /// `[class of byte][state]`: an entry. That is the number of the next state and, if a pretoken ended, how many bytes before
     /// this one, from [`STATE_BITS`] on, and that it did.
-    table: Vec<[u16; COLUMN]>,
+    table: Vec<Column>,
     /// The class of each byte.
     classes: [u8; 256],
     /// The states by number, and their numbers.
@@ -45,6 +46,7 @@ pub struct Walk {
     /// Whether nothing can follow a state.
     finals: HashMap<LazyStateID, bool>,
     found: Vec<usize>,
+    leaps: Leaps,
 }
 
 /// Where the walk is.
@@ -71,7 +73,7 @@ impl Walk {
     pub fn new(dfa: &DFA) -> Self {
         let classes = dfa.byte_classes();
         Self {
-            table: vec![[UNKNOWN; COLUMN]; classes.alphabet_len()],
+            table: vec![[UNKNOWN; ROWS + 32]; classes.alphabet_len()],
             classes: std::array::from_fn(|byte| classes.get(byte as u8)),
             // Two that stand for no state; they are never asked for.
             states: vec![State::default(); 2],
@@ -79,16 +81,18 @@ impl Walk {
             first: UNKNOWN,
             finals: HashMap::new(),
             found: Vec::new(),
+            leaps: Leaps::default(),
         }
     }
 
     /// Forgets all.
     pub fn forget(&mut self) {
-        self.table.fill([UNKNOWN; COLUMN]);
+        self.table.fill([UNKNOWN; ROWS + 32]);
         self.states.truncate(2);
         self.numbers.clear();
         self.finals.clear();
         self.first = UNKNOWN;
+        self.leaps.forget();
     }
 
     /// The ends of at most `room` pretokens from `start`, where one begins; and how far it looked. The last pretoken that began
@@ -126,18 +130,28 @@ impl Walk {
     /// Goes on while the next entry is known; the last one, and the place where it is not.
     #[inline]
     fn known(&mut self, text: &[u8], mut entry: u16, mut at: usize, count: &mut usize) -> (u16, usize) {
-        let Self { table, classes, found, .. } = self;
+        let Self { table, classes, found, leaps, .. } = self;
         let mut written = *count;
-        for &byte in &text[at..] {
-            let next = table[usize::from(classes[usize::from(byte)])][state_of(entry)];
-            if next <= SEARCH {
-                break;
+        'text: while at < text.len() {
+            for &byte in &text[at..text.len().min(at + leaps.pause)] {
+                let next = table[usize::from(classes[usize::from(byte)])][state_of(entry)];
+                if next <= SEARCH {
+                    break 'text;
+                }
+                // Near the beginning of the text, what is no end may lie before it.
+                found[written] = at.wrapping_sub(usize::from(next >> STATE_BITS) & usize::from(FURTHEST));
+                written += usize::from(next >> ENDED_SHIFT);
+                entry = next;
+                at += 1;
             }
-            // Near the beginning of the text, what is no end may lie before it.
-            found[written] = at.wrapping_sub(usize::from(next >> STATE_BITS) & usize::from(FURTHEST));
-            written += usize::from(next >> ENDED_SHIFT);
-            entry = next;
-            at += 1;
+            let walked = at;
+            while let Some(leap) = leaps.find(table, classes, state_of(entry), &text[at..]) {
+                found[written] = at.wrapping_add_signed(leap.end.into());
+                written += usize::from(leap.ends);
+                entry = leap.to;
+                at += LEAP;
+            }
+            leaps.note(at > walked);
         }
         *count = written;
         (entry, at)
@@ -229,8 +243,13 @@ impl Walk {
     }
 }
 
+/// How many bytes before this one a pretoken ended, if one did.
+pub fn back_of(entry: u16) -> Option<u16> {
+    (entry >> ENDED_SHIFT == 1).then_some(entry >> STATE_BITS & u16::from(FURTHEST))
+}
+
 /// The number of the state that an entry leads to.
 #[inline(always)]
-fn state_of(entry: u16) -> usize {
+pub fn state_of(entry: u16) -> usize {
     usize::from(entry) & (ROWS - 1)
 }
