@@ -42,8 +42,9 @@ impl<R: Read> Blocks<R> {
         Self { input, rest: Vec::new(), start: 0, is_over: false }
     }
 
-    /// Puts the next block of at least `size` bytes (1 to [`LARGEST`]; fewer at the end) into `block` and returns its place in the text;
-    /// `None` at the end. `pause` is asked whether to go on when a signal interrupts reading.
+    /// Puts the next block into `block` and returns its place in the text; `None` at the end. It is what was left of the one before
+    /// and `size` bytes more (1 to [`LARGEST`]), up to the last place where they may be cut, or more where there is none. `pause` is
+    /// asked whether to go on before each reading.
     ///
     /// # Errors
     /// Those of the reader and of `pause`.

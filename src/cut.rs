@@ -13,12 +13,13 @@ mod steady;
 
 use std::ops::Range;
 
-use crate::batch::{SHARE, may_cut};
+use crate::batch::may_cut;
 use crate::encode::Scratch;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::pretokenize::Pieces;
-use crate::special::Choice;
+use crate::special::{self, Choice, Found};
+use crate::threads::{Ask, Steps};
 use crate::tokenizer::{Tokenizer, Work};
 use crate::utf8::Text;
 use fingerprints::{Fingerprints, Prefixes};
@@ -54,26 +55,17 @@ struct Cut<'a> {
     work: &'a mut Work,
     text: Text<'a>,
     allowed: &'a Choice,
-    pause: &'a mut dyn FnMut() -> Result<()>,
-    /// Bytes done since `pause` was last asked.
-    done: usize,
+    steps: Steps<'a>,
     ids: Vec<TokenId>,
 }
 
 impl Tokenizer {
     /// Length of the longest prefix of `text` that ends at a token and character boundary of its encoding and itself
-    /// encodes to at most `most` tokens. `pause` is asked whether to go on.
+    /// encodes to at most `most` tokens. Asks now and then whether to go on.
     ///
     /// # Errors
-    /// As for encoding, and the error of `pause`.
-    pub fn cut(
-        &self,
-        work: &mut Work,
-        text: Text<'_>,
-        most: usize,
-        allowed: &Choice,
-        pause: &mut dyn FnMut() -> Result<()>,
-    ) -> Result<usize> {
+    /// As for encoding, and that of `ask`.
+    pub fn cut(&self, work: &mut Work, text: Text<'_>, most: usize, allowed: &Choice, ask: Ask<'_>) -> Result<usize> {
         let whole = text.checked();
         let text = whole.bytes();
         let splits = |text: &[u8], at: usize| may_cut(self.pretokenizer(), self.specials(), text, at);
@@ -82,7 +74,7 @@ impl Tokenizer {
         let reach = most.saturating_mul(longest).min(text.len());
         let region = (reach..text.len()).find(|&at| splits(text, at)).unwrap_or(text.len());
         let (whole, text) = (whole.slice(0..region), &text[..region]);
-        let mut cut = Cut { tokenizer: self, work, text: whole, allowed, pause, done: 0, ids: Vec::new() };
+        let mut cut = Cut { tokenizer: self, work, text: whole, allowed, steps: Steps::new(ask), ids: Vec::new() };
         cut.count(0..region, usize::MAX)?;
         let ends = self.token_ends(&cut.ids);
         // Where the pretokenizer splits for certain, every prefix beyond has all tokens before: too many already.
@@ -120,32 +112,30 @@ impl<'a> Cut<'a> {
     fn each_part(&mut self, range: Range<usize>, mut visit: impl FnMut(Part<'_, '_>) -> Result<bool>) -> Result<()> {
         let text = self.text.slice(range.clone());
         let specials = self.tokenizer.specials();
-        let mut at = 0;
-        loop {
-            let special = specials.find(text.bytes(), at, self.allowed);
-            let end = special.map_or(text.bytes().len(), |special| special.start);
-            let (done, pause) = (&mut self.done, &mut *self.pause);
+        for part in specials.parts(text.bytes(), self.allowed) {
             let mut is_enough = false;
-            let result = self.tokenizer.batches(self.work, text.slice(at..end), |scratch, pieces| {
-                *done += pieces.ends.last().map_or(0, |end| end - pieces.start);
-                if *done >= SHARE {
-                    *done = 0;
-                    pause()?;
+            match part {
+                special::Part::Special(Found { index, end, .. }) => {
+                    is_enough = !visit(Part::Special { id: specials.tokens()[index].1, end: range.start + end })?;
                 }
-                is_enough = !visit(Part::Pretokens { scratch, pieces, start: range.start + at })?;
-                // Any error ends the walk.
-                if is_enough { Err(Error::Interrupted) } else { Ok(()) }
-            });
-            if is_enough {
-                return Ok(());
+                special::Part::Ordinary(stretch) => {
+                    let (steps, start) = (&mut self.steps, range.start + stretch.start);
+                    let result = self.tokenizer.batches(self.work, text.slice(stretch), |scratch, pieces| {
+                        steps.take(pieces.work())?;
+                        is_enough = !visit(Part::Pretokens { scratch, pieces, start })?;
+                        // Any error ends the walk.
+                        if is_enough { Err(Error::Interrupted) } else { Ok(()) }
+                    });
+                    if !is_enough {
+                        result?;
+                    }
+                }
             }
-            result?;
-            let Some(special) = special else { return Ok(()) };
-            at = special.end;
-            if !visit(Part::Special { id: specials.tokens()[special.index].1, end: range.start + at })? {
-                return Ok(());
+            if is_enough {
+                break;
             }
         }
+        Ok(())
     }
 
     /// The number of tokens of `text[range]`, which are then in `ids`; if there are more than `most`, some number above.
@@ -188,8 +178,7 @@ impl<'a> Cut<'a> {
         let (text, specials) = (self.text.bytes(), self.tokenizer.specials());
         let mut fewest = vec![0];
         let mut special = specials.find(text, base, self.allowed);
-        let (mut at, mut looks) = (base, 0);
-        let mut behind = Prefixes::new(&text[base..]);
+        let (mut at, mut behind) = (base, Prefixes::new(&text[base..]));
         while let Some(&count) = fewest.get(at - base) {
             let mut reaches = |end: usize| {
                 if fewest.len() <= end - base {
@@ -200,7 +189,7 @@ impl<'a> Cut<'a> {
             };
             if count < most && at < text.len() {
                 for length in tokens.lengths_at(&text[at..]) {
-                    looks += 1;
+                    self.steps.take(1)?;
                     if tokens.may_have(behind.fingerprint(at - base, length)) {
                         reaches(at + length.bytes());
                     }
@@ -211,11 +200,7 @@ impl<'a> Cut<'a> {
                 }
             }
             at += 1;
-            looks += 1;
-            if looks >= SHARE {
-                looks = 0;
-                (self.pause)()?;
-            }
+            self.steps.take(1)?;
         }
         Ok(fewest)
     }

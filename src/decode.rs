@@ -16,7 +16,7 @@ const AHEAD: usize = 48;
 const IS_LONG: u8 = WIDE as u8;
 
 /// A token of fewer than [`WIDE`] bytes, zero padded, then its length, which is 0 for a gap: one line of memory is read for it. For a
-/// longer one, where it stands, of 64 bits, and how long it is, of 56: tokens of a vocabulary take up to 4 GiB together, and special
+/// longer one, where it stands, of 64 bits, and how long it is, of 56: tokens of a vocabulary take up to 1 GiB together, and special
 /// tokens come on top.
 type Entry = [u8; WIDE];
 
@@ -86,7 +86,7 @@ impl Decoder {
     /// Length in bytes of every id, 0 for gaps.
     #[must_use]
     pub fn lengths(&self) -> Vec<u32> {
-        // No token has 4 GiB.
+        // A token has 1 GiB at most.
         (0..self.entries.len()).map(|id| self.get(id as TokenId).map_or(0, |token| token.len() as u32)).collect()
     }
 

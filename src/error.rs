@@ -161,7 +161,7 @@ impl fmt::Display for Error {
             Self::Pattern { pattern, reason } => write!(f, "pattern {pattern:?}: {reason}"),
             Self::PatternSteps { position, limit } => write!(
                 f,
-                "the pattern took more than {limit} steps at byte {position} of the text; patterns without backreferences and look-around (other than \\s+(?!\\S)) run in linear time"
+                "the pattern took more than {limit} steps or places to come back to, at byte {position} of the text; patterns without backreferences and look-around (other than \\s+(?!\\S)) run in linear time"
             ),
             Self::SpecialInText { token, position } => write!(
                 f,

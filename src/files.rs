@@ -41,7 +41,7 @@ pub fn fingerprint(tokenizer: &Tokenizer) -> String {
     })
 }
 
-/// Lengths and ids: the format's limit is 4 GiB, which `Vocabulary` and the id limit have checked.
+/// Lengths and ids: 32 bits in the format, and no more, as `Vocabulary` has checked.
 #[allow(clippy::cast_possible_truncation)]
 fn put_u32(out: &mut Vec<u8>, value: usize) {
     out.extend_from_slice(&(value as u32).to_le_bytes());

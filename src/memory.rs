@@ -96,7 +96,7 @@ impl<W: Word> Words<W> {
     #[inline(always)]
     #[must_use]
     pub fn get(&self) -> &[W] {
-        // SAFETY: `offset + len` is at most `all.len()`, as `new` sees to, and nothing changes them. Asked each time, that was one in
+        // SAFETY: `offset + len` is at most `all.len()`, as `zeroed` sees to, and nothing changes them. Asked each time, that was one in
         // twenty instructions of filling gaps.
         unsafe { self.all.get_unchecked(self.offset..self.offset + self.len) }
     }

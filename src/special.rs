@@ -2,6 +2,7 @@
 //! begin at the same byte, the longest counts.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::ids::{MAX_TOKEN_ID, TokenId};
@@ -22,19 +23,6 @@ pub struct Specials {
     begins: Vec<bool>,
     first_bytes: Vec<u8>,
 }
-
-impl PartialEq for Specials {
-    fn eq(&self, other: &Self) -> bool {
-        let sorted = |specials: &Self| {
-            let mut tokens = specials.tokens.clone();
-            tokens.sort();
-            tokens
-        };
-        sorted(self) == sorted(other)
-    }
-}
-
-impl Eq for Specials {}
 
 /// Which special tokens a call allows (or forbids).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +68,15 @@ pub struct Found {
     pub index: usize,
 }
 
+/// A part of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A stretch without special tokens, maybe empty.
+    Ordinary(Range<usize>),
+    /// A special token.
+    Special(Found),
+}
+
 impl Specials {
     /// Checks and keeps the tokens.
     ///
@@ -122,12 +119,6 @@ impl Specials {
         &self.tokens
     }
 
-    /// The text of a special id.
-    #[must_use]
-    pub fn text_of(&self, id: TokenId) -> Option<&str> {
-        self.tokens.iter().find(|t| t.1 == id).map(|t| t.0.as_str())
-    }
-
     /// Length of the longest text in bytes.
     #[must_use]
     pub fn longest(&self) -> usize {
@@ -165,6 +156,22 @@ impl Specials {
             }
             at += 1;
         }
+    }
+
+    /// The parts of a text in order: stretches, with a special token of `choice` between each two.
+    #[inline]
+    pub fn parts<'a>(&'a self, text: &'a [u8], choice: &'a Choice) -> impl Iterator<Item = Part> + 'a {
+        // Where the next stretch begins, if there is one, and the special token that comes before.
+        let (mut next, mut before) = (Some(0), None);
+        std::iter::from_fn(move || {
+            if let Some(special) = before.take() {
+                return Some(Part::Special(special));
+            }
+            let start = next?;
+            before = self.find(text, start, choice);
+            next = before.map(|special| special.end);
+            Some(Part::Ordinary(start..before.map_or(text.len(), |special| special.start)))
+        })
     }
 
     /// The longest token of `choice` with which `rest` begins.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
 use crate::merges::Merges;
 use crate::pretokenize::{Ends, Joined, Pieces, Pretokenizer, regex::RegexCache};
-use crate::special::{Choice, Specials};
+use crate::special::{Choice, Part, Specials};
 use crate::threads::Steps;
 use crate::utf8::Text;
 use crate::vocab::Vocabulary;
@@ -128,14 +128,6 @@ impl Tokenizer {
         self.encode_in_steps(work, &mut Steps::default(), text, allowed, ids)
     }
 
-    /// The same without special tokens.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::encode_into`].
-    pub fn encode_ordinary_into(&self, work: &mut Work, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
-        self.encode_stretch(work, &mut Steps::default(), text, ids)
-    }
-
     /// [`Tokenizer::encode_into`] for texts of any length: asks now and then whether to go on.
     ///
     /// # Errors
@@ -148,14 +140,20 @@ impl Tokenizer {
         allowed: &Choice,
         ids: &mut Vec<TokenId>,
     ) -> Result<()> {
-        let mut at = 0;
-        while let Some(special) = self.specials.find(text.bytes(), at, allowed) {
-            let ordinary = text.slice(at..special.start);
-            self.encode_stretch(work, steps, ordinary, ids).map_err(|error| error.moved(at))?;
-            ids.push(self.specials.tokens()[special.index].1);
-            at = special.end;
+        for part in self.specials.parts(text.bytes(), allowed) {
+            match part {
+                Part::Special(found) => ids.push(self.specials.tokens()[found.index].1),
+                Part::Ordinary(range) => {
+                    let start = range.start;
+                    let result = self.batches(work, text.slice(range), |scratch, pieces| {
+                        steps.take(pieces.work())?;
+                        self.encoder.encode(scratch, pieces, ids)
+                    });
+                    result.map_err(|error| error.moved(start))?;
+                }
+            }
         }
-        self.encode_stretch(work, steps, text.slice(at..text.bytes().len()), ids).map_err(|error| error.moved(at))
+        Ok(())
     }
 
     /// Appends the ids of the texts that are joined, and to `document_ends` how many ids there are behind each document.
@@ -171,25 +169,12 @@ impl Tokenizer {
     ) -> Result<()> {
         let Work { scratch, regex, ends, joined } = work;
         let result = self.pretokenizer.batches_joined(regex, ends, joined, |pieces| {
-            steps.take(pieces.bytes())?;
+            steps.take(pieces.work())?;
             self.encoder.encode(scratch, pieces, ids)
         });
         joined.clear();
         scratch.take_document_ends(document_ends);
         result
-    }
-
-    fn encode_stretch(
-        &self,
-        work: &mut Work,
-        steps: &mut Steps<'_>,
-        text: Text<'_>,
-        ids: &mut Vec<TokenId>,
-    ) -> Result<()> {
-        self.batches(work, text, |scratch, pieces| {
-            steps.take(pieces.bytes())?;
-            self.encoder.encode(scratch, pieces, ids)
-        })
     }
 
     /// Calls `visit` with the pretokens of `text`, special tokens being ordinary text, and what it takes to encode them.
@@ -207,19 +192,18 @@ impl Tokenizer {
         self.pretokenizer.batches(regex, ends, text, |pieces| visit(scratch, pieces))
     }
 
-    /// Calls `visit` with every pretoken of `text`, special tokens being ordinary text.
+    /// The pretokens of `text`, special tokens being ordinary text.
     ///
     /// # Errors
-    /// As [`Tokenizer::encode_into`].
-    pub fn pretokens<'a>(&self, text: Text<'a>, mut visit: impl FnMut(&'a [u8])) -> Result<()> {
+    /// As [`Tokenizer::encode_in_steps`].
+    pub fn pretokens<'a>(&self, text: Text<'a>, steps: &mut Steps<'_>) -> Result<Vec<&'a [u8]>> {
+        let mut pretokens = Vec::new();
         self.pretokenizer.batches(&mut RegexCache::default(), &mut Ends::default(), text, |pieces| {
-            let Pieces { text, mut start, ends, .. } = pieces;
-            for &end in ends {
-                visit(&text.bytes()[start..end]);
-                start = end;
-            }
-            Ok(())
-        })
+            let starts = std::iter::once(&pieces.start).chain(pieces.ends);
+            pretokens.extend(starts.zip(pieces.ends).map(|(&start, &end)| &pieces.text.bytes()[start..end]));
+            steps.take(pieces.work())
+        })?;
+        Ok(pretokens)
     }
 
     /// Runs `job` with a working memory, taken from those idle or made anew.

@@ -5,6 +5,9 @@ use std::ops::Range;
 use crate::error::{Error, Result};
 use crate::ids::{MAX_TOKEN_ID, TokenId};
 
+/// Most bytes of all tokens together: places in them, and in a token that is merged, are numbered with 30 bits.
+const MOST_BYTES: usize = 1 << 30;
+
 /// The ordinary tokens of a tokenizer. Ids may have gaps; a gap has no bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vocabulary {
@@ -47,8 +50,8 @@ impl Vocabulary {
         if highest > MAX_TOKEN_ID {
             return Err(Error::IdTooLarge(u64::from(highest)));
         }
-        if u32::try_from(total).is_err() {
-            return Err(Error::Format(format!("the tokens take {total} bytes together; the limit is 4 GiB")));
+        if total > MOST_BYTES {
+            return Err(Error::Format(format!("the tokens take {total} bytes together; the limit is 1 GiB")));
         }
         let (mut offsets, mut byte_ids) = (Vec::with_capacity(highest as usize + 2), vec![TokenId::MAX; 256]);
         let (mut len, mut end) = (0, 0u32);

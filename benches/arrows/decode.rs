@@ -1,5 +1,6 @@
 //! Ids -> bytes.
 
+use bpetok::special::Choice;
 use bpetok::utf8::Text;
 use criterion::{Criterion, Throughput};
 
@@ -10,7 +11,7 @@ pub fn bench(criterion: &mut Criterion, texts: &[Named]) {
     for (name, text) in texts {
         let tokenizer = tokenizer(text);
         let mut ids = Vec::new();
-        tokenizer.with_work(|work| tokenizer.encode_ordinary_into(work, Text::Valid(text), &mut ids)).unwrap();
+        tokenizer.with_work(|work| tokenizer.encode_into(work, Text::Valid(text), &Choice::None, &mut ids)).unwrap();
         let mut bytes = Vec::with_capacity(text.len());
         tokenizer.decoder().decode(&ids, &mut bytes).unwrap();
         assert!(bytes == text.as_bytes(), "{name}: decoding gives another text");

@@ -1,5 +1,6 @@
 //! Text -> ids: one long text, and one short one.
 
+use bpetok::special::Choice;
 use bpetok::utf8::Text;
 use criterion::{Criterion, Throughput};
 
@@ -17,7 +18,7 @@ pub fn bench(criterion: &mut Criterion, texts: &[Named]) {
                 bencher.iter(|| {
                     ids.clear();
                     tokenizer
-                        .with_work(|work| tokenizer.encode_ordinary_into(work, Text::Valid(text), &mut ids))
+                        .with_work(|work| tokenizer.encode_into(work, Text::Valid(text), &Choice::None, &mut ids))
                         .unwrap();
                     ids.len()
                 });

@@ -10,7 +10,7 @@ use crate::batch::{self, in_parallel_with};
 use crate::count::budget::Budget;
 use crate::error::Result;
 use crate::pretokenize::{Ends, regex::RegexCache};
-use crate::special::Choice;
+use crate::special::{Choice, Part};
 use crate::threads::{Ask, Steps};
 use crate::utf8::Text;
 
@@ -104,21 +104,20 @@ impl Counts {
         tally: &mut Tally<'_>,
         steps: &mut Steps<'_>,
     ) -> Result<()> {
-        let mut at = 0;
-        while let Some(special) = self.specials.find(text.bytes(), at, &Choice::All) {
-            let ordinary = text.slice(at..special.start);
-            self.count_ordinary(ordinary, weight, tally, steps).map_err(|error| error.moved(at))?;
-            at = special.end;
+        for part in self.specials.parts(text.bytes(), &Choice::All) {
+            if let Part::Ordinary(range) = part {
+                let start = range.start;
+                self.count_ordinary(text.slice(range), weight, tally, steps).map_err(|error| error.moved(start))?;
+            }
         }
-        let rest = text.slice(at..text.bytes().len());
-        self.count_ordinary(rest, weight, tally, steps).map_err(|error| error.moved(at))
+        Ok(())
     }
 
     fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>, steps: &mut Steps<'_>) -> Result<()> {
         let Tally { table, budget, runs, regex, ends } = tally;
         self.pretokenizer.batches(regex, ends, text, |pieces| {
             let bytes = pieces.bytes();
-            steps.take(bytes)?;
+            steps.take(pieces.work())?;
             if let Some(run) = budget.make_room(table, pieces.ends.len(), bytes)? {
                 runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
             }

@@ -233,8 +233,8 @@ impl Counts {
         }
     }
 
-    /// The last place where `block` may be cut, 0 for none: before or after a special token, or where the
-    /// pretokenizer splits. What follows must be able to hold a special token that is only half read.
+    /// The last place where `block` may be cut, 0 for none: where the pretokenizer splits, or else behind a
+    /// special token. What follows must be able to hold a special token that is only half read.
     fn last_cut(&self, block: &[u8]) -> usize {
         let last = block.len().saturating_sub(self.specials.longest() + 8);
         let by_pattern = |low: usize| {

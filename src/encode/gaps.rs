@@ -97,7 +97,7 @@ impl Default for Gaps {
 impl Gaps {
     /// The gaps that `lookups` left among `pieces`. What filling them will read is fetched ahead of time.
     pub fn take(&mut self, lookups: &Lookups, table: &TokenTable, memo: MemoRef<'_>, pieces: Pieces<'_, '_>) {
-        let Pieces { text, start, ends, marks } = pieces;
+        let Pieces { text, start, ends, marks, .. } = pieces;
         let (text, mut marks) = (text.bytes(), marks.iter().peekable());
         let longest = table.longest().min(memo::LONGEST);
         self.ids.clear();

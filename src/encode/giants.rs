@@ -24,7 +24,7 @@ pub const BLOCK: usize = 16 << 10;
 /// seam after seam, must not cost more than a few times that.
 const PATIENCE: usize = 4;
 
-/// Merges a piece of any length below 4 GiB in blocks of `size` bytes and appends its ids.
+/// Merges a piece of up to 1 GiB in blocks of `size` bytes and appends its ids.
 pub fn run(
     long: &mut LongMerge,
     table: &TokenTable,

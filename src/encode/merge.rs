@@ -135,7 +135,7 @@ pub struct LongMerge {
 }
 
 impl LongMerge {
-    /// Merges a `piece` of any length below 4 GiB and appends its ids.
+    /// Merges a `piece` of up to 1 GiB and appends its ids.
     pub fn run(&mut self, table: &TokenTable, vocabulary: &Vocabulary, piece: &[u8], ids: &mut Vec<TokenId>) {
         self.run_below(table, vocabulary, piece, TokenId::MAX, ids);
     }
@@ -211,7 +211,7 @@ impl LongMerge {
         if *first == NONE {
             self.waiting.push(Reverse(id));
         }
-        // At most three notes for each place: they fit 32 bits for pieces below 1 GiB, which the caller checks.
+        // At most three notes for each place: they fit 32 bits for pieces of up to 1 GiB, which the caller checks; no token is longer.
         #[allow(clippy::cast_possible_truncation)]
         let node = self.nodes.len() as u32;
         self.nodes.push((place, *first));

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use once_cell::race::OnceBox;
 
 use cache::Cache;
-use crowd::{Crowd, Tables};
+use crowd::{Characters, Crowd, Tables};
 use cut::{Kind, LazyBoundaries};
 use gaps::{Gaps, New, Span, Unknown};
 use joins::Joins;
@@ -34,6 +34,7 @@ use key::{KEY_BYTES, Key};
 use lookups::{Lookups, append};
 use made::Made;
 use memo::{Memo, Pen};
+use merge::LongMerge;
 use table::TokenTable;
 
 use crate::error::{Error, Result};
@@ -67,7 +68,7 @@ pub struct Encoder {
 pub struct Scratch {
     cache: Cache,
     pen: Pen,
-    long: merge::LongMerge,
+    long: LongMerge,
     lookups: Lookups,
     gaps: Gaps,
     crowd: Crowd,
@@ -232,22 +233,19 @@ impl Encoder {
             let (words, ids) = gaps.new_words_mut();
             crowd.merge(Tables { table, vocabulary, joins, boundaries }, text, words, ids);
         }
-        for number in 0..scratch.gaps.new_words().len() {
-            let New { start, end, hash, ids } = scratch.gaps.new_words()[number];
-            if ids == Span::NONE {
-                let mut ids = std::mem::take(&mut scratch.gaps.ids);
+        let Scratch { gaps, crowd, long, pen, cache, .. } = scratch;
+        let (words, ids) = gaps.new_words_mut();
+        for New { start, end, hash, ids: span } in words {
+            let (start, end) = (*start, *end);
+            if *span == Span::NONE {
                 let first = ids.len();
-                let result = self.encode_in_pieces(scratch, text, start, end, &mut ids);
-                let (words, all) = scratch.gaps.new_words_mut();
-                words[number].ids = Span::new(first, ids.len());
-                *all = ids;
-                result?;
+                self.encode_in_pieces(long, &mut crowd.characters, text, start, end, ids)?;
+                *span = Span::new(first, ids.len());
             }
-            let Scratch { gaps, pen, cache, .. } = scratch;
-            let Range { start: first, end: last } = gaps.new_words()[number].ids.range();
-            pen.put(hash, text.bytes(), start, end, &gaps.ids[first..last]);
+            let Range { start: first, end: last } = span.range();
+            pen.put(*hash, text.bytes(), start, end, &ids[first..last]);
             if end - start <= KEY_BYTES {
-                cache.put(Key::at(text.bytes(), start, end - start), &gaps.ids[first..], last - first);
+                cache.put(Key::at(text.bytes(), start, end - start), &ids[first..], last - first);
             }
         }
         Ok(())
@@ -286,7 +284,10 @@ impl Encoder {
             } else {
                 let Unknown { start, end, .. } = scratch.gaps.unknown(number);
                 match self.table.span(&self.vocabulary, text.bytes(), start, end) {
-                    TokenId::MAX => self.encode_in_pieces(scratch, text, start, end, ids)?,
+                    TokenId::MAX => {
+                        let Scratch { long, crowd, .. } = scratch;
+                        self.encode_in_pieces(long, &mut crowd.characters, text, start, end, ids)?;
+                    }
                     id => ids.push(id),
                 }
             }
@@ -306,14 +307,15 @@ impl Encoder {
                 ids.push(id);
                 Ok(())
             }
-            None => self.merge(scratch, pretoken, ids),
+            None => self.merge(&mut scratch.long, pretoken, ids),
         }
     }
 
     /// A pretoken that is not a token: cut where no token can cross, if it is valid text, then merge each piece.
     fn encode_in_pieces(
         &self,
-        scratch: &mut Scratch,
+        long: &mut LongMerge,
+        characters: &mut Characters,
         text: Text<'_>,
         start: usize,
         end: usize,
@@ -325,14 +327,12 @@ impl Encoder {
         } else {
             None
         };
-        let Some(boundaries) = boundaries else { return self.merge(scratch, &bytes[start..end], ids) };
+        let Some(boundaries) = boundaries else { return self.merge(long, &bytes[start..end], ids) };
         let mut result = Ok(());
         // Pieces are merged, never looked up whole: some tokens are not what merging their bytes gives (588 of Llama 3's).
         boundaries.cut(bytes, start, end, |kind, first, end| match kind {
-            Kind::Characters => {
-                scratch.crowd.characters.append(&self.table, &self.vocabulary, &bytes[first..end], ids);
-            }
-            Kind::Other if result.is_ok() => result = self.merge(scratch, &bytes[first..end], ids),
+            Kind::Characters => characters.append(&self.table, &self.vocabulary, &bytes[first..end], ids),
+            Kind::Other if result.is_ok() => result = self.merge(long, &bytes[first..end], ids),
             Kind::Other => (),
         });
         result
@@ -341,7 +341,7 @@ impl Encoder {
     /// Whether merging the bytes of each token gives that token.
     #[must_use]
     pub fn forms_all(&self) -> bool {
-        let (mut long, mut ids) = (merge::LongMerge::default(), Vec::new());
+        let (mut long, mut ids) = (LongMerge::default(), Vec::new());
         self.vocabulary.iter().all(|(id, token)| {
             ids.clear();
             merge::below(&self.table, &self.vocabulary, token, TokenId::MAX, &mut long, &mut ids);
@@ -352,7 +352,7 @@ impl Encoder {
     /// For each token that merging forms, the two tokens it is joined from last, in order of id. Single bytes are left out.
     #[must_use]
     pub fn canonical_splits(&self) -> Vec<Pair> {
-        let mut long = merge::LongMerge::default();
+        let mut long = LongMerge::default();
         let mut parts = Vec::new();
         let mut splits = Vec::with_capacity(self.vocabulary.len());
         for (id, token) in self.vocabulary.iter().filter(|t| t.1.len() > 1) {
@@ -365,11 +365,11 @@ impl Encoder {
         splits
     }
 
-    fn merge(&self, scratch: &mut Scratch, piece: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
+    fn merge(&self, long: &mut LongMerge, piece: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
         if piece.len() <= merge::SHORT {
             merge::short(&self.table, &self.vocabulary, piece, ids);
         } else if piece.len() <= LONGEST_PIECE {
-            giants::run(&mut scratch.long, &self.table, &self.vocabulary, piece, giants::BLOCK, ids);
+            giants::run(long, &self.table, &self.vocabulary, piece, giants::BLOCK, ids);
         } else {
             let length = piece.len();
             return Err(Error::Argument(format!(

@@ -1,13 +1,19 @@
 //! The pretokens of a whole text, many at a time: what the pattern finds in each valid stretch, groups of digits, and runs that are
 //! not UTF-8, one behind another in the same batch, however short they are.
 
+use std::time::{Duration, Instant};
+
 use super::classes::{ClassTable, NUMBER};
 use super::joined::{FILLER, Joined, Mark};
 use super::regex::RegexCache;
 use super::{Ends, Pretokenizer};
 use crate::digits::Digits;
 use crate::error::Result;
+use crate::threads::STEP;
 use crate::utf8::{Stretch, Text, stretches};
+
+/// How long a pattern that may backtrack may take for the pretokens of a batch.
+const LATE: Duration = Duration::from_millis(20);
 
 /// Some consecutive pretokens of a text.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +26,8 @@ pub struct Pieces<'a, 'e> {
     pub ends: &'e [usize],
     /// Numbers of those that are marks behind texts that were joined, and what for.
     pub marks: &'e [(usize, Mark)],
+    /// Whether it took long to find them.
+    pub were_slow: bool,
 }
 
 impl Pieces<'_, '_> {
@@ -29,6 +37,13 @@ impl Pieces<'_, '_> {
     pub fn bytes(&self) -> usize {
         self.ends.last().map_or(0, |end| end - self.start)
     }
+
+    /// What [`Steps::take`](crate::threads::Steps::take) is told of them: their bytes, or enough to ask now.
+    #[inline]
+    #[must_use]
+    pub fn work(&self) -> usize {
+        if self.were_slow { STEP } else { self.bytes() }
+    }
 }
 
 /// The batch at hand.
@@ -37,21 +52,29 @@ struct Batch<'a, 'e, V> {
     start: usize,
     ends: &'e mut Ends,
     visit: V,
+    /// When the batch was begun, where the pattern may take long.
+    begun: Option<Instant>,
 }
 
 impl<'a, V: FnMut(Pieces<'a, '_>) -> Result<()>> Batch<'a, '_, V> {
     fn hand_over(&mut self) -> Result<()> {
         if let Some(&end) = self.ends.as_slice().last() {
             let (ends, marks) = (self.ends.as_slice(), self.ends.marks());
-            (self.visit)(Pieces { text: self.text, start: self.start, ends, marks })?;
+            let were_slow = self.is_late();
+            (self.visit)(Pieces { text: self.text, start: self.start, ends, marks, were_slow })?;
             self.start = end;
             self.ends.clear();
+            self.begun = self.begun.map(|_| Instant::now());
         }
         Ok(())
     }
 
+    fn is_late(&self) -> bool {
+        self.begun.is_some_and(|begun| begun.elapsed() > LATE)
+    }
+
     fn make_room(&mut self) -> Result<()> {
-        if self.ends.are_nearly_full() { self.hand_over() } else { Ok(()) }
+        if self.ends.are_nearly_full() || self.is_late() { self.hand_over() } else { Ok(()) }
     }
 
     fn add(&mut self, end: usize) -> Result<()> {
@@ -129,7 +152,8 @@ impl Pretokenizer {
         visit: impl FnMut(Pieces<'a, '_>) -> Result<()>,
     ) -> Result<()> {
         ends.clear();
-        let mut batch = Batch { text: text.checked(), start: 0, ends, visit };
+        let begun = self.may_be_slow().then(Instant::now);
+        let mut batch = Batch { text: text.checked(), start: 0, ends, visit, begun };
         let mut at = 0;
         stretches(batch.text, |stretch| match stretch {
             Stretch::Invalid(run) => {
@@ -158,7 +182,8 @@ impl Pretokenizer {
         visit: impl FnMut(Pieces<'a, '_>) -> Result<()>,
     ) -> Result<()> {
         ends.clear();
-        let mut batch = Batch { text: Text::Valid(joined.text()), start: 0, ends, visit };
+        let begun = self.may_be_slow().then(Instant::now);
+        let mut batch = Batch { text: Text::Valid(joined.text()), start: 0, ends, visit, begun };
         for (start, text, mark) in joined.texts() {
             batch.add_text(self, cache, start, text)?;
             batch.make_room()?;

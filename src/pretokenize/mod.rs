@@ -88,6 +88,12 @@ impl Pretokenizer {
         }
     }
 
+    /// Whether it may take many steps, up to a limit, to find a pretoken.
+    #[must_use]
+    pub fn may_be_slow(&self) -> bool {
+        matches!(&self.engine, Engine::Regex(regex) if !regex.is_linear())
+    }
+
     /// Whether a text may be cut before byte `at` without changing a pretoken on either side. Every preset
     /// starts a pretoken at a character that follows a letter and is neither letter, mark nor apostrophe;
     /// of other patterns nothing is known. No letter is a number, so no run of digits is cut.

@@ -4,6 +4,7 @@
 //!
 //! The syntax and its meaning are those of `fancy-regex`, the engine that tiktoken uses.
 
+mod leaps;
 mod linear;
 mod search;
 mod walk;
@@ -19,7 +20,7 @@ use crate::error::{Error, Result};
 
 /// Most steps of one match for patterns that may backtrack.
 pub const STEP_LIMIT: usize = 1_000_000;
-/// Matches between two questions whether to go on, where each may take so many steps, some 20 ms.
+/// Matches before the caller is asked whether to go on, where each may take so many steps, some 20 ms.
 const SLOW_MATCHES: usize = 16;
 
 /// A compiled pattern.

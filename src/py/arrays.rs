@@ -1,14 +1,20 @@
 //! NumPy arrays of what Rust made. The crate that makes them ends with a panic where NumPy cannot be imported, or Ctrl-C comes
 //! meanwhile; so it is imported first, and what that raises is raised.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use numpy::{Element, PyArray1};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
-/// Imports NumPy. Whoever makes something that takes time asks for it before.
+/// Imports NumPy. Whoever makes something that takes time, or that others wait for, asks for it before.
 pub fn ready(py: Python<'_>) -> PyResult<()> {
-    static IMPORTED: PyOnceLock<()> = PyOnceLock::new();
-    IMPORTED.get_or_try_init(py, || py.import("numpy").map(|_| ())).copied()
+    static IS_IMPORTED: AtomicBool = AtomicBool::new(false);
+    // Nobody waits: an import runs any code, also that of a signal's handler, which may ask for the same.
+    if !IS_IMPORTED.load(Relaxed) {
+        py.import("numpy")?;
+        IS_IMPORTED.store(true, Relaxed);
+    }
+    Ok(())
 }
 
 /// The values as an array `[values]`, which takes their memory over.

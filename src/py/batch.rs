@@ -120,6 +120,7 @@ impl TokenBatch {
     /// [257, 257, 68, 81]
     #[getter]
     fn ids<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u32>>> {
+        arrays::ready(py)?;
         let make = || Lists::array(self.lists.bind(py), |batch| &batch.ids);
         Ok(self.ids.get_or_try_init(py, make)?.bind(py).clone())
     }
@@ -130,6 +131,7 @@ impl TokenBatch {
     /// [0, 1, 1, 4]
     #[getter]
     fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i64>>> {
+        arrays::ready(py)?;
         let make = || Lists::array(self.lists.bind(py), |batch| &batch.offsets);
         Ok(self.offsets.get_or_try_init(py, make)?.bind(py).clone())
     }

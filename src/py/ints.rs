@@ -8,7 +8,7 @@ use pyo3::types::{PyInt, PyList};
 
 use crate::ids::TokenId;
 
-/// Ids that are kept: the lower ones, which are the most frequent, never share a place.
+/// Ids that are kept: no two of the lowest, which are the most frequent, share a place.
 const KEPT: usize = 1 << 13;
 
 /// The Python numbers of ids that came lately, 400 KiB at most.

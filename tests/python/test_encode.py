@@ -324,9 +324,9 @@ def test_a_pattern_that_runs_wild_is_stopped_and_told_where() -> None:
     assert tok.pretokenize("aab aab") == [b"aab", b" ", b"aab"]
     text = "aab " + "a" * 60
     for call in (tok.encode, tok.pretokenize, tok.count, lambda text: tok.encode_batch([text])):
-        with pytest.raises(bpetok.PatternError, match="steps at byte 4"):
+        with pytest.raises(bpetok.PatternError, match=r"steps or .* at byte 4"):
             call(text)
-    with pytest.raises(bpetok.PatternError, match=r"document 2: .* steps at byte 4"):
+    with pytest.raises(bpetok.PatternError, match=r"document 2: .* steps or .* at byte 4"):
         tok.encode_batch(["aab", "", text, text])
     with pytest.raises(bpetok.PatternError, match="steps"):
         bpetok.train([text], 300, pattern=wild)

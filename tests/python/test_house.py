@@ -61,7 +61,9 @@ def test_modules_of_the_core_stand_after_those_that_they_use() -> None:
     assert len(listed) > 20
     for place, module in enumerate(listed):
         folder = ROOT / "src" / module
-        paths = folder.rglob("*.rs") if folder.is_dir() else [folder.with_suffix(".rs")]
+        paths = [
+            path for path in [folder.with_suffix(".rs"), *folder.rglob("*.rs")] if path.exists()
+        ]
         text = "".join(path.read_text("utf-8") for path in paths)
         # `use crate::{a, b}` would hide names from this test.
         assert "crate::{" not in text, module

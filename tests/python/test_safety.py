@@ -97,12 +97,16 @@ print(os.waitstatus_to_exitcode(status))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("call", ["tok.decode([1, 2, 3])", "tok.encode_batch([text], threads=1)"])
+@pytest.mark.parametrize(
+    "call",
+    ["tok.decode([1, 2, 3])", "tok.encode_batch([text], threads=1)", "tok.utf8_mask(State())"],
+)
 def test_a_fork_while_a_table_is_made_does_not_hang(
     published: dict[str, bpetok.Tokenizer], call: str
 ) -> None:
     script = f"""
 import os, pickle, signal, sys, threading, time, warnings
+from bpetok.utf8 import State
 warnings.simplefilter("ignore")
 blob = sys.stdin.buffer.read()
 text = " ".join("qzx%dvkj" % number for number in range(3000))

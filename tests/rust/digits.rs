@@ -7,6 +7,7 @@ use bpetok::error::Error;
 use bpetok::files::{fingerprint, from_bytes, to_bytes, to_tiktoken};
 use bpetok::pretokenize::Pretokenizer;
 use bpetok::special::Choice;
+use bpetok::threads::Steps;
 use bpetok::tokenizer::{Parts, Tokenizer};
 use bpetok::utf8::Text;
 use proptest::prelude::*;
@@ -19,9 +20,8 @@ fn with_rule(pattern: &str, digits: &str) -> Result<Tokenizer, Error> {
 }
 
 fn pretokens(tokenizer: &Tokenizer, text: &[u8]) -> Vec<Vec<u8>> {
-    let mut found = Vec::new();
-    tokenizer.pretokens(Text::Raw(text), |piece| found.push(piece.to_vec())).unwrap();
-    found
+    let found = tokenizer.pretokens(Text::Raw(text), &mut Steps::default()).unwrap();
+    found.into_iter().map(<[u8]>::to_vec).collect()
 }
 
 /// Groups by string, from the end where the rule says so; the stretches between by a tokenizer without a rule.

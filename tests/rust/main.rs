@@ -62,6 +62,10 @@ pub fn tokenizer(pattern: &str, tokens: &[Vec<u8>], specials: &[(&str, u32)]) ->
 /// Ids of a text without special tokens.
 pub fn encode(tokenizer: &Tokenizer, text: &[u8]) -> Vec<u32> {
     let mut ids = Vec::new();
-    tokenizer.with_work(|work| tokenizer.encode_ordinary_into(work, bpetok::utf8::Text::Raw(text), &mut ids)).unwrap();
+    tokenizer
+        .with_work(|work| {
+            tokenizer.encode_into(work, bpetok::utf8::Text::Raw(text), &bpetok::special::Choice::None, &mut ids)
+        })
+        .unwrap();
     ids
 }

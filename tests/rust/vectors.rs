@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bpetok::count::Counts;
 use bpetok::files::{from_bytes, from_tiktoken};
 use bpetok::pretokenize::classes::UNICODE_VERSION;
+use bpetok::threads::Steps;
 use bpetok::tokenizer::{Parts, Tokenizer};
 use bpetok::train::{Options, train};
 use bpetok::utf8::Text;
@@ -65,8 +66,7 @@ fn encoding() {
         })
         .unwrap();
         let text = bytes(&row["bytes_hex"]);
-        let mut pretokens = Vec::new();
-        tokenizer.pretokens(Text::Raw(&text), |piece| pretokens.push(piece.to_vec())).unwrap();
+        let pretokens = tokenizer.pretokens(Text::Raw(&text), &mut Steps::default()).unwrap();
         let wanted: Vec<Vec<u8>> = row["pretokens_hex"].as_array().unwrap().iter().map(bytes).collect();
         assert_eq!(pretokens, wanted, "{row}");
         let ids: Vec<u64> = encode(&tokenizer, &text).into_iter().map(u64::from).collect();

@@ -31,10 +31,16 @@ class Format:
     """One row: what a format is called and the three things that can be done with it."""
 
     def __init__(
-        self, name: str, suffixes: tuple[str, ...], module: Callable[[], ModuleType]
+        self,
+        name: str,
+        suffixes: tuple[str, ...],
+        module: Callable[[], ModuleType],
+        is_read: bool = True,
     ) -> None:
         self.name = name
         self.suffixes = suffixes
+        self.is_read = is_read
+        """Whether `read` does more than say why not."""
         self._module = module
 
     def sniff(self, head: bytes) -> bool:
@@ -68,7 +74,7 @@ def _huggingface() -> ModuleType:
 FORMATS = (
     Format("bpetok", (".bpetok",), lambda: own),
     Format("tiktoken", (".tiktoken",), _tiktoken),
-    Format("tokenizer.json", (".json",), _huggingface),
+    Format("tokenizer.json", (".json",), _huggingface, is_read=False),
 )
 
 
@@ -110,7 +116,8 @@ def _read_file(path: str, name: str, pattern: str | None, special_tokens: Specia
                 # Readers speak of what is in the file; here its name goes in front, once for all.
                 raise type(error)(f"{name}: {error}") from None
     raise FormatError(
-        f"{name} begins with {head[:16]!r}, which is none of the formats that bpetok reads: {_known()}"
+        f"{name} begins with {head[:16]!r}, which is none of the formats that bpetok reads: "
+        + _known(row for row in FORMATS if row.is_read)
     )
 
 
@@ -144,5 +151,5 @@ def format_for(path: str, format: str | None = None) -> Format:
     )
 
 
-def _known() -> str:
-    return ", ".join(f"{row.name} ({' '.join(row.suffixes)})" for row in FORMATS)
+def _known(formats: Iterable[Format] = FORMATS) -> str:
+    return ", ".join(f"{row.name} ({' '.join(row.suffixes)})" for row in formats)

@@ -142,7 +142,12 @@ impl Tokenizer {
     /// >>> int(tok.utf8_mask(State(b"\xc3")).sum())
     /// 64
     fn utf8_mask<'py>(&self, py: Python<'py>, state: &Utf8State) -> PyResult<Bound<'py, PyAny>> {
-        let table = self.masks.get_or_try_init(py, || mask_table(py, &self.inner).map(Bound::unbind))?;
-        table.bind(py).get_item(state.number())
+        if let Some(table) = self.masks.get(py) {
+            return table.bind(py).get_item(state.number());
+        }
+        // Nobody waits for it, and at worst it is made twice: of a process that is forked meanwhile, the child would wait for ever.
+        let table = mask_table(py, &self.inner)?;
+        let _ = self.masks.set(py, table.clone().unbind());
+        table.get_item(state.number())
     }
 }

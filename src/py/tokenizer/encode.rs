@@ -9,21 +9,26 @@ use super::Tokenizer;
 use crate::batch::{self, Options};
 use crate::error::Error;
 use crate::ids::TokenId;
-use crate::pretokenize::Pieces;
 use crate::py::arrays;
 use crate::py::batch::TokenBatch;
-use crate::py::convert::{self, Pause, Str, check_signals, in_document, is_text, no_text, type_name};
+use crate::py::convert::{self, Str, check_signals, in_document, is_text, no_text, type_name};
 use crate::py::errors::TextError;
 use crate::py::numbers;
 use crate::py::specials::choices;
 use crate::spans::Unit;
 use crate::special::Choice;
+use crate::threads::Steps;
 use crate::utf8::Text;
 
-/// Texts above this many bytes let other Python threads run meanwhile; below, letting go costs more than encoding.
+/// Texts above this many bytes let other Python threads run meanwhile; below, letting go costs more than encoding, unless the
+/// pattern may take many steps.
 const DETACH: usize = 16 << 10;
 
 impl Tokenizer {
+    fn may_take_long(&self, text: Text<'_>) -> bool {
+        text.bytes().len() >= DETACH || self.inner.pretokenizer().may_be_slow()
+    }
+
     fn ids(
         &self,
         py: Python<'_>,
@@ -33,7 +38,7 @@ impl Tokenizer {
     ) -> PyResult<Vec<TokenId>> {
         let text = convert::text(text)?;
         let (allowed, forbidden) = choices(self.inner.specials(), allowed, disallowed)?;
-        if text.bytes().len() >= DETACH {
+        if self.may_take_long(text) {
             let options = Options { allowed: &allowed, forbidden: &forbidden, threads: 1 };
             return self.run_batch(py, &[text], &options).map(|batch| batch.ids);
         }
@@ -93,11 +98,11 @@ impl Tokenizer {
     /// 14
     fn encode_ordinary<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let text = convert::text(text)?;
-        let ids = if text.bytes().len() < DETACH {
-            self.short_ids(text, &Choice::None)?
-        } else {
+        let ids = if self.may_take_long(text) {
             let options = Options { allowed: &Choice::None, forbidden: &Choice::None, threads: 1 };
             self.run_batch(py, &[text], &options)?.ids
+        } else {
+            self.short_ids(text, &Choice::None)?
         };
         self.ints.list(py, &ids)
     }
@@ -301,18 +306,10 @@ impl Tokenizer {
     /// >>> tok.pretokenize("low lower 12345")
     /// [b'low', b' lower', b' ', b'123', b'45']
     fn pretokenize<'py>(&self, py: Python<'py>, text: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
-        let (mut found, mut pause) = (Vec::new(), Pause::default());
-        let (mut regex, mut ends) = Default::default();
-        let result = self.inner.pretokenizer().batches(&mut regex, &mut ends, convert::text(text)?, |pieces| {
-            let Pieces { text, mut start, ends, .. } = pieces;
-            for &end in ends {
-                found.push(PyBytes::new(py, &text.bytes()[start..end]));
-                start = end;
-            }
-            pause.check()
-        });
-        pause.settle(result)?;
-        Ok(found)
+        let text = convert::text(text)?;
+        let found = convert::detached(py, |ask| self.inner.pretokens(text, &mut Steps::new(ask)))?;
+        let bytes = |(index, pretoken)| check_signals(py, index).map(|()| PyBytes::new(py, pretoken));
+        found.into_iter().enumerate().map(bytes).collect()
     }
 }
 
