@@ -201,11 +201,12 @@ def _only(logits: Array, allowed: NDArray[np.bool_]) -> Array:
     return np.where(allowed, logits, logits.dtype.type(-np.inf))
 
 
-def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
+def utf8_valid(tok: Any, sampler: Sampler = greedy, ends: Sequence[int] = ()) -> Sampler:
     """Let `sampler` choose only tokens after which the text can still become valid UTF-8.
 
     `tok` gives `utf8_mask(state)` and `token_bytes(id)`. The state is read off the last bytes, so rows may be
-    reordered, and a prompt may end inside a character. Ids that `tok` has no token for are never chosen.
+    reordered, and a prompt may end inside a character. Ids that `tok` has no token for are never chosen, but the end
+    ids `ends`, and those only between two characters.
     """
     from bpetok import utf8  # the automaton's states live beside the tokenizer, not in this package
 
@@ -230,8 +231,11 @@ def utf8_valid(tok: Any, sampler: Sampler = greedy) -> Sampler:
     ) -> NDArray[np.int64]:
         allowed = np.zeros(logits.shape, bool)
         for i, row in enumerate(ids):
-            mask = np.asarray(tok.utf8_mask(state(row)))[: logits.shape[1]]
+            now = state(row)
+            mask = np.asarray(tok.utf8_mask(now))[: logits.shape[1]]
             allowed[i, : len(mask)] = mask
+            if now.complete:
+                allowed[i, [end for end in ends if 0 <= end < logits.shape[1]]] = True
         return sampler(_only(logits, allowed), ids, rng)
 
     return choose

@@ -45,7 +45,7 @@ def stream(
             raise InputError("an empty prompt needs a bos or eos id in the config to start from")
         ids = [start]
     ends = _ends(model, tok) if eos is None else end_ids(eos)
-    choose = utf8_valid(tok, sampler) if utf8 else in_vocabulary(tok, sampler, ends)
+    choose = (utf8_valid if utf8 else in_vocabulary)(tok, sampler, ends)
     limit = getattr(model, "limit", None)
     if limit is not None:
         max_new_tokens = min(max_new_tokens, max(limit + 1 - len(ids), 0))

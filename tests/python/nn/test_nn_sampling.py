@@ -117,16 +117,31 @@ def test_ids_without_a_token_are_never_chosen(gapped: Any) -> None:
     assert set(np.unique(out)) - set(np.flatnonzero(known)) == {350}
 
 
-def test_end_ids_without_a_token_still_end(gapped: Any) -> None:
+@pytest.mark.parametrize("utf8", [True, False])
+def test_end_ids_without_a_token_still_end(gapped: Any, utf8: bool) -> None:
     def always(token: int) -> Any:
         return lambda logits, ids, rng: np.where(
             np.isfinite(logits[:, token]), token, logits.argmax(1)
         )
 
     for token in (270, 350):  # in the gap and above all
-        stream = nn.stream(Noise(400, eos=(token,)), gapped, "x", 30, always(token), utf8=False)
+        stream = nn.stream(Noise(400, eos=(token,)), gapped, "x", 30, always(token), utf8=utf8)
         assert list(stream) == []
-    assert list(nn.stream(Noise(400), gapped, "", 1, utf8=False))  # it starts from 399, no token
+    assert list(nn.stream(Noise(400), gapped, "", 4, utf8=utf8))  # it starts from 399, no token
+
+
+def test_no_end_inside_a_character(gapped: Any) -> None:
+    """An end id without a token may come after whole characters; one is finished first."""
+    model, wants_350 = (
+        Noise(400),
+        lambda logits, ids, rng: np.where(np.isfinite(logits[:, 350]), 350, logits.argmax(1)),
+    )
+    choose = nn.utf8_valid(gapped, wants_350, [-1, 350, 999])
+    half = gapped.encode("北".encode()[:2])
+    out = nn.generate(model, [half, gapped.encode("ok")], 2, choose, eos=350)
+    assert gapped.decode_bytes([*half, int(out[0, 2])]).decode()
+    assert out[0, 3] == 350
+    assert out[1, 2:].tolist() == [350, 350]
 
 
 def test_stop_strings_pass_over_ids_without_a_token(gapped: Any) -> None:
