@@ -30,6 +30,9 @@ __all__ = ["from_weights", "load", "load_config", "random_model"]
 
 _KINDS: dict[str, Any] = {"decoder": Decoder, "encoder": Encoder, "seq2seq": EncoderDecoder}
 
+# Modules of sentence-transformers: the network, and what `embed` does with its output.
+_MODULES = ("Transformer", "Pooling", "Normalize")
+
 
 def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
     kind = np.dtype(dtype)
@@ -42,15 +45,31 @@ def _home(folder: str | os.PathLike[str]) -> Path:
     """Where a folder keeps its network: sentence-transformers' older folders name a subfolder in `modules.json`."""
     folder = Path(folder)
     modules = folder / "modules.json"
-    if (folder / "config.json").exists() or not modules.is_file():
+    if not modules.is_file():
         return folder
+    inner = _network_of(modules)
+    return folder if (folder / "config.json").exists() else folder / inner
+
+
+def _network_of(modules: Path) -> str:
+    """The subfolder of the first module; one with weights of its own would be left out, and so is refused."""
     try:
-        inner = json.loads(modules.read_text("utf-8"))[0]["path"]
+        listed = json.loads(modules.read_text("utf-8"))
+        kinds = [str(module["type"]) for module in listed]
+        inner = listed[0]["path"]
         if inner != "" and not is_plain(inner):
             raise ValueError(f"path {inner!r:.80} is no plain folder name")
     except (ValueError, TypeError, LookupError, RecursionError) as error:
-        raise ConfigError(f"{modules}: its first module names no folder ({error})") from error
-    return folder / str(inner)
+        raise ConfigError(
+            f"{modules}: no list of modules, each with a type, of which the first has a folder ({error})"
+        ) from error
+    for kind in kinds:
+        if kind.rpartition(".")[2] not in _MODULES:
+            raise ConfigError(
+                f"{modules}: module {kind:.80} is not one of {', '.join(_MODULES)}: vectors without it would be others; "
+                "to load the network alone, copy its config.json and weights to a folder of their own"
+            )
+    return str(inner)
 
 
 @contextmanager
@@ -95,7 +114,8 @@ def load(folder: str | os.PathLike[str], dtype: DTypeLike = "float32") -> Any:
 
     Weights stay in the memory-mapped file where its dtype is the one asked for; float16 and bfloat16 are widened;
     what `quant_files.save` wrote stays in its blocks. A folder of sentence-transformers is read too; how it pools
-    is in its `1_Pooling/config.json`, and for you to tell `embed`.
+    is in its `1_Pooling/config.json`, and for you to tell `embed`. One with a Dense layer, or any other module that
+    would be left out, is a ConfigError.
     """
     folder = _home(folder)
     kind, (config, blocks) = _dtype(dtype), _read_config(folder)

@@ -17,6 +17,16 @@ IDS = np.array([[5, 6, 7, 8], [9, 10, 0, 0]])
 MASK = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])
 
 
+def listed(*modules: tuple[str, str]) -> str:
+    """A modules.json of (class, folder)."""
+    return json.dumps(
+        [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for i, (kind, path) in enumerate(modules)
+        ]
+    )
+
+
 def folder(
     path: Path, tensors: dict[str, NDArray[Any]], inner: str = "", dtype: str = "float32"
 ) -> Path:
@@ -30,9 +40,9 @@ def folder(
         home / "model.safetensors",
         {k: v.astype(dtype) if v.dtype.kind == "f" else v for k, v in tensors.items()},
     )
-    kinds = {"0": inner, "1": "1_Pooling", "2": "2_Normalize"}
-    modules = [{"idx": int(i), "name": i, "path": kind} for i, kind in kinds.items()]
-    (path / "modules.json").write_text(json.dumps(modules))
+    (path / "modules.json").write_text(
+        listed(("Transformer", inner), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"))
+    )
     (path / "1_Pooling").mkdir()
     (path / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": true}')
     return path
@@ -98,12 +108,31 @@ def test_half_precision_is_widened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "{}", "not json", '[{"path": "../elsewhere"}]', '[{"path": 3}]']
+    "text",
+    [
+        "[]",
+        "{}",
+        "not json",
+        '[{"path": "inner"}]',
+        '[{"path": "../elsewhere", "type": "Transformer"}]',
+        '[{"path": 3, "type": "Transformer"}]',
+    ],
 )
 def test_a_folder_without_a_network_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "modules.json").write_text(text)
     with pytest.raises(nn.ConfigError, match=r"modules\.json"):
         nn.load(tmp_path)
+
+
+@pytest.mark.parametrize("inner", ["", "0_Transformer"])
+@pytest.mark.parametrize("kind", ["Dense", "WordWeights", "StaticEmbedding"])
+def test_modules_that_would_be_left_out_are_refused(tmp_path: Path, kind: str, inner: str) -> None:
+    home = folder(tmp_path / "x", tensors(), inner)
+    modules = (("Transformer", inner), ("Pooling", "1_Pooling"), (kind, "2"))
+    (home / "modules.json").write_text(listed(*modules))
+    for call in (nn.load, nn.load_config):
+        with pytest.raises(nn.ConfigError, match=rf"modules\.json: .*models\.{kind} is not one of"):
+            call(home)
 
 
 def test_sentence_vectors() -> None:
