@@ -81,13 +81,20 @@ def keep_top_k(logits: Array, k: int) -> Array:
 
 def keep_top_p(logits: Array, p: float) -> Array:
     """Keep the likeliest tokens whose probabilities reach p together (arXiv:1904.09751): `[b, v] -> [b, v]`."""
+    if p >= 1:  # all of them, however a sum of all rounds
+        return logits
     order = np.argsort(-logits, axis=-1, kind="stable")
-    chance = np.take_along_axis(softmax(logits), order, -1)
+    chance = np.take_along_axis(_chances(logits), order, -1)
     late = np.cumsum(chance, axis=-1) - chance >= p  # those before it had reached p already
     late[:, 0] = False
     drop = np.zeros_like(late)
     np.put_along_axis(drop, order, late, -1)
     return np.where(drop, logits.dtype.type(-np.inf), logits)
+
+
+def _chances(logits: Array) -> Array:
+    """Probabilities to add up: `[b, v] -> [b, v]`, float64, as a sum of 100,000 in float32 misses many of them."""
+    return softmax(logits.astype(np.float64))
 
 
 def keep_min_p(logits: Array, p: float) -> Array:
@@ -153,8 +160,8 @@ def sample(
 
 def _draw(logits: Array, rng: np.random.Generator) -> NDArray[np.int64]:
     """One token per row with the softmax's probabilities: `[b, v] -> [b]`."""
-    total = np.cumsum(softmax(logits), axis=-1)
-    point = rng.random(len(logits)).astype(total.dtype)[:, None] * total[:, -1:]
+    total = np.cumsum(_chances(logits), axis=-1)
+    point = rng.random((len(logits), 1)) * total[:, -1:]
     chosen: NDArray[np.int64] = (total <= point).sum(-1)
     last: NDArray[np.int64] = (total < total[:, -1:]).sum(-1)  # the last token that has a chance
     return np.where(chosen < last, chosen, last)

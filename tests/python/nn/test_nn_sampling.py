@@ -1,5 +1,6 @@
 """What samplers see and may choose: padding, ends, ids without a token, extreme scores; what generation refuses."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -281,3 +282,43 @@ def test_stop_strings_are_a_list_of_texts() -> None:
     assert list(nn.stream(model, tok, "hi", 3, eos=np.array([3, 4]))) is not None
     refused(lambda: list(nn.stream(model, tok, "hi", -1)), "max_new_tokens=-1")
     refused(lambda: list(nn.stream(model, tok, "hi", 3, seed=-1)), "seed=-1")
+
+
+class At(np.random.Generator):
+    """Chance that falls where it is told."""
+
+    def __init__(self, point: float) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.point = point
+
+    def random(self, size: Any = None, *args: Any, **options: Any) -> Any:
+        return np.full(size, self.point)
+
+
+LLAMA3 = 128_256  # tokens
+
+
+def test_every_token_of_a_large_vocabulary_can_be_drawn() -> None:
+    even = np.zeros((1, LLAMA3), np.float32)
+    head = even.copy()
+    head[0, 0] = np.log(999 * LLAMA3)  # a thousandth is left for all others together
+    for logits in (even, head):
+        chance = np.exp(logits[0].astype(np.float64))
+        upto = np.cumsum(chance / chance.sum())
+        for token in (1, 7, 40_000, 99_999, LLAMA3 - 2, LLAMA3 - 1):
+            middle = (upto[token - 1] + upto[token]) / 2
+            drawn = nn.sample()(logits, np.zeros((1, 1), int), At(middle))
+            assert drawn.tolist() == [token]
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9, 0.999, 1.0])
+def test_top_p_of_a_large_vocabulary(p: float) -> None:
+    logits = np.random.default_rng(1).standard_normal((2, LLAMA3)).astype(np.float32) / 4
+    kept = np.isfinite(sampling.keep_top_p(logits, p))
+    for row, keeps in zip(logits, kept, strict=True):
+        order = sorted(range(LLAMA3), key=lambda i: -row[i])
+        chances = [math.exp(float(row[i])) for i in order]
+        total, before, n = math.fsum(chances), 0.0, 0
+        while n < LLAMA3 and before < p * total:
+            before, n = before + chances[n], n + 1
+        assert sorted(np.flatnonzero(keeps)) == sorted(order[:n])
