@@ -162,12 +162,17 @@ class Net:
 
 
 def _prepare(p: dict[str, Any], c: Config) -> dict[str, Any]:
-    """Decays from their logarithms, transposed to `[n, c]`; a linear SSM's matrices in discrete time."""
+    """Decays from their logarithms, transposed to `[n, c]`; a linear SSM's matrices in discrete time.
+
+    Those are made in float64 and rounded once: a matrix exponential squares its errors as well.
+    """
     p = dict(p)
     if "mix.A_log" in p:
         p["mix.decay"] = np.ascontiguousarray(-np.exp(p["mix.A_log"]).T)
     if "mix.A" in p and c.ssm is not None:
-        p["mix.step.A"], p["mix.step.B"] = discretise(
-            p["mix.A"], p["mix.B"], c.ssm.time_step, c.ssm.discretisation
+        A, B = p["mix.A"], p["mix.B"]
+        exact = discretise(
+            np.array(A, np.float64), np.array(B, np.float64), c.ssm.time_step, c.ssm.discretisation
         )
+        p["mix.step.A"], p["mix.step.B"] = exact[0].astype(A.dtype), exact[1].astype(B.dtype)
     return p

@@ -19,6 +19,7 @@ from bpetok.nn import (
 from bpetok.nn.config import Rope
 from bpetok.nn.errors import ConfigError, InputError
 from bpetok.nn.mixers import causal_convolution
+from nn.models import tiny
 from nn.oracles import close, distance, vectors
 
 LAYERS, SSM = vectors("parts/layers.npz"), vectors("parts/ssm.npz")
@@ -228,6 +229,22 @@ def test_discretisations(method: str, step: str) -> None:
     A, B = ssm.discretise(SSM["cont.A"], SSM["cont.B"], float(step), method)
     close(A, SSM[f"cont.{method}.{step}.A"])
     close(B, SSM[f"cont.{method}.{step}.B"])
+
+
+def test_a_float32_model_discretises_in_float64() -> None:
+    """A diagonal A has its exponential number by number; the model's matrices are those, rounded once."""
+    decays = -np.linspace(0.1, 60, 4, dtype=np.float32)
+    gains = np.linspace(-1, 1, 64, dtype=np.float32).reshape(4, 16)
+    values = {"mix.A": np.diag(decays), "mix.B": gains}
+    model = tiny("linear_ssm", "float32").map_weights(
+        lambda name, w: values.get(name.removeprefix("layers.0."), w)
+    )
+    A, B = (model.net.layers[0][f"mix.step.{name}"] for name in "AB")
+    fades = np.array([math.exp(0.5 * float(a)) for a in decays])
+    fills = np.array([math.expm1(0.5 * float(a)) / float(a) for a in decays])
+    assert A.dtype == B.dtype == np.float32
+    assert np.allclose(np.diag(A), fades, rtol=1e-7, atol=0)
+    assert np.allclose(B, fills[:, None] * gains.astype(np.float64), rtol=1e-7, atol=0)
 
 
 def test_zoh_of_a_singular_matrix_and_unknown_methods() -> None:
