@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from bpetok.nn.config import Config
 
-__all__ = ["head_shapes", "layer_shapes", "stack_shapes"]
+__all__ = ["head_shapes", "layer_shapes", "part_shapes", "stack_shapes"]
 
 Shape = tuple[int | None, ...]
 
@@ -92,6 +92,21 @@ def layer_shapes(c: Config, layer: int) -> dict[str, Shape]:
         shapes["ffn.experts.up.w"] = (experts, up, c.width)
         shapes["ffn.experts.down.w"] = (experts, c.width, c.ffn_width)
     return shapes
+
+
+def part_shapes(c: Config, name: str, shape: Shape, parts: int) -> list[Shape]:
+    """The shapes of a weight's matrices where a file keeps them apart: queries, keys and values, or equal halves.
+
+    >>> c = Config("llama", 9, width=4, layers=1, heads=2, kv_heads=1, head_dim=2)
+    >>> part_shapes(c, "mix.qkv.w", (8, 4), 3), part_shapes(c, "ffn.up.w", (12, 4), 2)
+    ([(4, 4), (2, 4), (2, 4)], [(6, 4), (6, 4)])
+    """
+    if parts == 1:
+        return [shape]
+    rows = [(shape[0] or 0) // parts] * parts
+    if name.startswith("mix.qkv."):
+        rows = [heads * c.head_dim for heads in (c.heads, c.kv_heads, c.kv_heads)]
+    return [(n, *shape[1:]) for n in rows]
 
 
 def _ssm_shapes(c: Config, mixer: str) -> dict[str, Shape]:

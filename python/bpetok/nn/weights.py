@@ -28,7 +28,7 @@ from numpy.typing import DTypeLike, NDArray
 from bpetok.nn.config import Config
 from bpetok.nn.errors import WeightsError
 from bpetok.nn.families import FAMILIES, IGNORED, Names
-from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, stack_shapes
+from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, part_shapes, stack_shapes
 
 __all__ = ["Stack", "Weights", "collect"]
 
@@ -63,18 +63,20 @@ class _Reader:
     dtype: Any
     used: set[str] = field(default_factory=set)
 
-    def find(self, template: str, shape: Shape, layer: int, transposed: bool) -> Array | None:
+    def find(self, c: Config, ours: str, template: str, shape: Shape, layer: int) -> Array | None:
         """Read one weight under the first spelling whose tensors are all there."""
         for spelling in template.split("|"):
             each = len(shape) == 3 and "{e}" in spelling
-            parts = [
+            joined = [
                 spelling.replace("{i}", str(layer)).replace("{e}", str(e))
                 for e in range(shape[0] or 0 if each else 1)
             ]
-            found = [[self._name(part) for part in joined.split("+")] for joined in parts]
-            if found and all(name is not None for joined in found for name in joined):
+            found = [[self._name(part) for part in names.split("+")] for names in joined]
+            if found and all(name is not None for names in found for name in names):
+                shapes = part_shapes(c, ours, shape[1:] if each else shape, len(found[0]))
+                turn = ours in self.names.transposed
                 arrays = [
-                    self._join([n for n in joined if n is not None], transposed) for joined in found
+                    self._join([n for n in names if n is not None], shapes, turn) for names in found
                 ]
                 return np.stack(arrays) if each else arrays[0]
         return None
@@ -85,26 +87,44 @@ class _Reader:
         bare = name.removeprefix(self.names.prefix)
         return bare if bare in self.tensors else None
 
-    def _join(self, names: list[str], transposed: bool) -> Array:
-        self.used.update(names)
-        arrays = [self.tensors[name] for name in names]
-        arrays = [a.T if transposed else a for a in arrays]
-        array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    def _join(self, names: list[str], shapes: list[Shape], transposed: bool) -> Array:
+        """One matrix of several, each checked by itself: two that are swapped have as many rows together."""
+        parts = [
+            self._part(name, shape, transposed) for name, shape in zip(names, shapes, strict=True)
+        ]
+        array = parts[0] if len(parts) == 1 else np.concatenate(parts)
         array = array.astype(self.dtype, copy=False)
         return array if array.flags.aligned else array.copy()
 
+    def _part(self, name: str, shape: Shape, transposed: bool) -> Array:
+        """One tensor of the file, which must hold numbers of the kind that weights are."""
+        self.used.add(name)
+        array = self.tensors[name]
+        if array.dtype.kind != "f":
+            raise WeightsError(
+                f"tensor {name} is {array.dtype}; weights must be float16, bfloat16, float32 or float64: "
+                "take the checkpoint that this one was quantised from"
+            )
+        return _shaped(array.T if transposed else array, shape, name)
+
     def read(
-        self, spelled: Mapping[str, str], shapes: Mapping[str, Shape], layer: int, optional: bool
+        self,
+        c: Config,
+        spelled: Mapping[str, str],
+        shapes: Mapping[str, Shape],
+        layer: int = 0,
+        *,
+        optional: bool = False,
     ) -> Params:
         """Read a group of weights, checking shapes; a missing one is an error unless `optional`."""
         params: Params = {}
         for ours, shape in shapes.items():
             template = spelled.get(ours, ours)
-            array = self.find(template, shape, layer, ours in self.names.transposed)
-            name = template.split("|")[0].replace("{i}", str(layer)).replace("+", " and ")
+            array = self.find(c, ours, template, shape, layer)
             if array is not None:
-                params[ours] = _shaped(array, shape, name)
+                params[ours] = array
             elif not optional:
+                name = template.split("|")[0].replace("{i}", str(layer)).replace("+", " and ")
                 raise WeightsError(
                     f"tensor {name} is missing; the config asks for shape {list(shape)}"
                 )
@@ -143,7 +163,8 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
         if config.encoder
         else None
     )
-    weights = Weights(stack, reader.read(spelled, head_shapes(config), 0, True), encoder)
+    heads = reader.read(config, spelled, head_shapes(config), optional=True)
+    weights = Weights(stack, heads, encoder)
     # Other spellings of a head hold copies of what was read.
     copies = {part for template in names.heads.values() for part in template.split("|")}
     for name in tensors:
@@ -161,8 +182,8 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
 
 
 def _stack(reader: _Reader, c: Config, top: Mapping[str, str], layer: Mapping[str, str]) -> Stack:
-    params = reader.read(top, stack_shapes(c), 0, False)
+    params = reader.read(c, top, stack_shapes(c))
     if c.positions.startswith("sinusoid"):  # not saved as a rule; where a file has them, they count
-        params |= reader.read(top, {"positions": (c.max_positions, c.width)}, 0, True)
-    layers = tuple(reader.read(layer, layer_shapes(c, i), i, False) for i in range(c.layers))
+        params |= reader.read(c, top, {"positions": (c.max_positions, c.width)}, optional=True)
+    layers = tuple(reader.read(c, layer, layer_shapes(c, i), i) for i in range(c.layers))
     return Stack(c, params, layers)

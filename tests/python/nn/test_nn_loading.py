@@ -221,6 +221,31 @@ def test_tensors_that_do_not_fit_are_named(tmp_path: Path) -> None:
         nn.load(rewritten(tmp_path, "llama_gqa", **{"lm_head.weight": None}))([[1]])
 
 
+def test_parts_of_a_joined_matrix_are_checked_one_by_one(tmp_path: Path) -> None:
+    """Two of them can be wrong and have the right number of rows together."""
+    llama, mixtral = "model.layers.1.", "model.layers.1.block_sparse_moe.experts.2."
+    for name, shapes, bad in (
+        ("llama_gqa", {"self_attn.q_proj": (16, 32), "self_attn.k_proj": (32, 32)}, r"q_proj.weight .*\[16, 32\].*\[32, 32\]"),
+        ("llama_gqa", {"self_attn.k_proj": (8, 32), "self_attn.v_proj": (24, 32)}, r"k_proj.weight .*\[8, 32\].*\[16, 32\]"),
+        ("llama_gqa", {"self_attn.v_proj": (16, 31)}, r"v_proj.weight .*\[16, 31\].*\[16, 32\]"),
+        ("llama_gqa", {"mlp.gate_proj": (55, 32), "mlp.up_proj": (57, 32)}, r"gate_proj.weight .*\[55, 32\].*\[56, 32\]"),
+        ("mixtral_moe", {"w1": (23, 32), "w3": (25, 32)}, r"experts.2.w1.weight .*\[23, 32\].*\[24, 32\]"),
+        ("mixtral_moe", {"w2": (32, 25)}, r"experts.2.w2.weight .*\[32, 25\].*\[32, 24\]"),
+    ):  # fmt: skip
+        prefix = mixtral if name == "mixtral_moe" else llama
+        changed = {f"{prefix}{n}.weight": np.ones(s, np.float32) for n, s in shapes.items()}
+        with pytest.raises(nn.WeightsError, match=bad):
+            nn.load(rewritten(tmp_path, name, **changed))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "bool"])
+def test_weights_that_are_no_floating_point_numbers_are_refused(tmp_path: Path, dtype: str) -> None:
+    for name in ("model.norm.weight", "model.layers.0.self_attn.k_proj.weight"):
+        array = nn.read_safetensors(GOLDEN / "llama_gqa" / "model.safetensors")[name]
+        with pytest.raises(nn.WeightsError, match=f"{name} is {dtype}; weights must be float16"):
+            nn.load(rewritten(tmp_path, "llama_gqa", **{name: array.astype(dtype)}))
+
+
 def test_old_buffers_and_tied_copies_are_skipped(tmp_path: Path) -> None:
     o = vectors("gpt2_tied")
     buffers = {
