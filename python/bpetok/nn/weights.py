@@ -34,6 +34,7 @@ __all__ = ["Stack", "Weights", "collect"]
 
 Array = NDArray[Any]
 Params = dict[str, Any]
+_ROWS = 1024  # compared at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +159,8 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
     if config.tied:  # the one matrix that is both may be saved under either name
         top["embed"] += "|" + names.heads["head.w"]
     stack = _stack(reader, config, top, names.layer)
+    if config.tied:
+        _check_tied(reader, names.heads["head.w"], stack.top["embed"])
     encoder = (
         _stack(reader, config.encoder, names.encoder_stack, names.encoder_layer)
         if config.encoder
@@ -179,6 +182,27 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
                 "nobody would read it"
             )
     return weights
+
+
+def _check_tied(reader: _Reader, template: str, table: Array) -> None:
+    """Beside a tied table a file may hold its copy; what differs from it is a classifier that nobody would read."""
+    for name in template.split("|"):
+        if name not in reader.tensors or name in reader.used:
+            continue
+        head = reader.tensors[name]
+        if not _equal(head, table):
+            raise WeightsError(
+                f"tensor {name} {list(head.shape)} is no copy of the embedding table {list(table.shape)}, and the config "
+                "ties the two: set tie_word_embeddings to false in config.json, or delete the tensor"
+            )
+
+
+def _equal(array: Array, table: Array) -> bool:
+    """Whether a tensor would be read as `table`; a few rows at a time, since it may be gigabytes."""
+    return array.shape == table.shape and all(
+        np.array_equal(array[at : at + _ROWS].astype(table.dtype), table[at : at + _ROWS])
+        for at in range(0, len(table), _ROWS)
+    )
 
 
 def _stack(reader: _Reader, c: Config, top: Mapping[str, str], layer: Mapping[str, str]) -> Stack:

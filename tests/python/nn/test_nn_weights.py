@@ -80,13 +80,36 @@ def test_weights_that_are_no_floating_point_numbers_are_refused(tmp_path: Path, 
 
 def test_old_buffers_and_tied_copies_are_skipped(tmp_path: Path) -> None:
     o = vectors("gpt2_tied")
+    table = nn.read_safetensors(GOLDEN / "gpt2_tied" / "model.safetensors")[
+        "transformer.wte.weight"
+    ]
     buffers = {
         "transformer.h.0.attn.bias": np.ones((1, 1, 64, 64), np.float32),
         "transformer.h.0.attn.masked_bias": np.ones((), np.float32),
-        "lm_head.weight": np.zeros((300, 32), np.float32),
+        "lm_head.weight": table,
     }
-    logits, _ = nn.load(rewritten(tmp_path, "gpt2_tied", **buffers), "float64")(o["full.input_ids"])
-    close(logits[0], o["full.logits"])
+    folder = rewritten(tmp_path, "gpt2_tied", **buffers)
+    close(nn.load(folder, "float64")(o["full.input_ids"])[0][0], o["full.logits"])
+    assert nn.load(folder, "float32").nbytes == nn.load(GOLDEN / "gpt2_tied", "float32").nbytes
+
+
+def test_a_tied_classifier_that_is_no_copy_is_refused(tmp_path: Path) -> None:
+    table = nn.read_safetensors(GOLDEN / "gpt2_tied" / "model.safetensors")[
+        "transformer.wte.weight"
+    ]
+    last = table.copy()
+    last[-1, -1] += 1
+    for head in (last, table[:-1], -table):
+        folder = rewritten(tmp_path, "gpt2_tied", **{"lm_head.weight": head})
+        with pytest.raises(
+            nn.WeightsError, match=r"lm_head\.weight .*tie_word_embeddings to false"
+        ):
+            nn.load(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}))
+    model = nn.load(folder, "float64")
+    hidden, _ = model.hidden([[1, 2, 3]])
+    assert distance(model([[1, 2, 3]])[0], -hidden @ table.astype(np.float64).T) < 1e-14
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
