@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.nn.ssm import in_floats
+
 __all__ = ["chunked_scan", "naive_selective_scan", "selective_scan"]
 
 Array = NDArray[Any]
@@ -39,6 +41,7 @@ def naive_selective_scan(
 
     Gives `y [b, t, c]` and the last state.
     """
+    u, dt, A, B, C, h = in_floats(u, dt, A, B, C, h)
     y = np.empty_like(u)
     for t in range(u.shape[1]):
         decay = np.exp(dt[:, t, None, :] * A)
@@ -51,6 +54,7 @@ def selective_scan(
     u: Array, dt: Array, A: Array, B: Array, C: Array, h: Array
 ) -> tuple[Array, Array]:
     """`naive_selective_scan` with its large products done for `STEPS` steps at a time."""
+    u, dt, A, B, C, h = in_floats(u, dt, A, B, C, h)
     y, h, drive = np.empty_like(u), h.copy(), dt * u
     room = np.empty((STEPS, *A.shape), u.dtype)
     state = np.empty((STEPS, *A.shape), u.dtype)
@@ -78,6 +82,7 @@ def chunked_scan(u: Array, log_decay: Array, B: Array, C: Array, h: Array) -> tu
 
     `u` already carries the step size. Gives `y [b, t, h, p]` and the last state.
     """
+    u, log_decay, B, C, h = in_floats(u, log_decay, B, C, h)
     y = np.empty_like(u)
     for start in range(0, u.shape[1], CHUNK):
         now = slice(start, start + CHUNK)

@@ -33,6 +33,7 @@ __all__ = [
     "diagonal_scan",
     "discretise",
     "fft_convolution",
+    "in_floats",
     "kernel",
     "recurrence",
     "scan",
@@ -41,10 +42,21 @@ __all__ = [
 Array = NDArray[Any]
 
 
+def in_floats(*arrays: Array | None) -> list[Any]:
+    """Arrays in the one floating type that holds them all; a sum kept in integers would lose its fractions.
+
+    >>> [a.dtype.name for a in in_floats(np.ones(2, np.int64), np.ones(2, np.float32))]
+    ['float64', 'float64']
+    """
+    kind = np.result_type(np.float32, *(a for a in arrays if a is not None))
+    return [a if a is None else a.astype(kind, copy=False) for a in arrays]
+
+
 def recurrence(
     A: Array, B: Array, C: Array, u: Array, D: Array | None = None, h: Array | None = None
 ) -> tuple[Array, Array]:
     """Step through time: `[n, n], [n, i], [o, n], [..., t, i] -> y [..., t, o], last state [..., n]`."""
+    A, B, C, u, D, h = in_floats(A, B, C, u, D, h)
     inputs = u @ B.T
     h = np.zeros(inputs[..., 0, :].shape, inputs.dtype) if h is None else h
     states = np.empty_like(inputs)
@@ -74,14 +86,16 @@ def convolution(k: Array, u: Array, D: Array | None = None) -> Array:
 
 def fft_convolution(k: Array, u: Array, D: Array | None = None) -> Array:
     """The same sum as a product of spectra, padded so that nothing wraps around: `[t, o, i], [t, i] -> [t, o]`."""
+    k, u, D = in_floats(k, u, D)
     size = 1 << (len(k) + len(u) - 1).bit_length()
     spectrum = np.einsum("foi,fi->fo", np.fft.rfft(k, size, axis=0), np.fft.rfft(u, size, axis=0))
-    y = np.fft.irfft(spectrum, size, axis=0)[: len(u)].astype(np.result_type(k, u), copy=False)
+    y = np.fft.irfft(spectrum, size, axis=0)[: len(u)].astype(u.dtype, copy=False)
     return y if D is None else y + u @ D.T
 
 
 def scan(A: Array, B: Array, C: Array, u: Array, D: Array | None = None) -> tuple[Array, Array]:
     """Every state at once, doubling the reach each round: same shapes as `recurrence`, log2(t) rounds."""
+    A, B, C, u, D = in_floats(A, B, C, u, D)
     states = u @ B.T
     power, reach = A, 1
     while reach < u.shape[-2]:
@@ -96,6 +110,7 @@ def diagonal_scan(a: Array, b: Array) -> Array:
 
     Pairs (a, b) are affine maps; composing two neighbours is `(a2 a1, a2 b1 + b2)`.
     """
+    a, b = in_floats(a, b)
     a, h = a.copy(), b.copy()
     reach = 1
     while reach < len(a):
@@ -113,6 +128,7 @@ def discretise(A: Array, B: Array, step: float, method: str = "zoh") -> tuple[Ar
     """
     if method == "none":
         return A, B
+    A, B = in_floats(A, B)
     eye = np.eye(len(A), dtype=A.dtype)
     if method == "euler":
         return eye + step * A, step * B

@@ -296,6 +296,34 @@ def test_selective_scan_is_its_definition(dtype: str) -> None:
         close(a, b, dtype)
 
 
+def test_integers_are_no_reason_to_cut_fractions_off() -> None:
+    """Every form gives for integers what it gives for the same numbers in float64."""
+    rng = np.random.default_rng(0)
+    A, B, C, D = np.array([[0.5, 0.0], [0.25, 0.5]]), np.eye(2), np.ones((1, 2)), np.ones((1, 2))
+    u = rng.integers(-3, 4, (9, 2)).astype(np.float64)
+    k = ssm.kernel(A, B, C, 9)
+    decay, dt, h = np.full((9, 1), 0.5), np.ones((1, 9, 2)), np.ones((1, 2, 2))
+    heads = u.reshape(1, 9, 2, 1)
+    calls = (
+        (lambda *a: ssm.recurrence(*a)[0], (A, B, C, u, D, np.ones(2))),
+        (lambda *a: ssm.scan(*a)[0], (A, B, C, u, D)),
+        (ssm.fft_convolution, (k, u, D)),
+        (ssm.fft_convolution, (np.rint(8 * k), u, D)),
+        (ssm.diagonal_scan, (decay, u[:, :1])),
+        (lambda *a: ssm.discretise(*a, 0.5)[0], (-2 * np.eye(2), B)),
+        (lambda *a: ssm.discretise(*a, 0.5)[1], (-2 * np.eye(2), B)),
+        (lambda *a: selective_scan.naive_selective_scan(*a)[0], (u[None], dt, -B, u[None], u[None], h)),
+        (lambda *a: selective_scan.selective_scan(*a)[0], (u[None], dt, -B, u[None], u[None], h)),
+        (lambda *a: selective_scan.chunked_scan(*a)[0], (heads, -dt, heads, heads, np.ones((1, 2, 1, 1)))),
+    )  # fmt: skip
+    for call, arrays in calls:
+        whole = [a.astype(np.int64) if (a == np.rint(a)).all() else a for a in arrays]
+        assert any(a.dtype == np.int64 for a in whole)
+        got = call(*whole)
+        assert got.dtype == np.float64
+        close(got, call(*arrays))
+
+
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 200])
 def test_chunked_scan_is_mamba_with_one_decay_a_head(length: int) -> None:
     rng = np.random.default_rng(length)
