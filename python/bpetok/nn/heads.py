@@ -59,8 +59,10 @@ def mlm_scores(hidden: Array, c: Config, heads: Params, table: Array) -> Array:
 
 def label_scores(vector: Array, c: Config, heads: Params) -> Array:
     """A classifier's scores from one vector per text: `[b, d] -> [b, labels]`."""
-    scores = linear(vector, need(heads, "classifier.w", "classifier"), heads.get("classifier.b"))
-    return np.tanh(scores) if c.summary_activation == "tanh" else scores
+    bias = heads.get("classifier.b")
+    scores = linear(vector, need(heads, "classifier.w", "classifier"), bias)
+    # Only GPT's multiple-choice head reads that setting; the one for labels has no bias to tell it by.
+    return np.tanh(scores) if c.summary_activation == "tanh" and bias is not None else scores
 
 
 def sentence(hidden: Array, mask: NDArray[np.bool_] | None, pooling: str, normalize: bool) -> Array:

@@ -1,6 +1,7 @@
 """The golden vectors that `make_golden.py` wrote: every family, with odd settings of every field."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,19 @@ def check(folder: Path, dtype: str) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_made(name: str, dtype: str) -> None:
     check(GOLDEN / "made" / name, dtype)
+
+
+def test_only_multiple_choices_are_activated(tmp_path: Path) -> None:
+    """A GPT-2 for labels may carry `summary_activation`, as its pretrained config did, and does not read it."""
+    for name, scale in (("gpt2_classify", lambda y: y), ("gpt2_heads", np.arctanh)):
+        folder, o = GOLDEN / "made" / name, vectors(f"made/{name}")
+        config = json.loads((folder / "config.json").read_text())
+        shutil.copy(folder / "model.safetensors", tmp_path)
+        for activation in (None, "tanh"):
+            text = json.dumps({**config, "summary_activation": activation})
+            (tmp_path / "config.json").write_text(text)
+            got = nn.load(tmp_path, "float64").classify(o["ids"], o["mask"].astype(bool))
+            close(got, o["labels"] if activation == "tanh" else scale(o["labels"]))
 
 
 def test_there_are_cases_of_every_family() -> None:
