@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.nn.sampling import highest
 from bpetok.nn.softmax import log_softmax
 
 __all__ = ["beam_search", "most_beams"]
@@ -81,6 +82,7 @@ def beam_search(
     for length in range(1, max_new_tokens + 1):
         logits, state = step(new, state, wide)
         wide = None
+        highest(logits[:, -1], k)
         logp = log_softmax(logits[:, -1]).reshape(b, k, -1)
         parent, token, score = _best(logp, score, k * max(2, 1 + len(ends)))
         alive = np.zeros((b, k), np.int64)

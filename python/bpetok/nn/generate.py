@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from bpetok.nn.beam import beam_search, most_beams
 from bpetok.nn.errors import InputError
-from bpetok.nn.inputs import as_array, as_mask, as_rows, generator, utf8, whole
+from bpetok.nn.inputs import as_array, as_mask, as_rows, generator, number, utf8, whole
 from bpetok.nn.sampling import NONE, Sampler, bytes_of, greedy
 
 __all__ = ["end_ids", "generate", "steps", "stop_strings", "stop_texts"]
 
 Ids = NDArray[np.int64]
 Stop = Callable[[Ids], bool]
+_MOST_PENALTY = 16  # to which power any length still is a finite number
 
 
 def generate(
@@ -47,13 +48,15 @@ def generate(
     stops early when every row has ended. `mask [b, t]` marks the real ids of prompts padded to one length, best on
     the left; samplers do not see the padding. For an encoder-decoder pass its `memory`; `ids=None` then means the
     config's start id. `beams` above 1 searches instead of sampling; 8,192 are the most, and beams x vocabulary at most
-    2**25 (261 beams for 128,256 tokens). `stop(new_ids)` ends a row (see `stop_strings`).
+    2**25 (261 beams for 128,256 tokens); they compare sums of log probabilities over `length ** length_penalty`, which is
+    from -16 to 16. `stop(new_ids)` ends a row (see `stop_strings`).
     """
     if ids is None and memory is not None:
         ids = np.full((len(memory), 1), model.config.decoder_start or 0)
     prompt, ends = _prompt(ids), end_ids(eos)
     real = as_mask(mask, prompt)
     max_new_tokens, beams = whole("max_new_tokens", max_new_tokens, 0), whole("beams", beams, 1)
+    length_penalty = number("length_penalty", length_penalty, -_MOST_PENALTY, _MOST_PENALTY)
     if beams > 1 and (stop is not None or sampler is not greedy):
         raise InputError(
             f"beams={beams}: beam search takes the likeliest texts, and no sampler and no stop=; leave them out or beams at 1"

@@ -28,6 +28,7 @@ __all__ = [
     "by_temperature",
     "bytes_of",
     "greedy",
+    "highest",
     "in_vocabulary",
     "keep_min_p",
     "keep_top_k",
@@ -45,18 +46,18 @@ NONE = -1  # stands among the ids where a row has no token
 
 def greedy(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """The token with the highest score, the smaller id on a tie: `[b, v] -> [b]`."""
-    _highest(logits)
+    highest(logits)
     best: NDArray[np.int64] = logits.argmax(-1)
     return best
 
 
-def _highest(logits: Array) -> Array:
-    """The best score of each row, `[b, v] -> [b, 1]`; where it is no number there is nothing to choose by."""
+def highest(logits: Array, beams: int = 1) -> Array:
+    """The best score of each row, `[b beams, v] -> [b beams, 1]`; where it is no number there is nothing to choose by."""
     top: Array = logits.max(-1, keepdims=True)
     if not np.isfinite(top).all():
-        row = int(np.argmin(np.isfinite(top[:, 0])))
+        bad = int(np.argmin(np.isfinite(top[:, 0])))
         raise InputError(
-            f"the best score of row {row} is {top[row, 0]}: the model's scores have run out of numbers, "
+            f"the best score of row {bad // beams} is {top[bad, 0]}: the model's scores have run out of numbers, "
             "or a step before the sampler has ruled every id out"
         )
     return top
@@ -67,7 +68,7 @@ def by_temperature(logits: Array, value: float) -> Array:
     limits = np.finfo(logits.dtype)
     value = min(max(value, float(limits.tiny)), float(limits.max))  # 1e-300 is 0 as a float32
     with np.errstate(over="ignore"):  # to -inf: too unlikely for a number
-        scaled: Array = (logits - _highest(logits)) / value
+        scaled: Array = (logits - highest(logits)) / value
     return scaled
 
 

@@ -189,6 +189,30 @@ def test_scores_that_are_no_numbers_are_refused(bad: float) -> None:
             choose(logits, np.zeros((2, 1), int), RNG)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_beams_of_scores_that_are_no_numbers_are_refused(bad: float) -> None:
+    class Broken(Noise):
+        def __call__(self, ids: Any, *args: Any, **options: Any) -> tuple[Any, None]:
+            logits, state = super().__call__(ids, *args, **options)
+            logits[-1, 0] = bad
+            return logits, state
+
+    refused(lambda: nn.generate(Broken(9), [[1], [2]], 3, beams=4), "best score of row 1", str(bad))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e9, -1e9, 16.5, "1", None, True])
+def test_length_penalties_that_cannot_be(bad: Any) -> None:
+    model = tiny("llama")
+    for beams in (1, 3):
+        refused(
+            lambda k=beams: nn.generate(model, [[1]], 3, beams=k, length_penalty=bad),
+            "length_penalty=",
+            "at least -16 and at most 16",
+        )
+    for extreme in (-16, 16, np.float32(0.5)):
+        assert nn.generate(model, [[1]], 3, beams=3, length_penalty=extreme).shape == (1, 4)
+
+
 @pytest.mark.parametrize(
     "bad",
     [
