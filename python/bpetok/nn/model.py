@@ -50,10 +50,11 @@ class Model:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all weights."""
+        """Bytes of all weights, a table that two stacks share once."""
         stacks = [self.weights.stack, *([self.weights.encoder] if self.weights.encoder else [])]
         groups = [self.heads, *(group for s in stacks for group in (s.top, *s.layers))]
-        return sum(array.nbytes for group in groups for array in group.values())
+        distinct = {id(array): array for group in groups for array in group.values()}
+        return sum(array.nbytes for array in distinct.values())
 
     def map_weights(self, f: Callable[[str, Any], Any]) -> Model:
         """A model whose weight `name` is `f(name, weight)`: how quantised matrices get in."""

@@ -5,6 +5,7 @@
 
 The file is a safetensors file with this package's names (`layers.0.mix.qkv.w`, as `Model.map_weights`
 gives them). A matrix in blocks is uint8 `[out, bytes of a row]`, experts `[expert, out, bytes of a row]`.
+A table that encoder and decoder share is there once, as the decoder's.
 `config.json` has one more field, which other libraries refuse rather than misread:
 
     "quantization_config": {"quant_method": "bpetok", "version": 1, "tensors": {"embed": "q8_0", ...}}
@@ -35,6 +36,7 @@ from bpetok.nn.weights import Stack, Weights
 __all__ = ["collect_quantized", "save"]
 
 Array = NDArray[Any]
+_SHARED = "encoder.embed"  # not in the file where it is the decoder's
 
 
 def save(model: Any, folder: str | os.PathLike[str], config: Mapping[str, Any]) -> None:
@@ -50,7 +52,10 @@ def save(model: Any, folder: str | os.PathLike[str], config: Mapping[str, Any]) 
     folder = Path(folder)
     tensors: dict[str, Array] = {}
     formats: dict[str, str] = {}
-    for name, weight in named_weights(model):
+    weights = dict(named_weights(model))
+    for name, weight in weights.items():
+        if name == _SHARED and weight is weights["embed"]:
+            continue
         if isinstance(weight, QuantizedMatrix | QuantizedExperts):
             formats[name], tensors[name] = weight.format, weight.blocks
         else:
@@ -99,14 +104,19 @@ def collect_quantized(
     """Read what `save` wrote: a file's tensors and `config.json`'s `quantization_config`, checked against `config`."""
     formats, dtype = _formats(setting), np.dtype(dtype)
     used: set[str] = set()
+    made: dict[tuple[str, Shape], Any] = {}
 
     def read(shapes: Mapping[str, Shape], prefix: str, optional: bool) -> dict[str, Any]:
         params = {}
         for name, shape in shapes.items():
             full = prefix + name
+            if full == _SHARED and full not in tensors:
+                full = name
             if full in tensors:
                 used.add(full)
-                params[name] = _read(full, tensors[full], shape, formats.get(full), dtype)
+                if (full, shape) not in made:
+                    made[full, shape] = _read(full, tensors[full], shape, formats.get(full), dtype)
+                params[name] = made[full, shape]
             elif not optional:
                 raise WeightsError(
                     f"tensor {full} is missing; the config asks for shape {list(shape)}"

@@ -104,18 +104,18 @@ def quantize_model(
                 f"overrides names {end!r}, the end of no matrix of this model that can become blocks; "
                 f"there are {', '.join(sorted({_kind(name) for name in matrices})) or 'none'}"
             )
-    made: dict[int, Any] = {}  # a table that two stacks share stays shared
+    made: dict[tuple[int, str], Any] = {}  # a table that two stacks share stays shared
 
     def change(name: str, weight: Any) -> Any:
         if not isinstance(weight, np.ndarray) or not is_matrix(name, weight.shape):
             return weight
-        if id(weight) not in made:
-            wanted = next(
-                (f for end, f in overrides.items() if f".{name}".endswith(f".{end}")),
-                format,
-            )
-            made[id(weight)] = _quantize(weight, wanted, threads)
-        return made[id(weight)]
+        wanted = next(
+            (f for end, f in overrides.items() if f".{name}".endswith(f".{end}")),
+            format,
+        )
+        if (id(weight), wanted) not in made:
+            made[id(weight), wanted] = _quantize(weight, wanted, threads)
+        return made[id(weight), wanted]
 
     return model.map_weights(change)
 
@@ -193,7 +193,8 @@ def compare(
 
 def _error(model: Any, small: Any) -> float:
     weights, squares, differences = dict(named_weights(model)), 0.0, 0.0
-    for name, q in named_weights(small):
+    distinct = {id(q): (name, q) for name, q in named_weights(small)}
+    for name, q in distinct.values():
         pairs = [(weights[name], q)] if isinstance(q, QuantizedMatrix) else []
         if isinstance(q, QuantizedExperts):
             pairs = list(zip(weights[name], q.matrices, strict=True))

@@ -63,6 +63,7 @@ class _Reader:
     names: Names
     dtype: Any
     used: set[str] = field(default_factory=set)
+    made: dict[tuple[Any, ...], Array] = field(default_factory=dict)
 
     def find(self, c: Config, ours: str, template: str, shape: Shape, layer: int) -> Array | None:
         """Read one weight under the first spelling whose tensors are all there."""
@@ -76,11 +77,18 @@ class _Reader:
             if found and all(name is not None for names in found for name in names):
                 shapes = part_shapes(c, ours, shape[1:] if each else shape, len(found[0]))
                 turn = ours in self.names.transposed
-                arrays = [
-                    self._join([n for n in names if n is not None], shapes, turn) for names in found
-                ]
-                return np.stack(arrays) if each else arrays[0]
+                parts = [([n for n in names if n is not None], shapes, turn) for names in found]
+                return (
+                    np.stack([self._join(*of) for of in parts]) if each else self._once(*parts[0])
+                )
         return None
+
+    def _once(self, names: list[str], shapes: list[Shape], transposed: bool) -> Array:
+        """The same array for the same tensors: a table may be that of two stacks."""
+        key = (*names, *shapes, transposed)
+        if key not in self.made:
+            self.made[key] = self._join(names, shapes, transposed)
+        return self.made[key]
 
     def _name(self, name: str) -> str | None:
         if name in self.tensors:
