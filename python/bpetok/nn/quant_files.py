@@ -30,7 +30,7 @@ from bpetok.nn.quant import BLOCK, BLOCK_BYTES, QuantizedMatrix, block_bytes
 from bpetok.nn.quant_model import QuantizedExperts, named_weights
 from bpetok.nn.read_config import config_from_json
 from bpetok.nn.safetensors import write_safetensors
-from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, stack_shapes
+from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, missing_of_heads, stack_shapes
 from bpetok.nn.weights import Stack, Weights
 
 __all__ = ["collect_quantized", "save"]
@@ -134,6 +134,9 @@ def collect_quantized(
 
     encoder = stack(config.encoder, "encoder.") if config.encoder else None
     weights = Weights(stack(config, ""), read(head_shapes(config), "heads.", True), encoder)
+    # A decoder's classifier of labels has no bias, its multiple choice has one.
+    for missing in missing_of_heads(config, weights.heads, config.cross or not config.causal):
+        raise WeightsError(f"tensor heads.{missing} is missing, and the rest of its head is there")
     for name in (*tensors, *formats):
         if name not in used:
             raise WeightsError(f"tensor {name} has no place in a {config.family} of this config")

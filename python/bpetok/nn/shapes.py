@@ -21,11 +21,20 @@ The loader checks files against this, `random_weights` fills it, and parameter c
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bpetok.nn.config import Config
 
-__all__ = ["head_shapes", "layer_shapes", "part_shapes", "stack_shapes"]
+__all__ = ["head_shapes", "layer_shapes", "missing_of_heads", "part_shapes", "stack_shapes"]
 
 Shape = tuple[int | None, ...]
+# What a head is made of. The first one is in `head_shapes` of every config that can have this head.
+_HEADS = (
+    ("pool.w", "pool.b"),
+    ("nsp.w", "nsp.b"),
+    ("mlm.w", "mlm.b", "mlm_norm.w", "mlm_norm.b", "head.w", "head.b"),
+    ("classifier.w", "classifier.b"),
+)
 
 
 def _linear(name: str, out: int, into: int, bias: bool) -> dict[str, Shape]:
@@ -53,7 +62,7 @@ def stack_shapes(c: Config) -> dict[str, Shape]:
 
 
 def head_shapes(c: Config) -> dict[str, Shape]:
-    """Weights of the heads; which of them exist depends on the checkpoint, so all are optional to the loader."""
+    """Weights of the heads; which heads there are depends on the checkpoint, so each is optional to the loader."""
     shapes: dict[str, Shape] = {} if c.tied else {"head.w": (c.vocab_size, c.width)}
     if c.head_bias:
         shapes["head.b"] = (c.vocab_size,)
@@ -65,6 +74,25 @@ def head_shapes(c: Config) -> dict[str, Shape]:
     if c.cross:
         shapes |= _linear("pool", c.width, c.width, True)
     return shapes
+
+
+def missing_of_heads(c: Config, found: Collection[str], biased: bool) -> list[str]:
+    """What heads lack of which a part is there; `biased` says whether a classifier has a bias.
+
+    >>> c = Config("bert", 9, width=4, layers=0, token_types=2)
+    >>> missing_of_heads(c, {"pool.w", "nsp.w", "nsp.b"}, True), missing_of_heads(c, (), True)
+    (['pool.b'], [])
+    """
+    shapes = head_shapes(c)
+    if not biased:
+        del shapes["classifier.b"]
+    return [
+        name
+        for head in _HEADS
+        if head[0] in shapes and not set(head).isdisjoint(found)
+        for name in head
+        if name in shapes and name not in found
+    ]
 
 
 def layer_shapes(c: Config, layer: int) -> dict[str, Shape]:

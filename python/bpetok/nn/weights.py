@@ -28,7 +28,14 @@ from numpy.typing import DTypeLike, NDArray
 from bpetok.nn.config import Config
 from bpetok.nn.errors import WeightsError
 from bpetok.nn.families import FAMILIES, IGNORED, Names
-from bpetok.nn.shapes import Shape, head_shapes, layer_shapes, part_shapes, stack_shapes
+from bpetok.nn.shapes import (
+    Shape,
+    head_shapes,
+    layer_shapes,
+    missing_of_heads,
+    part_shapes,
+    stack_shapes,
+)
 
 __all__ = ["Stack", "Weights", "collect"]
 
@@ -175,6 +182,7 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
         else None
     )
     heads = reader.read(config, spelled, head_shapes(config), optional=True)
+    _check_heads(reader, config, spelled, heads)
     weights = Weights(stack, heads, encoder)
     # Other spellings of a head hold copies of what was read.
     copies = {part for template in names.heads.values() for part in template.split("|")}
@@ -190,6 +198,18 @@ def collect(config: Config, tensors: Mapping[str, Array], dtype: DTypeLike) -> W
                 "nobody would read it"
             )
     return weights
+
+
+def _check_heads(reader: _Reader, c: Config, spelled: Mapping[str, str], heads: Params) -> None:
+    """A head may be left out, and is otherwise there as a whole: one without its bias would be another head."""
+    # A bias is called as its weight is, and a decoder's classifier of labels has none.
+    biases = {name.removesuffix("weight") + "bias" for name in reader.used}
+    biased = not biases.isdisjoint(spelled.get("classifier.b", "").split("|"))
+    for missing in missing_of_heads(c, heads, biased):
+        raise WeightsError(
+            f"tensor {spelled.get(missing, missing).replace('|', ' or ')} is missing, and the rest of its head is there: "
+            "a head must be whole, or left out altogether"
+        )
 
 
 def _check_tied(reader: _Reader, template: str, table: Array) -> None:

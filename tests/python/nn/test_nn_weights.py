@@ -78,6 +78,39 @@ def test_weights_that_are_no_floating_point_numbers_are_refused(tmp_path: Path, 
             nn.load(rewritten(tmp_path, "llama_gqa", **{name: array.astype(dtype)}))
 
 
+BERT_HEADS = {
+    "bert.pooler.dense": ("weight", "bias"),
+    "cls.seq_relationship": ("weight", "bias"),
+    "cls.predictions.transform.dense": ("weight", "bias"),
+    "cls.predictions.transform.LayerNorm": ("weight", "bias"),
+    "cls.predictions": ("bias",),
+}
+HALVES = [
+    *(("bert_tiny", f"{n}.{part}") for n, parts in BERT_HEADS.items() for part in parts),
+    ("made/bert_untied", "cls.predictions.decoder.weight"),
+    *(("made/bert_classify", f"classifier.{part}") for part in ("weight", "bias")),
+    *(("made/bart_classify", f"classification_head.{part}.bias") for part in ("dense", "out_proj")),
+    *(("made/gpt2_heads", f"multiple_choice_head.summary.{p}") for p in ("weight", "bias")),
+]
+
+
+@pytest.mark.parametrize(("name", "tensor"), HALVES)
+def test_half_a_head_is_refused(tmp_path: Path, name: str, tensor: str) -> None:
+    assert tensor in nn.read_safetensors(GOLDEN / name / "model.safetensors")
+    with pytest.raises(nn.WeightsError, match=f"{tensor}.* is missing, and the rest"):
+        nn.load(rewritten(tmp_path, name, **{tensor: None}))
+
+
+@pytest.mark.parametrize("head", ["bert.pooler", "cls.seq_relationship", "cls.predictions"])
+def test_a_whole_head_may_be_left_out(tmp_path: Path, head: str) -> None:
+    tensors = nn.read_safetensors(GOLDEN / "bert_tiny" / "model.safetensors")
+    gone = [name for name in tensors if name.startswith(f"{head}.")]
+    model = nn.load(rewritten(tmp_path, "bert_tiny", **dict.fromkeys(gone)))
+    calls = {"bert.pooler": model.pool, "cls.seq_relationship": model.nsp, "cls.predictions": model.mlm}  # fmt: skip
+    with pytest.raises(nn.WeightsError, match="this checkpoint has no"):
+        calls[head](model.encode([[1, 2]]))
+
+
 def test_old_buffers_and_tied_copies_are_skipped(tmp_path: Path) -> None:
     o = vectors("gpt2_tied")
     table = nn.read_safetensors(GOLDEN / "gpt2_tied" / "model.safetensors")[

@@ -343,6 +343,19 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path) -> None:
     write_safetensors(tmp_path / "model.safetensors", {})
 
 
+def test_half_a_head_is_refused(tmp_path) -> None:
+    bert = {"model_type": "bert", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1}
+    bert |= {"num_attention_heads": 2, "intermediate_size": 32}
+    config = config_from_json(bert)
+    save(quantize_model(random_model(config)), tmp_path, bert)
+    setting = json.loads((tmp_path / "config.json").read_text())["quantization_config"]
+    tensors = dict(read_folder(tmp_path))
+    for name in ("pool.b", "nsp.b", "mlm.b", "mlm_norm.w", "head.b"):
+        part = {full: array for full, array in tensors.items() if full != f"heads.{name}"}
+        with pytest.raises(WeightsError, match=rf"heads\.{name} is missing"):
+            collect_quantized(config, part, setting)
+
+
 def test_compare_tells_bytes_error_and_change() -> None:
     model = random_model(config_from_json(LLAMA), scale=0.2)
     ids = np.arange(30)[None]
