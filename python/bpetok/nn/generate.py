@@ -46,11 +46,13 @@ def generate(
 
     `eos` is one id or several (the first fills; without any, rows that `stop` ended are filled with 0); generation
     stops early when every row has ended. `mask [b, t]` marks the real ids of prompts padded to one length, best on
-    the left; samplers do not see the padding. For an encoder-decoder pass its `memory`; `ids=None` then means the
+    the left; samplers do not see the padding. For an encoder-decoder pass its `memory`, or an array of it without padding; `ids=None` then means the
     config's start id. `beams` above 1 searches instead of sampling; 8,192 are the most, and beams x vocabulary at most
     2**25 (261 beams for 128,256 tokens); they compare sums of log probabilities over `length ** length_penalty`, which is
     from -16 to 16. `stop(new_ids)` ends a row (see `stop_strings`).
     """
+    if memory is not None:
+        memory = _as_memory(model, memory)
     if ids is None and memory is not None:
         ids = np.full((len(memory), 1), model.config.decoder_start or 0)
     prompt, ends = _prompt(ids), end_ids(eos)
@@ -75,7 +77,7 @@ def generate(
         )
     if beams > 1:
         if memory is not None:
-            memory = memory.select(np.repeat(np.arange(len(prompt)), beams))
+            memory = _for_beams(memory, len(prompt), beams)
         return beam_search(
             stepper(model, memory), prompt, real, max_new_tokens, beams, ends, length_penalty
         )
@@ -85,6 +87,22 @@ def generate(
     ):
         rows.append(new[:, None])
     return np.concatenate(rows, axis=1)
+
+
+def _as_memory(model: Any, memory: Any) -> Any:
+    """An encoder's output with its keys and values, which an array has not: made once, not at every step."""
+    if not hasattr(model, "as_memory"):
+        raise InputError(
+            f"{model!r} looks at no memory: it is no encoder-decoder, leave memory= out"
+        )
+    return model.as_memory(memory)
+
+
+def _for_beams(memory: Any, rows: int, beams: int) -> Any:
+    """A memory's texts, each for all of its row's beams."""
+    if len(memory) != rows:
+        raise InputError(f"the memory holds {len(memory)} texts, the prompt {rows} rows")
+    return memory.select(np.repeat(np.arange(rows), beams))
 
 
 def _check_beams(model: Any, beams: int) -> None:

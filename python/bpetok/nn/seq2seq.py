@@ -113,6 +113,22 @@ class EncoderDecoder(Model):
             hidden, real, tuple(memory_keys(hidden, p, self.config) for p in self.net.layers)
         )
 
+    def as_memory(self, memory: Memory | Array) -> Memory:
+        """A memory that fits this model; of a bare array every vector counts as real: `[b, m, d] -> Memory`."""
+        given = memory if isinstance(memory, Memory) else as_array(memory, "memory")
+        width, layers = self.config.width, self.config.layers
+        if len(given.shape) != 3 or given.shape[2] != width or not given.shape[1]:
+            raise InputError(
+                f"the memory has shape {list(given.shape)}; it must be [batch, ids of the source, {width}]"
+            )
+        if not isinstance(given, Memory):
+            return self._memory(np.asarray(given, self.dtype), None)
+        if len(given.keys) != layers:
+            raise InputError(
+                f"the memory has keys for {len(given.keys)} layers, the model has {layers}: it is another model's"
+            )
+        return given
+
     def decode(
         self,
         ids: Any,
@@ -131,20 +147,7 @@ class EncoderDecoder(Model):
     def _decode(
         self, ids: Any, memory: Memory | Array, state: State | None, mask: Any, note: Recorder
     ) -> tuple[Array, Packed, State]:
-        given = memory if isinstance(memory, Memory) else as_array(memory, "memory")
-        width, layers = self.config.width, self.config.layers
-        if len(given.shape) != 3 or given.shape[2] != width or not given.shape[1]:
-            raise InputError(
-                f"the memory has shape {list(given.shape)}; it must be [batch, ids of the source, {width}]"
-            )
-        if not isinstance(given, Memory):
-            memory = self._memory(np.asarray(given, self.dtype), None)
-        elif len(given.keys) != layers:
-            raise InputError(
-                f"the memory has keys for {len(given.keys)} layers, the model has {layers}: it is another model's"
-            )
-        else:
-            memory = given
+        memory = self.as_memory(memory)
         packed = pack(ids, mask, self.config.vocab_size)
         if len(memory) != len(packed.ids):
             raise InputError(

@@ -177,6 +177,26 @@ def test_sources_and_memories_that_do_not_fit() -> None:
     assert nn.generate(pair, None, 3, memory=none).shape == (0, 1)
 
 
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_memory_may_be_a_bare_array(beams: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair, source = made(PAIR), [[3, 4, 5], [6, 7, 8]]
+    memory = pair.encode(source)
+    want = nn.generate(pair, None, 5, memory=memory, beams=beams, eos=2)
+    made_of: list[tuple[int, ...]] = []
+    plain = pair._memory
+    monkeypatch.setattr(pair, "_memory", lambda x, m: (made_of.append(x.shape), plain(x, m))[1])
+    got = nn.generate(pair, None, 5, memory=memory.hidden, beams=beams, eos=2)
+    assert (got == want).all()
+    assert made_of == [(2, 3, 16)]  # keys and values once, not at every step
+    rows = [list(map(list, text)) for text in memory.hidden]
+    assert (nn.generate(pair, None, 5, memory=rows, beams=beams, eos=2) == want).all()
+    refused(lambda: nn.generate(pair, None, 5, memory=np.zeros((2, 3)), beams=beams), "[2, 3]")
+    refused(lambda: nn.generate(tiny("gpt2"), [[1]], 5, memory=memory, beams=beams), "no memory")
+    for rows in (1, 3):
+        prompt = np.zeros((rows, 1), np.int64)
+        refused(lambda p=prompt: nn.generate(pair, p, 5, memory=memory, beams=beams), "2 texts")
+
+
 def test_the_last_of_nothing_is_zeros() -> None:
     model = tiny("gpt2")
     _, state = model([[1, 2], [3, 4]])
