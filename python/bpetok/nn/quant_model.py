@@ -92,11 +92,13 @@ def quantize_model(
     """A model with the same interface whose large matrices are blocks.
 
     `overrides` gives some weights another format by the end of their name: `{"embed": "q8_0"}` or, in full,
-    `{"layers.0.ffn.up.w": "q8_0"}`. One that names no matrix is an InputError.
+    `{"layers.0.ffn.up.w": "q8_0"}`. One that names no matrix is an InputError, and so is a model that has blocks.
     """
     overrides = overrides or {}
-    for each in (format, *overrides.values()):
+    wanted_formats = (format, *overrides.values())
+    for each in wanted_formats:
         block_bytes(each)
+    _refuse_blocks(model, wanted_formats)
     matrices = [f".{n}" for n, w in named_weights(model) if is_matrix(n, w.shape)]
     for end in overrides:
         if not any(name.endswith(f".{end}") for name in matrices):
@@ -118,6 +120,17 @@ def quantize_model(
         return made[id(weight), wanted]
 
     return model.map_weights(change)
+
+
+def _refuse_blocks(model: Any, formats: Iterable[str]) -> None:
+    """Refuse a model with blocks: rounded again they would be worse than the format says, and none tells so."""
+    kinds = QuantizedMatrix | QuantizedExperts
+    there = {w.format for _, w in named_weights(model) if isinstance(w, kinds)}
+    if there:
+        raise InputError(
+            f"this model has matrices in {', '.join(sorted(there))} already, which are not rounded again to "
+            f"{', '.join(sorted(set(formats)))}: take the model that they were made from"
+        )
 
 
 def _kind(name: str) -> str:
@@ -180,8 +193,10 @@ def compare(
 ) -> list[Row]:
     """Bytes, error and a score of the model as it is and in each format.
 
-    The score is usually `lambda m: bpetok.nn.bits_per_byte(m, tok, text)`.
+    The score is usually `lambda m: bpetok.nn.bits_per_byte(m, tok, text)`. A model that has blocks is an InputError.
     """
+    formats = tuple(formats)
+    _refuse_blocks(model, formats)
     before = score(model)
     rows = [Row(str(model.dtype), model.nbytes, 0.0, before, 0.0)]
     for format in formats:

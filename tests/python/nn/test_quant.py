@@ -343,6 +343,21 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path) -> None:
     write_safetensors(tmp_path / "model.safetensors", {})
 
 
+def test_blocks_are_not_rounded_again() -> None:
+    scored: list[object] = []
+    for family in ("llama", "mixtral"):
+        small = quantize_model(random_model(config_from_json(MODELS[family])), "q4_0")
+        for call, words in (
+            (lambda m: quantize_model(m, "q8_0"), "in q4_0 already.*to q8_0: take the model"),
+            (lambda m: quantize_model(m, "q4_0"), "in q4_0 already.*to q4_0"),
+            (lambda m: quantize_model(m, "q4_0", overrides={"embed": "q8_0"}), "to q4_0, q8_0"),
+            (lambda m: compare(m, lambda m: scored.append(m) or 0.0, ["q5_0"]), "to q5_0"),
+        ):
+            with pytest.raises(InputError, match=words):
+                call(small)
+    assert not scored  # which may take minutes
+
+
 def test_half_a_head_is_refused(tmp_path) -> None:
     bert = {"model_type": "bert", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1}
     bert |= {"num_attention_heads": 2, "intermediate_size": 32}
