@@ -33,7 +33,8 @@ def stream(
     `eos` defaults to the config's end ids, less those that are ordinary text to the tokenizer; neither they nor a
     stop string are yielded.
     `utf8` rules out tokens that could not become valid UTF-8, and a character cut short by `max_new_tokens` is
-    dropped; ids that `tok` has no token for are never chosen either way, unless they end the text. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends.
+    dropped; ids that `tok` has no token for are never chosen either way, unless they end the text. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends,
+    and a prompt that is longer is an InputError.
     """
     stop, max_new_tokens = stop_texts(stop), whole("max_new_tokens", max_new_tokens, 0)
     ids = tok.encode(prompt, allowed_special=allowed_special)
@@ -47,8 +48,12 @@ def stream(
     ends = _ends(model, tok) if eos is None else end_ids(eos)
     choose = (utf8_valid if utf8 else in_vocabulary)(tok, sampler, ends)
     limit = getattr(model, "limit", None)
-    if limit is not None:
-        max_new_tokens = min(max_new_tokens, max(limit + 1 - len(ids), 0))
+    if limit is not None and max_new_tokens:
+        if len(ids) > limit:
+            raise InputError(
+                f"the prompt has {len(ids)} ids, and the model {limit} positions: leave out at least {len(ids) - limit}"
+            )
+        max_new_tokens = min(max_new_tokens, limit + 1 - len(ids))
     text, held, longest = tok.stream(), "", max((len(s) for s in stop), default=0)
     for new, ended in steps(model, [ids], max_new_tokens, choose, ends, seed=seed):
         if ended[0]:

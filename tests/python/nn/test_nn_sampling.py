@@ -145,6 +145,15 @@ def test_no_end_inside_a_character(gapped: Any) -> None:
     assert out[1, 2:].tolist() == [350, 350]
 
 
+def test_prompts_beyond_the_position_table_are_refused(gapped: Any) -> None:
+    model = tiny("gpt2", vocab_size=400)  # 64 positions
+    assert len("".join(nn.stream(model, gapped, "x" * 64, 9, utf8=False))) == 1
+    for length in (65, 100):
+        words = f"{length} ids", "64 positions", f"leave out at least {length - 64}"
+        refused(lambda n=length: list(nn.stream(model, gapped, "x" * n, 9)), *words)
+        assert list(nn.stream(model, gapped, "x" * length, 0)) == []
+
+
 def test_stop_strings_pass_over_ids_without_a_token(gapped: Any) -> None:
     stop = nn.stop_strings(gapped, ["ab"])
     a, b = gapped.encode("ab")
