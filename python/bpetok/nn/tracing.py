@@ -34,7 +34,8 @@ def finish_trace(
 
     `hidden` has the entries of `output_hidden_states` in `transformers`: the embeddings, then every block's output,
     the last after the final norm; for Mamba and Mamba-2 every block's output, then the last after the final norm.
-    All have zeros at padding; the single entries of a causal stack have their padding taken out.
+    Of a causal stack all have zeros at padding, and the single entries have it taken out. An encoder reads padding as
+    what it says, and nothing looks at it: only its columns of `attention` are zeros.
     """
     groups = {
         "hidden": (f"{prefix}hidden.{{}}", c.layers + 1),

@@ -163,6 +163,24 @@ def test_heads_need_an_id_to_read() -> None:
     refused(lambda: made(PAIR).classify(NOTHING), "[2, 0]")
 
 
+def test_what_a_trace_has_at_padding() -> None:
+    """As docs/nn.md says under its table of names."""
+    ids, mask = [[5, 6, 0, 0], [7, 8, 9, 10]], np.array([[1, 1, 0, 0], [1] * 4], bool)
+    causal = tiny("mixtral").trace(ids, mask)
+    for name in ("hidden", "router_logits"):
+        assert not causal[name][:, ~mask].any()
+        assert causal[name][:, mask].all()
+    assert not causal["logits"][~mask].any()
+    assert not causal["attention"][:, 0, :, 2:].any()
+    pair = made(PAIR).trace(ids, [[0, 5], [0, 6]], mask)
+    for trace, prefix in ((made(BERT).trace(ids, mask), ""), (pair, "encoder.")):
+        assert trace[f"{prefix}hidden"][:, ~mask].all()
+        looks = trace[f"{prefix}attention"]
+        assert not looks[:, 0, :, :, 2:].any()
+        assert np.allclose(looks[:, 0, :, :, :2].sum(-1), 1)  # from padding too
+    assert not pair["cross_attention"][:, 0, :, :, 2:].any()
+
+
 def test_sources_and_memories_that_do_not_fit() -> None:
     pair = made(PAIR)
     refused(lambda: pair.encode(NOTHING), "[2, 0]", "at least one id")
