@@ -27,7 +27,7 @@ from bpetok.nn.plan import make_plan
 from bpetok.nn.run import Net, Packed
 from bpetok.nn.state import State
 from bpetok.nn.trace import Recorder
-from bpetok.nn.weights import Stack, Weights
+from bpetok.nn.weights import Weights
 
 __all__ = ["Model", "encode_stack", "run_causal"]
 
@@ -58,19 +58,7 @@ class Model:
 
     def map_weights(self, f: Callable[[str, Any], Any]) -> Model:
         """A model whose weight `name` is `f(name, weight)`: how quantised matrices get in."""
-
-        def change(group: dict[str, Any], prefix: str) -> dict[str, Any]:
-            return {name: f(prefix + name, array) for name, array in group.items()}
-
-        def stack(s: Stack, prefix: str) -> Stack:
-            layers = tuple(change(p, f"{prefix}layers.{i}.") for i, p in enumerate(s.layers))
-            return Stack(s.config, change(s.top, prefix), layers)
-
-        w = self.weights
-        encoder = stack(w.encoder, "encoder.") if w.encoder else None
-        return type(self)(
-            Weights(stack(w.stack, ""), change(w.heads, "heads."), encoder), self.dtype
-        )
+        return type(self)(self.weights.map(f), self.dtype)
 
     def __repr__(self) -> str:
         """Family, size and dtype."""

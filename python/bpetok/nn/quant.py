@@ -100,6 +100,10 @@ class QuantizedMatrix:
         weights = _unpack(flat, self.format).astype(self.dtype, copy=False)
         return weights.reshape(*taken.shape[:-1], self.shape[1])
 
+    def astype(self, dtype: DTypeLike) -> QuantizedMatrix:
+        """The same blocks with rows of another dtype."""
+        return QuantizedMatrix(self.blocks, self.format, dtype=dtype, threads=self.threads)
+
     def dequantize(self) -> Array:
         """The weights that the blocks stand for: `[out, in]`."""
         return _unpack(self.blocks, self.format).astype(self.dtype, copy=False)

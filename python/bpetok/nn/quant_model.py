@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from bpetok.nn.errors import InputError
 from bpetok.nn.quant import BLOCK, BLOCK_BYTES, QuantizedMatrix, block_bytes, quantize
@@ -71,6 +71,10 @@ class QuantizedExperts:
     def blocks(self) -> Array:
         """uint8 `[expert, out, bytes of a row]`."""
         return np.stack([matrix.blocks for matrix in self.matrices])
+
+    def astype(self, dtype: DTypeLike) -> QuantizedExperts:
+        """The same blocks with rows of another dtype."""
+        return QuantizedExperts(matrix.astype(dtype) for matrix in self.matrices)
 
     def __getitem__(self, expert: int) -> QuantizedMatrix:
         return self.matrices[expert]

@@ -18,7 +18,7 @@ bpetok.nn.errors.WeightsError: tensor bias [3] has no place in a linear_ssm of t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +60,19 @@ class Weights:
     stack: Stack
     heads: Params
     encoder: Stack | None = None
+
+    def map(self, f: Callable[[str, Any], Any]) -> Weights:
+        """The same with `f(name, weight)` for each weight; names say where it is, as `encoder.layers.0.mix.qkv.w`."""
+
+        def change(group: Params, prefix: str) -> Params:
+            return {name: f(prefix + name, array) for name, array in group.items()}
+
+        def stack(s: Stack, prefix: str) -> Stack:
+            layers = tuple(change(p, f"{prefix}layers.{i}.") for i, p in enumerate(s.layers))
+            return Stack(s.config, change(s.top, prefix), layers)
+
+        encoder = stack(self.encoder, "encoder.") if self.encoder else None
+        return Weights(stack(self.stack, ""), change(self.heads, "heads."), encoder)
 
 
 @dataclass

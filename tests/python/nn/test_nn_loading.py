@@ -10,6 +10,8 @@ import pytest
 
 from bpetok import nn
 from bpetok.errors import Error
+from bpetok.nn.quant import QuantizedMatrix
+from bpetok.nn.quant_model import QuantizedExperts, named_weights, quantize_model
 from bpetok.nn.shapes import layer_shapes
 from bpetok.nn.untrained import random_weights
 from nn.models import CONFIGS, tiny
@@ -187,6 +189,35 @@ def test_random_models_run(name: str) -> None:
     assert "layers" in repr(model)
     assert model.nbytes > 0
     assert set(model.weights.stack.layers[0]) == set(layer_shapes(model.config, 0))
+
+
+@pytest.mark.parametrize("name", ["llama", "linear_ssm", "mamba2"])
+def test_weights_in_hand_are_rounded_to_the_model_s_dtype(name: str) -> None:
+    c = nn.config_from_json(CONFIGS[name])
+    given = random_weights(c, 0, "float64", 0.3)
+    model = nn.from_weights(given, "float32")
+    assert {w.dtype for _, w in named_weights(model)} == {np.dtype("float32")}
+    assert model([[1, 2, 3]])[0].dtype == np.float32
+    rounded = nn.from_weights(given.map(lambda _, w: w.astype("float32")), "float32")
+    assert (model([[1, 2, 3]])[0] == rounded([[1, 2, 3]])[0]).all()
+    assert nn.from_weights(given, "float64").nbytes == 2 * model.nbytes
+    assert given.stack.top["embed"].dtype == np.float64
+
+
+def test_blocks_in_hand_give_rows_of_the_model_s_dtype() -> None:
+    c = nn.config_from_json({**CONFIGS["mixtral"], "hidden_size": 32, "intermediate_size": 32})
+    small = quantize_model(nn.random_model(c, 0, "float32", 0.3))
+    model, ids = nn.from_weights(small.weights, "float64"), [[1, 2, 3]]
+    want = nn.from_weights(small.weights.map(unpacked), "float64")(ids)[0]
+    assert distance(model(ids)[0], want) < 1e-12
+    shared = nn.from_weights(nn.load(GOLDEN / "transformer2017", "float64").weights, "float32")
+    assert shared.weights.encoder.top["embed"] is shared.weights.stack.top["embed"]
+
+
+def unpacked(name: str, weight: Any) -> Any:
+    if isinstance(weight, QuantizedExperts):
+        return np.stack([matrix.dequantize() for matrix in weight.matrices])
+    return weight.dequantize() if isinstance(weight, QuantizedMatrix) else weight
 
 
 def test_the_paper_s_transformer() -> None:
