@@ -163,7 +163,10 @@ def is_plain(name: Any) -> bool:
 
 
 def read_folder(folder: str | os.PathLike[str]) -> Tensors:
-    """Open `model.safetensors`, or else every shard that `model.safetensors.index.json` lists."""
+    """Open `model.safetensors`, or else every shard that `model.safetensors.index.json` lists.
+
+    What a shard holds beyond the list comes too: whoever asks for tensors by name must see those that nobody asks for.
+    """
     folder = Path(folder)
     index, whole = folder / "model.safetensors.index.json", folder / "model.safetensors"
     if whole.exists() or not index.exists():
@@ -175,7 +178,12 @@ def read_folder(folder: str | os.PathLike[str]) -> Tensors:
         for name in (n for n, s in owner.items() if s == shard):
             if name not in tensors:
                 raise WeightsError(f"{index}: tensor {name} is not in {shard}")
-            places[name] = tensors._places[name]
+        for name, place in tensors._places.items():
+            if name in places or owner.get(name, shard) != shard:
+                raise WeightsError(
+                    f"{index}: tensor {name} is in {shard} and in another shard as well: only one of them can be meant"
+                )
+            places[name] = place
     return Tensors(places)
 
 
@@ -203,6 +211,10 @@ def write_safetensors(
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     blocks, at = [], 0
     for name, array in tensors.items():
+        if name in header:  # which readers take for no tensor
+            raise WeightsError(
+                f"no tensor can be called {name}: the format keeps that name; choose another"
+            )
         array = np.asarray(array, dtype, order="C")
         code = array.dtype.newbyteorder("<").str.lstrip("<|=")
         if code not in names:

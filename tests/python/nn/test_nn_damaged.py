@@ -138,6 +138,34 @@ def test_bad_indexes(tmp_path: Path) -> None:
             nn.load(tmp_path)
 
 
+def test_tensors_that_the_index_does_not_list(tmp_path: Path) -> None:
+    for file in (GOLDEN / "llama_bf16_shards").iterdir():
+        shutil.copy(file, tmp_path)
+    index = tmp_path / "model.safetensors.index.json"
+    listed = json.loads(index.read_text())["weight_map"]
+    want = nn.load(tmp_path)([[1, 2, 3]])[0]
+    shard = tmp_path / max(listed.values())
+    tensors = dict(nn.read_safetensors(shard))
+    nn.write_safetensors(
+        shard, tensors | {"model.layers.0.self_attn.rotary_emb.inv_freq": np.ones(4)}
+    )
+    assert (nn.load(tmp_path)([[1, 2, 3]])[0] == want).all()  # a buffer that is skipped anyway
+    nn.write_safetensors(shard, tensors | {"model.layers.0.self_attn.q_norm.weight": np.ones(8)})
+    with pytest.raises(nn.WeightsError, match=r"self_attn\.q_norm\.weight \[8\] has no place"):
+        nn.load(tmp_path)
+    twice = min(name for name, file in listed.items() if file != shard.name)
+    nn.write_safetensors(shard, tensors | {twice: np.ones(8)})
+    with pytest.raises(nn.WeightsError, match=f"{twice} is in .* and in another shard"):
+        nn.load(tmp_path)
+
+
+def test_a_tensor_may_not_have_the_name_of_the_metadata(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    with pytest.raises(nn.WeightsError, match=r"called __metadata__.*choose another"):
+        nn.write_safetensors(path, {"a": np.ones(2), "__metadata__": np.ones(1)})
+    assert not path.exists()
+
+
 def test_nested_without_end(tmp_path: Path) -> None:
     for name in ("config.json", "modules.json"):
         shutil.rmtree(tmp_path)
