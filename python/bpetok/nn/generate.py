@@ -138,7 +138,8 @@ def steps(
         chosen = _chosen(sampler(logits[:, -1], text, rng), len(text), logits.shape[-1])
         text = np.concatenate([text, np.where(ended, NONE, chosen)[:, None]], axis=1)
         chosen = np.where(ended, eos[0] if eos else 0, chosen)
-        new = chosen[:, None]
+        # An end id need be no token of the model; what an ended row reads does not matter.
+        new = np.where((chosen < 0) | (chosen >= logits.shape[-1]), 0, chosen)[:, None]
         if stop is not None:  # which an ended row has no more text for
             ended = np.array(
                 [done or bool(stop(row)) for done, row in zip(ended, text[:, start:], strict=True)],

@@ -102,6 +102,19 @@ def test_ended_rows_have_no_more_text(gapped: Any) -> None:
     assert out[0, 2:].tolist() == [0] * 8
 
 
+@pytest.mark.parametrize("eos", [-1, 50, 999])
+def test_ends_that_are_no_ids_fill_rows_all_the_same(eos: int) -> None:
+    model = tiny("llama")
+    want = nn.generate(model, [[5, 6], [7, 8]], 6)
+
+    def stop(new: Any) -> bool:  # at the first row's second token
+        return bool(new[0] == want[0, 2] and len(new) == 2)
+
+    out = nn.generate(model, [[5, 6], [7, 8]], 6, eos=eos, stop=stop)
+    assert out[0].tolist() == [*want[0, :4].tolist(), eos, eos, eos, eos]
+    assert out[1].tolist() == want[1].tolist()
+
+
 def test_ids_without_a_token_are_never_chosen(gapped: Any) -> None:
     known = sampling.known_ids(gapped, 400)
     assert np.flatnonzero(known).tolist() == [*range(256), 300]
