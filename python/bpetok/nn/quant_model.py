@@ -127,7 +127,7 @@ def quantize_model(
 
 
 def _refuse_blocks(model: Any, formats: Iterable[str]) -> None:
-    """Refuse a model with blocks: rounded again they would be worse than the format says, and none tells so."""
+    """Refuse a model with blocks: rounded again they would be further off than any format says."""
     kinds = QuantizedMatrix | QuantizedExperts
     there = {w.format for _, w in named_weights(model) if isinstance(w, kinds)}
     if there:

@@ -33,8 +33,9 @@ def stream(
     `eos` defaults to the config's end ids, less those that are ordinary text to the tokenizer; neither they nor a
     stop string are yielded.
     `utf8` rules out tokens that could not become valid UTF-8, and a character cut short by `max_new_tokens` is
-    dropped; ids that `tok` has no token for are never chosen either way, unless they end the text. An empty prompt starts from the config's `bos` id. A model with a table of positions ends where that ends,
-    and a prompt that is longer is an InputError.
+    dropped; ids that `tok` has no token for are never chosen either way, unless they end the text. An empty prompt
+    starts from the config's `bos` id. A model with a table of positions ends where that ends, and a prompt that is
+    longer is an InputError.
     """
     stop, max_new_tokens = stop_texts(stop), whole("max_new_tokens", max_new_tokens, 0)
     ids = tok.encode(prompt, allowed_special=allowed_special)
