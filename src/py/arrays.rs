@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use numpy::{Element, PyArray1};
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 
 /// Imports NumPy. Whoever makes something that takes time, or that others wait for, asks for it before.
@@ -11,7 +12,10 @@ pub fn ready(py: Python<'_>) -> PyResult<()> {
     static IS_IMPORTED: AtomicBool = AtomicBool::new(false);
     // Nobody waits: an import runs any code, also that of a signal's handler, which may ask for the same.
     if !IS_IMPORTED.load(Relaxed) {
-        py.import("numpy")?;
+        let spec = py.import("numpy")?.getattr("__spec__")?;
+        if spec.getattr_opt("_initializing")?.is_some_and(|half| half.is_truthy().unwrap_or(false)) {
+            return Err(PyImportError::new_err("NumPy is just being imported; ask again when it is"));
+        }
         IS_IMPORTED.store(true, Relaxed);
     }
     Ok(())

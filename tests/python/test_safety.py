@@ -56,6 +56,22 @@ text = "ab" * 20_000_000
 print("ready", flush=True)
 tok.pretokenize(text)
 """
+# Each word takes some hundred thousand steps, so that few make seconds.
+SLOW_PATTERN = """
+import bpetok
+pattern = r"(?:a|aa|aaa)+?(?=x)|(?:\\w+|\\s+)(?!~)|."
+tok = bpetok.train(["the cat in the hat"] * 9, 260, pattern=pattern)
+text = ("a" * 20 + " ") * 700
+"""
+ENCODE_SLOWLY = f"""{SLOW_PATTERN}
+print("ready", flush=True)
+tok.encode(text)
+"""
+COUNT_SLOWLY = f"""{SLOW_PATTERN}
+counts = bpetok.Counts(pattern)
+print("ready", flush=True)
+counts.update([text * 3])
+"""
 COLLECT = """
 import bpetok, itertools
 tok = bpetok.train(["the cat in the hat"] * 9, 270)
@@ -135,8 +151,16 @@ for trial in range(20):
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
 @pytest.mark.parametrize(
     "script",
-    [TRAIN_COUNTING, TRAIN_MERGING, ENCODE_BATCH, DECODE, PRETOKENIZE, COLLECT],
-    ids=["counting", "merging", "encode_batch", "decode", "pretokenize", "collecting"],
+    [
+        pytest.param(TRAIN_COUNTING, id="counting"),
+        pytest.param(TRAIN_MERGING, id="merging"),
+        pytest.param(ENCODE_BATCH, id="encode_batch"),
+        pytest.param(DECODE, id="decode"),
+        pytest.param(PRETOKENIZE, id="pretokenize"),
+        pytest.param(ENCODE_SLOWLY, id="encode slowly"),
+        pytest.param(COUNT_SLOWLY, id="count slowly"),
+        pytest.param(COLLECT, id="collecting"),
+    ],
 )
 def test_ctrl_c_stops_promptly(script: str) -> None:
     # In a session of its own, so that the signal reaches only it.
@@ -157,6 +181,40 @@ def test_ctrl_c_stops_promptly(script: str) -> None:
     finally:
         process.kill()
         process.wait()
+
+
+def test_other_threads_go_on_under_a_slow_pattern() -> None:
+    script = f"""{SLOW_PATTERN}
+import threading, time
+beats = []
+def beat():
+    while True:
+        beats.append(time.monotonic())
+        time.sleep(0.01)
+threading.Thread(target=beat, daemon=True).start()
+tok.encode(text[:2100])
+print(max(after - before for before, after in zip(beats, beats[1:])) < 0.3 and len(beats) > 10)
+"""
+    assert python(script).stdout == "True\n"
+
+
+def test_whoever_comes_while_numpy_is_imported_waits_for_nothing() -> None:
+    # What runs in the middle of an import here may as well be a signal's handler.
+    script = """
+import bpetok, sys
+tok = bpetok.train(["the cat in the hat"] * 9, 267)
+class InTheMiddle:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("numpy."):
+            sys.meta_path.remove(self)
+            try:
+                tok.encode_numpy("the cat")
+            except ImportError as error:
+                print(error)
+sys.meta_path.insert(0, InTheMiddle())
+print(tok.encode_numpy("the cat").tolist() == tok.encode("the cat"))
+"""
+    assert python(script).stdout == "NumPy is just being imported; ask again when it is\nTrue\n"
 
 
 NOT_A_THREAD = """
