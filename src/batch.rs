@@ -87,19 +87,22 @@ fn bytes_of(documents: &[Text<'_>]) -> usize {
 /// Whether `text` may be cut before `at` without splitting a special token or changing a pretoken.
 #[must_use]
 pub fn may_cut(pretokenizer: &Pretokenizer, specials: &Specials, text: &[u8], at: usize) -> bool {
-    if !pretokenizer.may_cut(text, at) {
-        return false;
-    }
+    pretokenizer.may_cut(text, at) && !splits_special(specials, text, at)
+}
+
+/// Whether a special token begins before byte `at` of `text` and ends behind it.
+#[must_use]
+pub fn splits_special(specials: &Specials, text: &[u8], at: usize) -> bool {
     let reach = specials.longest();
     let (start, end) = (at.saturating_sub(reach), (at + reach).min(text.len()));
     let mut from = 0;
     while let Some(found) = specials.find(&text[start..end], from, &Choice::All) {
         if start + found.start < at && at < start + found.end {
-            return false;
+            return true;
         }
         from = found.start + 1;
     }
-    true
+    false
 }
 
 /// Whether there is a pattern of whose pretokens anything is known, so that looking for places to cut is worth while.

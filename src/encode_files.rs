@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::batch::Options;
-use crate::blocks::{Blocks, Failure};
+use crate::blocks::{Blocks, Cuts};
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
 use crate::threads::{Ask, PATIENCE, Steps, start};
@@ -101,22 +101,15 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Fills `block` with the next text; `false` after the last file.
-    fn next(&mut self, tokenizer: &Tokenizer, block: &mut Block, pause: Ask<'_>) -> Result<bool> {
-        let rules = (tokenizer.pretokenizer(), tokenizer.specials());
+    fn next(&mut self, cuts: Cuts<'_>, block: &mut Block, ask: Ask<'_>) -> Result<bool> {
         loop {
-            if let Some(blocks) = &mut self.now {
-                match blocks.next(rules, self.size, &mut block.text, pause) {
-                    Ok(Some(start)) => {
-                        (block.file, block.start) = (self.names.len() - 1, start);
-                        return Ok(true);
-                    }
-                    Ok(None) => self.now = None,
-                    Err(Failure::Stopped(error)) => return Err(error),
-                    Err(Failure::Reading(source)) => {
-                        let path = self.names.last().cloned().unwrap_or_default();
-                        return Err(Error::Io { path, source });
-                    }
+            if let (Some(blocks), Some(name)) = (&mut self.now, self.names.last()) {
+                let next = blocks.next(cuts, self.size, &mut block.text, ask, |_| Ok(()));
+                if let Some(start) = next.map_err(|error| error.reading(name))? {
+                    (block.file, block.start) = (self.names.len() - 1, start);
+                    return Ok(true);
                 }
+                self.now = None;
             }
             let Some(input) = self.left.next() else { return Ok(false) };
             let (name, input) = match input {
@@ -217,7 +210,9 @@ impl Tokenizer {
                 let mut block = spare.pop().unwrap_or_default();
                 // A signal that came before would not end the reading.
                 pause(totals.bytes)?;
-                if reading.next(self, &mut block, &mut || pause(totals.bytes))? {
+                let (pretokenizer, specials) = (self.pretokenizer(), self.specials());
+                let cuts = Cuts { pretokenizer, specials, bounds: shared.options.allowed };
+                if reading.next(cuts, &mut block, &mut || pause(totals.bytes))? {
                     shared.lock().waiting.push_back((read, block));
                     shared.changed.notify_all();
                     read += 1;

@@ -122,6 +122,15 @@ impl Error {
         Self::InFile { path: path.to_owned(), source: Box::new(self.moved(start)) }
     }
 
+    /// Names what was being read, where reading failed and nothing is named yet.
+    #[must_use]
+    pub fn reading(self, name: &Path) -> Self {
+        match self {
+            Self::Io { path, source } if path.as_os_str().is_empty() => Self::Io { path: name.to_owned(), source },
+            other => other,
+        }
+    }
+
     /// The same with positions that are `start` bytes further on.
     #[must_use]
     pub fn moved(mut self, start: usize) -> Self {

@@ -4,8 +4,8 @@
 //! when the others have enough. A thread starts when there is a block for it.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ use super::documents::Tally;
 use super::spill::Run;
 use super::table::CountTable;
 use super::{Counts, OnBytes};
-use crate::batch;
+use crate::blocks::{Blocks, Cuts};
 use crate::error::{Error, Result};
 use crate::special::Choice;
 use crate::threads::{Ask, Steps, start, wait};
@@ -23,39 +23,11 @@ use crate::utf8::Text;
 /// Blocks on their way for each other thread: one that it counts and one for it to go on with.
 const AHEAD: usize = 2;
 
-/// A text that is being read.
-struct Reader<R> {
-    source: R,
-    /// Read, and behind the last cut.
-    rest: Vec<u8>,
-    /// Bytes before that.
-    at: usize,
-    is_end: bool,
-}
-
 /// A stretch of a text, and its place there.
 #[derive(Default)]
 struct Block {
     start: usize,
     text: Vec<u8>,
-}
-
-impl<R: Read> Reader<R> {
-    /// Reads until `block`, of which `filled` bytes are text, has `wanted` bytes of it or all is read; gives back how many it has.
-    fn fill(&mut self, block: &mut Vec<u8>, mut filled: usize, wanted: usize, ask: Ask<'_>) -> Result<usize> {
-        block.resize(wanted.max(filled), 0);
-        while filled < wanted && !self.is_end {
-            // A signal that came before would not end the reading.
-            ask()?;
-            match self.source.read(&mut block[filled..wanted]) {
-                Ok(0) => self.is_end = true,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(source) => return Err(Error::Io { path: PathBuf::new(), source }),
-            }
-        }
-        Ok(filled)
-    }
 }
 
 /// What the threads share.
@@ -120,8 +92,7 @@ impl Counts {
         let file = File::open(path).map_err(at_path)?;
         self.add_reader(file, threads, on_bytes).map_err(|error| match error {
             // The disk that runs are written to has a path of its own.
-            Error::Io { path, source } if path.as_os_str().is_empty() => at_path(source),
-            Error::Io { .. } | Error::Interrupted => error,
+            Error::Io { .. } | Error::Interrupted => error.reading(path),
             other => other.in_file(path, 0),
         })
     }
@@ -131,7 +102,7 @@ impl Counts {
     /// # Errors
     /// As [`Counts::add_file`], with an empty path.
     pub fn add_reader(&mut self, reader: impl Read, threads: usize, on_bytes: OnBytes<'_>) -> Result<()> {
-        let mut reader = Reader { source: reader, rest: Vec::new(), at: 0, is_end: false };
+        let mut reader = Blocks::new(reader);
         let (runs, done, before) = (Mutex::new(Vec::new()), AtomicU64::new(0), self.bytes);
         let mut ask = || on_bytes(before.saturating_add(done.load(Relaxed)));
         let tables = self.count_all(&mut reader, threads, &runs, &done, &mut ask)?;
@@ -143,7 +114,7 @@ impl Counts {
     /// Counts what is read, with as many threads as there are blocks for, and gives back a table of each.
     fn count_all(
         &self,
-        reader: &mut Reader<impl Read>,
+        reader: &mut Blocks<impl Read>,
         threads: usize,
         runs: &Mutex<Vec<Run>>,
         done: &AtomicU64,
@@ -172,7 +143,7 @@ impl Counts {
     /// What the calling thread does: reads, hands out, counts what is too much for the others, waits for them.
     fn share_out(
         &self,
-        reader: &mut Reader<impl Read>,
+        reader: &mut Blocks<impl Read>,
         shared: &Shared<'_>,
         blocks: Sender<Block>,
         (mut threads, start): (usize, &mut dyn FnMut(Sender<Block>) -> bool),
@@ -180,18 +151,20 @@ impl Counts {
     ) -> Result<CountTable> {
         let (mut tally, mut others, mut out, mut spare) = (shared.tally(), 0, 0, Vec::new());
         let (back, free) = mpsc::channel();
+        let cuts = Cuts { pretokenizer: &self.pretokenizer, specials: &self.specials, bounds: &Choice::All };
         while !shared.stop.load(Relaxed) {
-            let mut block = spare.pop().unwrap_or_default();
-            self.next_block(reader, &mut block, ask)?;
-            if block.text.is_empty() {
-                break;
+            let mut block: Block = spare.pop().unwrap_or_default();
+            let may_grow = |bytes| self.budget.check_block(bytes);
+            match reader.next(cuts, self.budget.block, &mut block.text, ask, may_grow)? {
+                Some(start) => block.start = start,
+                None => break,
             }
             for block in free.try_iter() {
                 spare.push(block);
                 out -= 1;
             }
             // The last block is not worth a thread: nothing is left to do beside it.
-            if others + 1 < threads && out >= others && !reader.is_end {
+            if others + 1 < threads && out >= others && !reader.is_over() {
                 if start(back.clone()) { others += 1 } else { threads = others + 1 }
             }
             // There are receivers as long as `shared` is there.
@@ -207,51 +180,5 @@ impl Counts {
         drop(back);
         wait(&free, ask)?;
         Ok(tally.table)
-    }
-
-    /// Puts the next stretch that may be counted alone into `block`, whatever is in it; nothing at the end.
-    fn next_block(&self, reader: &mut Reader<impl Read>, block: &mut Block, ask: Ask<'_>) -> Result<()> {
-        block.start = reader.at;
-        let (block, mut wanted) = (&mut block.text, self.budget.block);
-        let mut filled = reader.rest.len();
-        block.resize(wanted.max(filled), 0);
-        block[..filled].copy_from_slice(&reader.rest);
-        loop {
-            filled = reader.fill(block, filled, wanted, ask)?;
-            block.truncate(filled);
-            let end = if reader.is_end { filled } else { self.last_cut(block) };
-            if end > 0 || reader.is_end {
-                reader.rest.clear();
-                reader.rest.extend_from_slice(&block[end..]);
-                block.truncate(end);
-                reader.at += end;
-                return Ok(());
-            }
-            // No place to cut in the whole block: read on until there is one.
-            wanted = wanted.max(filled * 2);
-            self.budget.check_block(wanted)?;
-        }
-    }
-
-    /// The last place where `block` may be cut, 0 for none: where the pretokenizer splits, or else behind a
-    /// special token. What follows must be able to hold a special token that is only half read.
-    fn last_cut(&self, block: &[u8]) -> usize {
-        let last = block.len().saturating_sub(self.specials.longest() + 8);
-        let by_pattern = |low: usize| {
-            (low + 1..=last).rev().find(|&at| batch::may_cut(&self.pretokenizer, &self.specials, block, at))
-        };
-        let near = last.saturating_sub(64 << 10);
-        if let Some(at) = by_pattern(near) {
-            return at;
-        }
-        let (mut at, mut cut) = (0, 0);
-        while let Some(special) = self.specials.find(block, at, &Choice::All) {
-            if special.end > last {
-                break;
-            }
-            cut = special.end;
-            at = special.end;
-        }
-        if cut > 0 { cut } else { by_pattern(0).unwrap_or(0) }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{Error as IoError, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use bpetok::batch::Options;
+use bpetok::blocks::{Blocks, Cuts};
 use bpetok::digits::Digits;
 use bpetok::encode_files::{BLOCK, Input, Totals};
 use bpetok::error::{Error, Result};
@@ -107,6 +108,31 @@ fn blocks_and_threads_change_nothing() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn any_pattern_is_cut_behind_special_tokens_that_are_allowed() {
+    let tokenizer = tokenizer(r"\w+|\s+|[^\w\s]+", &tokens(), &SPECIALS);
+    let text = b"one two<|end|>three".repeat(100);
+    let allowed = tokenizer.specials().choose(["<|end|>"]).unwrap();
+    for (bounds, longest) in [(&allowed, 100), (&Choice::None, text.len())] {
+        let cuts = Cuts { pretokenizer: tokenizer.pretokenizer(), specials: tokenizer.specials(), bounds };
+        let (mut blocks, mut block, mut read) = (Blocks::new(Drops(&text, 0)), Vec::new(), Vec::new());
+        while let Some(start) = blocks.next(cuts, 100, &mut block, &mut || Ok(()), |_| Ok(())).unwrap() {
+            assert_eq!(start, read.len());
+            read.extend_from_slice(&block);
+            assert!(block.len() <= longest && (block.ends_with(b"<|end|>") || read.len() == text.len()));
+        }
+        assert_eq!(read, text);
+    }
+    // One that is refused is seen where it begins within one that is allowed.
+    let text = [b"one two<|end|>three ".repeat(20), b"<|end|>a".to_vec(), b" and on".repeat(20)].concat();
+    let forbidden = tokenizer.specials().choose(["d|>a"]).unwrap();
+    let options = Options { allowed: &allowed, forbidden: &forbidden, threads: 1 };
+    for block in [1, 8, 50, 100, BLOCK] {
+        let refused = ids_of(&tokenizer, vec![reader("t", &text)], &options, block).unwrap_err().to_string();
+        assert!(refused.contains("\"d|>a\" at byte 404"), "blocks of {block}: {refused}");
     }
 }
 

@@ -25,7 +25,8 @@ numpy.fromfile("book.ids", dtype="<u4") reads them.
 
 With -o, files may be larger than the memory: they are read, encoded and written in blocks, and the ids
 are those of the whole text. Two kinds of text are held whole: one that a custom pattern (no preset)
-splits, since nothing is known about where it may be cut, and one without any word end.
+splits, since nothing is known about where it may be cut, and one without any word end; with --special
+allow, both are cut behind special tokens.
 
 examples:
   bpetok encode my.bpetok book.txt -o book.ids
