@@ -121,13 +121,13 @@ impl<'a> Cut<'a> {
                 special::Part::Ordinary(stretch) => {
                     let (steps, start) = (&mut self.steps, range.start + stretch.start);
                     let result = self.tokenizer.batches(self.work, text.slice(stretch), |scratch, pieces| {
-                        steps.take(pieces.work())?;
+                        pieces.tell(steps)?;
                         is_enough = !visit(Part::Pretokens { scratch, pieces, start })?;
                         // Any error ends the walk.
                         if is_enough { Err(Error::Interrupted) } else { Ok(()) }
                     });
                     if !is_enough {
-                        result?;
+                        result.map_err(|error| error.moved(start))?;
                     }
                 }
             }

@@ -5,14 +5,16 @@
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Result;
 
 /// How often the calling thread asks whether to go on while it waits for others.
 pub const PATIENCE: Duration = Duration::from_millis(50);
 /// Bytes of text between two questions: half a millisecond of work or more, a thousand times what asking takes.
-pub const STEP: usize = 256 << 10;
+const STEP: usize = 256 << 10;
+/// How long is between two questions where a few bytes may take long.
+pub const LATE: Duration = Duration::from_millis(20);
 
 /// Asks whether to go on; an error ends the work.
 pub type Ask<'a> = &'a mut (dyn FnMut() -> Result<()> + 'a);
@@ -23,12 +25,14 @@ pub struct Steps<'a> {
     ask: Option<Ask<'a>>,
     /// Bytes since the last question.
     bytes: usize,
+    /// When that was, where it matters.
+    asked: Option<Instant>,
 }
 
 impl<'a> Steps<'a> {
     /// Nothing is done yet.
     pub fn new(ask: Ask<'a>) -> Self {
-        Self { ask: Some(ask), bytes: 0 }
+        Self { ask: Some(ask), bytes: 0, asked: None }
     }
 
     /// Notes that so many bytes come next.
@@ -41,9 +45,20 @@ impl<'a> Steps<'a> {
         if self.bytes < STEP { Ok(()) } else { self.ask() }
     }
 
+    /// The same for bytes that may take long.
+    ///
+    /// # Errors
+    /// The work is to end.
+    pub fn take_slowly(&mut self, bytes: usize) -> Result<()> {
+        self.bytes += bytes;
+        let asked = *self.asked.get_or_insert_with(Instant::now);
+        if self.bytes < STEP && asked.elapsed() < LATE { Ok(()) } else { self.ask() }
+    }
+
     #[cold]
     fn ask(&mut self) -> Result<()> {
         self.bytes = 0;
+        self.asked = self.asked.map(|_| Instant::now());
         self.ask.as_mut().map_or(Ok(()), |ask| ask())
     }
 }

@@ -146,7 +146,7 @@ impl Tokenizer {
                 Part::Ordinary(range) => {
                     let start = range.start;
                     let result = self.batches(work, text.slice(range), |scratch, pieces| {
-                        steps.take(pieces.work())?;
+                        pieces.tell(steps)?;
                         self.encoder.encode(scratch, pieces, ids)
                     });
                     result.map_err(|error| error.moved(start))?;
@@ -169,7 +169,7 @@ impl Tokenizer {
     ) -> Result<()> {
         let Work { scratch, regex, ends, joined } = work;
         let result = self.pretokenizer.batches_joined(regex, ends, joined, |pieces| {
-            steps.take(pieces.work())?;
+            pieces.tell(steps)?;
             self.encoder.encode(scratch, pieces, ids)
         });
         joined.clear();
@@ -201,7 +201,7 @@ impl Tokenizer {
         self.pretokenizer.batches(&mut RegexCache::default(), &mut Ends::default(), text, |pieces| {
             let starts = std::iter::once(&pieces.start).chain(pieces.ends);
             pretokens.extend(starts.zip(pieces.ends).map(|(&start, &end)| &pieces.text.bytes()[start..end]));
-            steps.take(pieces.work())
+            pieces.tell(steps)
         })?;
         Ok(pretokens)
     }

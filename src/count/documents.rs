@@ -117,7 +117,7 @@ impl Counts {
         let Tally { table, budget, runs, regex, ends } = tally;
         self.pretokenizer.batches(regex, ends, text, |pieces| {
             let bytes = pieces.bytes();
-            steps.take(pieces.work())?;
+            pieces.tell(steps)?;
             if let Some(run) = budget.make_room(table, pieces.ends.len(), bytes)? {
                 runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
             }

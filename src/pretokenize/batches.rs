@@ -1,7 +1,7 @@
 //! The pretokens of a whole text, many at a time: what the pattern finds in each valid stretch, groups of digits, and runs that are
 //! not UTF-8, one behind another in the same batch, however short they are.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::classes::{ClassTable, NUMBER};
 use super::joined::{FILLER, Joined, Mark};
@@ -9,11 +9,8 @@ use super::regex::RegexCache;
 use super::{Ends, Pretokenizer};
 use crate::digits::Digits;
 use crate::error::Result;
-use crate::threads::STEP;
+use crate::threads::{LATE, Steps};
 use crate::utf8::{Stretch, Text, stretches};
-
-/// How long a pattern that may backtrack may take for the pretokens of a batch.
-const LATE: Duration = Duration::from_millis(20);
 
 /// Some consecutive pretokens of a text.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +23,8 @@ pub struct Pieces<'a, 'e> {
     pub ends: &'e [usize],
     /// Numbers of those that are marks behind texts that were joined, and what for.
     pub marks: &'e [(usize, Mark)],
-    /// Whether it took long to find them.
-    pub were_slow: bool,
+    /// Whether it may have taken long to find them.
+    pub may_be_slow: bool,
 }
 
 impl Pieces<'_, '_> {
@@ -38,11 +35,13 @@ impl Pieces<'_, '_> {
         self.ends.last().map_or(0, |end| end - self.start)
     }
 
-    /// What [`Steps::take`](crate::threads::Steps::take) is told of them: their bytes, or enough to ask now.
+    /// Notes that they come next.
+    ///
+    /// # Errors
+    /// The work is to end.
     #[inline]
-    #[must_use]
-    pub fn work(&self) -> usize {
-        if self.were_slow { STEP } else { self.bytes() }
+    pub fn tell(&self, steps: &mut Steps<'_>) -> Result<()> {
+        if self.may_be_slow { steps.take_slowly(self.bytes()) } else { steps.take(self.bytes()) }
     }
 }
 
@@ -60,8 +59,8 @@ impl<'a, V: FnMut(Pieces<'a, '_>) -> Result<()>> Batch<'a, '_, V> {
     fn hand_over(&mut self) -> Result<()> {
         if let Some(&end) = self.ends.as_slice().last() {
             let (ends, marks) = (self.ends.as_slice(), self.ends.marks());
-            let were_slow = self.is_late();
-            (self.visit)(Pieces { text: self.text, start: self.start, ends, marks, were_slow })?;
+            let may_be_slow = self.begun.is_some();
+            (self.visit)(Pieces { text: self.text, start: self.start, ends, marks, may_be_slow })?;
             self.start = end;
             self.ends.clear();
             self.begun = self.begun.map(|_| Instant::now());

@@ -242,6 +242,7 @@ def test_patterns_without_an_equal_are_refused(pattern: str, what: str) -> None:
         r"(?:\A\b|b)?x|.",
         r"(?:a(?:\A|c)|b)?x|.",
         r"(?:(?i)(\A)|b)?x|.",
+        r"(?:(?i)\A|b)+x|.",
         r"(?:\b|_)?x|.",
     ],
 )

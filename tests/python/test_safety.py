@@ -72,6 +72,18 @@ counts = bpetok.Counts(pattern)
 print("ready", flush=True)
 counts.update([text * 3])
 """
+# Each stretch takes a millisecond, and there are many.
+ENCODE_STRETCHES = f"""{SLOW_PATTERN}
+text = ("a" * 18 + "<|endoftext|>") * 20_000
+print("ready", flush=True)
+tok.encode(text, allowed_special="all")
+"""
+COUNT_STRETCHES = f"""{SLOW_PATTERN}
+counts = bpetok.Counts(pattern, ["<|endoftext|>"])
+text = ("a" * 18 + "<|endoftext|>") * 20_000
+print("ready", flush=True)
+counts.update([text])
+"""
 COLLECT = """
 import bpetok, itertools
 tok = bpetok.train(["the cat in the hat"] * 9, 270)
@@ -159,6 +171,8 @@ for trial in range(20):
         pytest.param(PRETOKENIZE, id="pretokenize"),
         pytest.param(ENCODE_SLOWLY, id="encode slowly"),
         pytest.param(COUNT_SLOWLY, id="count slowly"),
+        pytest.param(ENCODE_STRETCHES, id="encode stretches slowly"),
+        pytest.param(COUNT_STRETCHES, id="count stretches slowly"),
         pytest.param(COLLECT, id="collecting"),
     ],
 )

@@ -198,6 +198,21 @@ fn endless_backtracking_is_an_error_with_its_place() {
     assert!(matches!(error, Some(Error::PatternSteps { .. })), "{error:?}");
 }
 
+/// What `regex` for Python and tiktoken 0.14 say; the engine's own version of these patterns took other text.
+#[test]
+fn a_useless_lookahead_changes_nothing() {
+    for (pattern, text, lengths) in [
+        (r"a{2}a*?a{3}(?=)", "a".repeat(24), vec![5, 5, 5, 5, 4]),
+        (r"(?!b)[^b]{2}[^b]*?[^b]{3}", "a".repeat(10), vec![5, 5]),
+        (r"a{1,2}(?:aaX)?a{1,2}(?=)", "aaaXa".to_owned(), vec![3, 2]),
+        (r"a*(?:aaX)?a+(?=)", "aaaXa".to_owned(), vec![3, 1, 1]),
+        (r"a{2}a*?a{3}", "a".repeat(24), vec![5, 5, 5, 5, 4]),
+    ] {
+        let found: Vec<usize> = pieces(pattern, &text).iter().map(String::len).collect();
+        assert_eq!(found, lengths, "{pattern}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     /// The linear engine's trick for `\s+(?!\S)` and for possessive runs, against the engine that backtracks.

@@ -1,14 +1,15 @@
 """How well a vocabulary fits text that it was not trained on: the figure that `bpetok train` prints.
 
 Of a plain text file the last tenth is kept aside, of documents every tenth one. Documents are read once:
-those kept aside are counted by themselves, and counts are all that the figure needs of them.
+those kept aside are counted by themselves, and counts are all that the figure needs of them. Special
+tokens are no text and not in it.
 """
 
 from __future__ import annotations
 
 import warnings
 from functools import partial
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bpetok._bpetok import Counts
@@ -74,10 +75,10 @@ class HeldOut:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a smaller vocabulary has been warned of once already
             tok = train(kept)
-        byte_count, token_count = _sizes_of_counts(tok, self.tails if self.are_few else self.tenth)
-        for block in chain(*(_blocks(path, _cut(size), size) for path, size in sizes.items())):
-            byte_count += len(block)
-            token_count += tok.count(block, allowed_special="all")
+        held = self.tails if self.are_few else self.tenth
+        for path, size in sizes.items():
+            held.update(_blocks(path, _cut(size), size), **self.options)
+        byte_count, token_count = _sizes_of_counts(tok, held)
         return round(byte_count / token_count, 4) if token_count else None
 
 

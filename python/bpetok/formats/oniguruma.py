@@ -293,6 +293,8 @@ class _Translator:
             return
         if flags:
             self.out.append(f"(?{flags})")
+            # What stands behind it is in a group then, and that is no bare anchor.
+            self.atoms += 1
         self.at += len(match[0])
         self.literals, self.is_anchor = "", False
 

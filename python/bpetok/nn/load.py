@@ -30,8 +30,8 @@ __all__ = ["from_weights", "load", "load_config", "random_model"]
 
 _KINDS: dict[str, Any] = {"decoder": Decoder, "encoder": Encoder, "seq2seq": EncoderDecoder}
 
-# Modules of sentence-transformers: the network, and what `embed` does with its output.
-_MODULES = ("Transformer", "Pooling", "Normalize")
+# Modules of sentence-transformers behind the network: what `embed` does with its output, and what does nothing.
+_MODULES = ("Pooling", "Normalize", "Dropout")
 
 
 def _dtype(dtype: DTypeLike) -> np.dtype[Any]:
@@ -63,7 +63,7 @@ def _network_of(modules: Path) -> str:
         raise ConfigError(
             f"{modules}: no list of modules, each with a type, of which the first has a folder ({error})"
         ) from error
-    for kind in kinds:
+    for kind in kinds[1:]:
         if kind.rpartition(".")[2] not in _MODULES:
             raise ConfigError(
                 f"{modules}: module {kind:.80} is not one of {', '.join(_MODULES)}: vectors without it would be others; "

@@ -241,7 +241,9 @@ def _check_tied(reader: _Reader, template: str, table: Array) -> None:
 def _equal(array: Array, table: Array) -> bool:
     """Whether a tensor would be read as `table`; a few rows at a time, since it may be gigabytes."""
     return array.shape == table.shape and all(
-        np.array_equal(array[at : at + _ROWS].astype(table.dtype), table[at : at + _ROWS])
+        np.array_equal(
+            array[at : at + _ROWS].astype(table.dtype), table[at : at + _ROWS], equal_nan=True
+        )
         for at in range(0, len(table), _ROWS)
     )
 
