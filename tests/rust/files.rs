@@ -16,7 +16,7 @@ fn everything_comes_back() {
     let read = from_bytes(&example()).unwrap();
     assert_eq!(to_bytes(&read), example());
     assert_eq!(read.vocab_size(), 301);
-    assert_eq!(read.specials().tokens(), [("<pad>".to_owned(), 258), ("<|end|>".to_owned(), 300)]);
+    assert_eq!(read.specials().tokens(), [("<|end|>".to_owned(), 300), ("<pad>".to_owned(), 258)]);
     let ranks = to_tiktoken(&read).unwrap();
     let again = from_tiktoken(&ranks, "cl100k", read.specials().tokens().to_vec()).unwrap();
     assert_eq!(again.fingerprint(), read.fingerprint());
