@@ -185,6 +185,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
+    /// A merge, or none: only whether to go on.
     fn hear(&mut self, step: Option<&Step<'_>>) -> Result<()> {
         let Some(step) = step else { return self.pause.check() };
         if self.on_merges.is_some() {

@@ -215,6 +215,7 @@ def test_special_tokens_keep_their_ids_where_ids_have_gaps() -> None:
         (r"\X", r"\\X"),
         (r"\z{2,}|ab", "a repeated anchor"),
         (r"(?=a)?x|.", "a repeated anchor"),
+        ("a)", r"a \) that closes nothing"),
         (r"(?:\A|\s)?\p{L}+|.", "a repeated anchor"),
         (r"(?:a|(?:(?<=b)|c)|b){1,2}x|.", "a repeated anchor"),
         (r"(?:(?m:^)|b)?x|.", "a repeated anchor"),

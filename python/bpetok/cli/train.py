@@ -189,7 +189,7 @@ def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _memory(arguments: argparse.Namespace) -> int | None:
-    """The budget of each count: with a held-out tenth three of them grow side by side, and few of the first documents twice."""
+    """The budget of each count: with a held-out tenth three of them grow side by side, and the first nine documents are in two."""
     if arguments.max_memory is None:
         return None
     size = parse_size(arguments.max_memory)

@@ -281,15 +281,14 @@ class _Translator:
         # In Ruby, `a(?i)b|c` is `a(?i:b|c)`; the two agree where the flags come first.
         if end == ")" and not self.fresh:
             self._refuse("flags in the middle", "write them as a group, (?i:...)")
-        held = (self.multiline, self.folding)
-        self.multiline = ("m" in on) or (self.multiline and "m" not in off)
-        self.folding = ("i" in on) or (self.folding and "i" not in off)
         onig_on = on.replace("u", "").replace("m", "").replace("s", "m")
         onig_off = off.replace("m", "").replace("s", "m")
         flags = onig_on + (f"-{onig_off}" if onig_off else "")
         if end == ":":
             self._open_group(f"(?{flags}:", len(match[0]))
-            self.groups[-1] = self.groups[-1]._replace(multiline=held[0], folding=held[1])
+        self.multiline = ("m" in on) or (self.multiline and "m" not in off)
+        self.folding = ("i" in on) or (self.folding and "i" not in off)
+        if end == ":":
             return
         if flags:
             self.out.append(f"(?{flags})")
@@ -299,6 +298,8 @@ class _Translator:
         self.literals, self.is_anchor = "", False
 
     def _close(self) -> None:
+        if not self.groups:
+            self._refuse("a ) that closes nothing", "escape it")
         group, literals, is_alone = self.groups.pop(), self.literals, self._end_alternative()
         self._emit(")", 1)
         self.atom, self.literals = group.start, literals

@@ -47,9 +47,9 @@ def generate(
     `eos` is one id or several (the first fills; without any, rows that `stop` ended are filled with 0); generation
     stops early when every row has ended. `mask [b, t]` marks the real ids of prompts padded to one length, best on
     the left; samplers do not see the padding. For an encoder-decoder pass its `memory`, or a bare array of which every
-    vector is real; `ids=None` then means the config's start id. `beams` above 1 searches instead of sampling; 8,192 are the most, and beams x vocabulary at most
-    2**25 (261 beams for 128,256 tokens); they compare sums of log probabilities over `length ** length_penalty`, which is
-    from -16 to 16. `stop(new_ids)` ends a row (see `stop_strings`).
+    vector is real; `ids=None` then means the config's start id. `beams` above 1 searches instead of sampling; 8,192 are
+    the most, and beams x vocabulary at most 2**25 (261 beams for 128,256 tokens); they compare sums of log probabilities
+    over `length ** length_penalty`, which is from -16 to 16. `stop(new_ids)` ends a row (see `stop_strings`).
     """
     if memory is not None:
         memory = _as_memory(model, memory)
