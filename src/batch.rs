@@ -12,7 +12,7 @@ use filling::Filling;
 
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
-use crate::memory::large_vec;
+use crate::memory::{large_vec, pages::Ahead};
 use crate::ordered::Ordered;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::patterns::rules_for;
@@ -256,14 +256,12 @@ impl Tokenizer {
         ask: Ask<'_>,
     ) -> Result<Batch> {
         let bytes = bytes_of(documents);
-        let (ids, mut ahead) = large_vec(bytes / 2 + 16);
+        let (ids, ahead) = large_vec(bytes / 2 + 16);
         let mut batch = Batch { ids, offsets: vec![0; documents.len() + 1] };
         let mut ends = Vec::new();
         self.with_work(|work| {
-            for (number, share) in shares.iter().enumerate() {
-                if bytes > SHARE {
-                    ahead.reach(&mut batch.ids, share.iter().map(|part| part.range.len()).sum::<usize>() / 2);
-                }
+            work.fill(ahead);
+            let filled = shares.iter().enumerate().try_for_each(|(number, share)| {
                 work.expect(to_come(bytes, number, shares.len()));
                 ends.clear();
                 let ids = &mut batch.ids;
@@ -272,14 +270,16 @@ impl Tokenizer {
                 for (part, end) in share.iter().zip(&ends) {
                     batch.offsets[part.document + 1] = end.cast_signed() as i64;
                 }
-                ask()?;
-            }
-            // Room in small memory is taken memory; in large, pages that were never written are none.
-            if batch.ids.capacity() < SHARE {
-                batch.ids.shrink_to_fit();
-            }
-            Ok(batch)
-        })
+                ask()
+            });
+            work.fill(Ahead::default());
+            filled
+        })?;
+        // Room in small memory is taken memory; in large, pages that were never written are none.
+        if batch.ids.capacity() < SHARE {
+            batch.ids.shrink_to_fit();
+        }
+        Ok(batch)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::digits::{self, Digits};
 use crate::encode::{Encoder, Scratch};
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
+use crate::memory::pages::Ahead;
 use crate::merges::Merges;
 use crate::pretokenize::{Ends, Joined, Pieces, Pretokenizer, regex::RegexCache};
 use crate::special::{Choice, Part, Specials};
@@ -48,6 +49,11 @@ impl Work {
     /// Says how many bytes of text are to come.
     pub fn expect(&mut self, bytes: usize) {
         self.scratch.expect(bytes);
+    }
+
+    /// Says what list ids will be appended to.
+    pub fn fill(&mut self, list: Ahead) {
+        self.scratch.fill(list);
     }
 }
 

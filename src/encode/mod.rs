@@ -39,6 +39,7 @@ use table::TokenTable;
 
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
+use crate::memory::pages::Ahead;
 use crate::pretokenize::Pieces;
 use crate::utf8::Text;
 use crate::vocab::Vocabulary;
@@ -53,6 +54,9 @@ const NEW_BYTES: u128 = 2;
 const SLOW: usize = 1 << 15;
 /// Bytes of text of which it is told how many are of new words.
 const ENOUGH: usize = 32 << 10;
+
+/// Ids for which memory is taken at once, and at most: how many the text will become is a guess.
+const AHEAD: usize = 128 << 10;
 
 /// The encoder of one vocabulary; shared by all threads.
 pub struct Encoder {
@@ -74,6 +78,8 @@ pub struct Scratch {
     crowd: Crowd,
     /// How many ids there are behind each document that was joined with others.
     document_ends: Vec<usize>,
+    /// Memory behind the ids so far.
+    ahead: Ahead,
     /// Bytes of text so far, those of new words, and those that are known to come.
     read: usize,
     new: usize,
@@ -85,6 +91,11 @@ impl Scratch {
     pub fn expect(&mut self, bytes: usize) {
         self.to_come = bytes;
         self.cache.expect(bytes);
+    }
+
+    /// Says what list ids will be appended to.
+    pub fn fill(&mut self, list: Ahead) {
+        self.ahead = list;
     }
 
     /// Moves how many ids there are behind each document since the last time to `ends`.
@@ -121,9 +132,9 @@ impl Encoder {
         let id_limit = self.vocabulary.id_limit();
         let pen = Pen::new(Arc::clone(self.memo.get_or_init(Box::default)), id_limit);
         let cache = Cache::new(id_limit);
-        let (long, lookups, gaps, document_ends) = Default::default();
+        let (long, lookups, gaps, document_ends, ahead) = Default::default();
         let crowd = Crowd::new(id_limit);
-        Scratch { cache, pen, long, lookups, gaps, crowd, document_ends, read: 0, new: 0, to_come: 0 }
+        Scratch { cache, pen, long, lookups, gaps, crowd, document_ends, ahead, read: 0, new: 0, to_come: 0 }
     }
 
     /// Makes what merging new words needs, before it is known whether that will pay, unless it is made in no time.
@@ -165,6 +176,7 @@ impl Encoder {
     /// For more pretokens.
     pub fn encode(&self, scratch: &mut Scratch, pieces: Pieces<'_, '_>, ids: &mut Vec<TokenId>) -> Result<()> {
         scratch.advance(pieces.bytes());
+        scratch.ahead.reach(ids, (pieces.bytes() / 2).min(AHEAD), AHEAD);
         scratch.lookups.look_up(scratch.cache.hot(), pieces.text.bytes(), pieces.start, pieces.ends);
         if !scratch.lookups.gaps().is_empty() {
             self.fill_gaps(scratch, pieces)?;

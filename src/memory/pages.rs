@@ -63,12 +63,18 @@ pub fn take<T>(memory: &[T], count: usize, write: impl Fn(&T)) -> bool {
     false
 }
 
-/// A list that is filled from front to back, and the memory behind it.
-#[derive(Default)]
+/// A list that is filled from front to back, and the memory behind it. The default is none, or a small one: all that is to be
+/// taken ahead of it is.
 pub struct Ahead {
     /// Address up to which its memory was taken.
     taken: usize,
     is_small: bool,
+}
+
+impl Default for Ahead {
+    fn default() -> Self {
+        Self { taken: usize::MAX, is_small: false }
+    }
 }
 
 impl Ahead {
@@ -77,16 +83,16 @@ impl Ahead {
         Self { taken: 0, is_small: !prefer_large(list.spare_capacity_mut()) }
     }
 
-    /// Takes memory for `more` elements behind those of `list`, but not beyond the room that it has.
-    pub fn reach<T>(&mut self, list: &mut Vec<T>, more: usize) {
+    /// Takes memory for `more` elements behind those of `list`, if there is none for `needed` of them, but not beyond the room that it has.
+    pub fn reach<T>(&mut self, list: &mut Vec<T>, needed: usize, more: usize) {
         let spare = list.spare_capacity_mut();
         let address = spare.as_ptr().addr();
         let taken = (self.taken.saturating_sub(address) / size_of::<T>()).min(spare.len());
-        if taken >= more.min(spare.len()) {
+        if taken >= needed.min(spare.len()) {
             return;
         }
         let behind = Cell::from_mut(&mut spare[taken..]).as_slice_of_cells();
-        let count = (more - taken).min(behind.len());
+        let count = more.max(needed).saturating_sub(taken).min(behind.len());
         if !self.is_small {
             self.is_small = take(behind, count, |element| element.set(MaybeUninit::zeroed()));
         }

@@ -4,8 +4,15 @@ use std::cell::Cell;
 #[cfg(target_os = "linux")]
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use bpetok::batch::Options;
 use bpetok::memory::pages::{LARGE, prefer_large, take};
 use bpetok::memory::{Words, large_vec};
+#[cfg(target_os = "linux")]
+use bpetok::{special::Choice, utf8::Text};
+
+#[cfg(target_os = "linux")]
+use crate::tokenizer;
 
 const ELEMENTS: usize = 3 * LARGE;
 
@@ -51,7 +58,7 @@ fn a_list_that_is_filled_ahead_is_what_was_pushed() {
         // Behind its room it has other memory.
         for number in 0..ELEMENTS + 3000 {
             if number.is_multiple_of(step.clamp(1000, LARGE)) {
-                ahead.reach(&mut list, step);
+                ahead.reach(&mut list, step, step);
             }
             list.push(number as u32);
         }
@@ -72,7 +79,7 @@ fn behind_a_slow_page_a_list_takes_small_ones_ahead_of_time() {
     let (mut reached, step) = (0, 50_000);
     for number in 0..4 * step as u32 {
         if number as usize == reached {
-            ahead.reach(&mut list, step);
+            ahead.reach(&mut list, step, step);
             reached += step;
             let (before, behind) = list.spare_capacity_mut().split_at(step);
             let taken = there(before);
@@ -83,6 +90,20 @@ fn behind_a_slow_page_a_list_takes_small_ones_ahead_of_time() {
         list.push(number);
     }
     assert!((0..).zip(&list).all(|(number, &element)| number == element));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ids_of_a_long_document_take_no_more_memory_than_they_need_soon() {
+    let spaces = |count| b" ".repeat(count);
+    // No custom pattern says where its pretokens must end, so the document is one part.
+    let tokenizer = tokenizer(" {1,32}", &[2, 4, 8, 16, 32].map(spaces), &[]);
+    let text = " ".repeat(8 * LARGE);
+    let options = Options { allowed: &Choice::None, forbidden: &Choice::None, threads: 1 };
+    let mut batch = tokenizer.encode_batch(&[Text::Valid(&text)], &options, &mut || Ok(())).unwrap();
+    assert_eq!(batch.ids.len(), text.len() / 32);
+    // What is asked for at once is half a MiB, and a large page may come with it.
+    assert!(there(batch.ids.spare_capacity_mut()) <= 2 * LARGE);
 }
 
 #[cfg(target_os = "linux")]
