@@ -18,8 +18,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from bpetok.nn.config import Config
 from bpetok.nn.counters import as_config
 from bpetok.nn.errors import InputError
@@ -100,8 +98,13 @@ def _pairs(c: Config, new: int, context: int) -> int:
     """Pairs of a new query and a key it sees."""
     if not c.causal:
         return new * new
-    seen = np.arange(context + 1, context + new + 1)
-    return int((seen if c.window is None else np.minimum(seen, c.window)).sum())
+
+    def first(queries: int) -> int:
+        """Pairs of a text's first queries: one key more each, until the window is full."""
+        growing = queries if c.window is None else min(queries, c.window)
+        return growing * (growing + 1) // 2 + (queries - growing) * growing
+
+    return first(context + new) - first(context)
 
 
 def _ssm_operations(c: Config, mixer: str) -> int:

@@ -251,6 +251,17 @@ def test_operations_of_a_text_are_the_sum_of_its_steps(family: str) -> None:
     )
 
 
+def test_operations_of_any_number_of_tokens_are_reckoned_not_listed() -> None:
+    """A list of them took memory by their number, and its sum wrapped around beyond 64 bits."""
+    tokens = 10**13
+    plain, narrow = flops(SMALL["mixtral"], tokens), flops(SMALL["mistral"], tokens)
+    each = flops(SMALL["mixtral"], 1).attention
+    assert plain.attention == each * (tokens * (tokens + 1) // 2)
+    far = flops(SMALL["mistral"], 1, context=tokens)
+    some = flops(SMALL["mistral"], 1000)
+    assert narrow.attention - some.attention == far.attention * (tokens - 1000)
+
+
 def test_a_window_limits_operations_and_bytes() -> None:
     config = {"model_type": "mistral", "sliding_window": 100}
     assert flops(config, 1, context=99) == flops(config, 1, context=5000)
