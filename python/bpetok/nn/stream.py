@@ -55,11 +55,28 @@ def stream(
                 f"the prompt has {len(ids)} ids, and the model {limit} positions: leave out at least {len(ids) - limit}"
             )
         max_new_tokens = min(max_new_tokens, limit + 1 - len(ids))
-    text, held, longest = tok.stream(), "", max((len(s) for s in stop), default=0)
-    for new, ended in steps(model, [ids], max_new_tokens, choose, ends, seed=seed):
-        if ended[0]:
-            break
-        held += text.push(int(new[0]))
+
+    def written() -> Iterator[str]:
+        text = tok.stream()
+        for new, ended in steps(model, [ids], max_new_tokens, choose, ends, seed=seed):
+            if ended[0]:
+                break
+            yield text.push(int(new[0]))
+        if not utf8:  # what was cut short, which may end a stop string too
+            yield text.finish()
+
+    yield from _before(stop, written())
+
+
+def _before(stop: Sequence[str], pieces: Iterator[str]) -> Iterator[str]:
+    """A text up to the first stop string; an end that could become one is held back until it is known.
+
+    >>> list(_before(["###"], iter(["a #", "# b", " ##", " c###"])))
+    ['a ', '## b', ' ', '## c']
+    """
+    held, longest = "", max((len(s) for s in stop), default=0)
+    for piece in pieces:
+        held += piece
         found = [at for at in (held.find(s) for s in stop) if at >= 0]
         if found:
             yield held[: min(found)]
@@ -68,7 +85,6 @@ def stream(
         if ready:
             yield held[:ready]
             held = held[ready:]
-    held += "" if utf8 else text.finish()
     if held:
         yield held
 

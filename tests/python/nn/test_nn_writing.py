@@ -86,6 +86,8 @@ def test_stop_strings_are_never_shown() -> None:
     assert "".join(write("ends with ##", stop=["###"])) == "ends with ##"
     assert "".join(write("###", stop=["###"])) == ""
     assert "".join(write("abcd", stop=["cd", "bc"])) == "a"
+    broken = Script([*b"ab\xc3", 256])  # half a character, of which only the end makes U+FFFD
+    assert "".join(nn.stream(broken, Bytes(), "x", utf8=False, stop=["b\ufffd"])) == "a"
 
 
 def test_an_empty_prompt_starts_from_bos() -> None:
