@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.errors import InputError
-from bpetok.nn.inputs import as_array, check_ids, utf8, whole
+from bpetok.nn.inputs import check_ids, utf8, whole
 from bpetok.nn.losses import nll
 
 __all__ = ["bits_per_byte", "text_nll"]
@@ -65,7 +65,7 @@ def text_nll(
     """Nats of each id but the first, given those before it in its window: `[t] -> [t - 1]`."""
     if not callable(model):
         raise InputError(f"{model!r} does not predict a next id; bits per byte need a decoder")
-    ids = check_ids(as_array(ids).reshape(-1), model.config.vocab_size)[0]
+    ids = _one_text(check_ids(ids, model.config.vocab_size))
     size = model.config.max_positions or None if context is None else whole("context", context, 2)
     if stride is not None:
         stride = whole("stride", stride, 1)
@@ -87,6 +87,16 @@ def text_nll(
         out.append(_window_nll(model, ids[start:end], done - start))
         done, start = end, min(start + stride, end - 1)
     return np.concatenate(out)
+
+
+def _one_text(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The ids of a text, which may come as the one row of a batch: `[1, t] -> [t]`."""
+    if len(rows) != 1:
+        raise InputError(
+            f"ids have shape {list(rows.shape)}: they must be those of one text, [t]; call it for each row by itself"
+        )
+    text: NDArray[np.int64] = rows[0]
+    return text
 
 
 def _window_nll(model: Any, ids: NDArray[np.int64], first: int) -> NDArray[Any]:

@@ -106,6 +106,15 @@ def test_bits_of_what_is_no_text() -> None:
     refused(lambda: nn.text_nll(model, [1.5, 2.0]), "integers")
 
 
+def test_nats_are_those_of_one_text() -> None:
+    """Rows of a batch were joined, and the first id of each held against the text before it."""
+    model = tiny("gpt2")
+    assert (nn.text_nll(model, [[1, 2, 3]]) == nn.text_nll(model, [1, 2, 3])).all()
+    refused(lambda: nn.text_nll(model, [[1, 2], [3, 4]]), "shape [2, 2]", "each row")
+    refused(lambda: nn.text_nll(model, np.zeros((0, 3), np.int64)), "shape [0, 3]")
+
+
+
 def test_bits_of_a_text_of_which_nothing_is_predicted() -> None:
     tok, model = bpetok.train(["a"], 256, special_tokens=()), tiny("gpt2", vocab_size=256)
     refused(lambda: nn.bits_per_byte(model, tok, "a"), "at least 2 ids", "gives 1", "bos=")
