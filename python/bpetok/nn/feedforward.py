@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from bpetok.nn.activations import ACTIVATIONS, in_blocks
 from bpetok.nn.config import Config
 from bpetok.nn.embedding import linear
-from bpetok.nn.inputs import as_array, as_mask
+from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import as_array, as_mask, whole
 from bpetok.nn.softmax import softmax
 from bpetok.nn.trace import Recorder
 
@@ -101,9 +103,12 @@ def balance_loss(router_logits: Array, top_k: int, mask: Array | None = None) ->
     """How unevenly tokens load the experts, `top_k` when even: `[l, n, e] -> number`.
 
     The Switch Transformer's loss (arXiv:2101.03961, equations 4 to 6) over the tokens of all layers together:
-    `e * sum_i (share of choices that fall on i) * (mean probability of i)`. `mask [n]` leaves padding out.
+    `e * sum_i (share of choices that fall on i) * (mean probability of i)`. `mask [n]` leaves padding out; without
+    a token it is NaN.
     """
     experts = router_logits.shape[-1]
+    if whole("top_k", top_k, 1) > experts:
+        raise InputError(f"top_k={top_k} is more than the {experts} experts that have scores")
     layers: Array = router_logits.reshape(len(router_logits), -1, experts)
     if mask is not None:
         flat = as_array(mask, "the mask's entries").reshape(1, -1)
@@ -111,6 +116,8 @@ def balance_loss(router_logits: Array, top_k: int, mask: Array | None = None) ->
         assert real is not None
         layers = layers[:, real[0]]
     logits = layers.reshape(-1, experts)
+    if not len(logits):
+        return math.nan
     choice, _ = route(logits, top_k, False)
     share = np.bincount(choice.reshape(-1), minlength=experts) / len(logits)
     return float(experts * (share * softmax(logits).mean(0)).sum())

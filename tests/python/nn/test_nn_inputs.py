@@ -114,6 +114,12 @@ def test_nats_are_those_of_one_text() -> None:
     refused(lambda: nn.text_nll(model, np.zeros((0, 3), np.int64)), "shape [0, 3]")
 
 
+def test_the_balance_of_a_router_needs_a_choice_that_there_is() -> None:
+    logits = np.zeros((1, 2, 3))
+    for top_k, words in ((0, "top_k=0"), (1.5, "top_k=1.5"), (4, "top_k=4 is more than the 3")):
+        refused(lambda k=top_k: nn.balance_loss(logits, k), words)  # type: ignore[misc]
+    assert np.isnan(nn.balance_loss(logits, 1, np.zeros(2)))
+
 
 def test_bits_of_a_text_of_which_nothing_is_predicted() -> None:
     tok, model = bpetok.train(["a"], 256, special_tokens=()), tiny("gpt2", vocab_size=256)
