@@ -66,6 +66,7 @@ _MAY: dict[str, frozenset[str]] = {
 def rope_from_json(json: Mapping[str, Any], theta: float, max_positions: int) -> Rope:
     """Read either dialect; `theta` is the value of `rope_theta` or the family's default."""
     where, parts = _dialect(json, theta, max_positions)
+    _check_agreement(where, parts, json)
     kind = parts.pop("rope_type", None) or parts.get("type") or "default"
     parts.pop("type", None)
     if not isinstance(kind, str) or kind not in _NEEDS:
@@ -132,6 +133,20 @@ def _dialect(
             )
     where = "rope_parameters" if json.get("rope_parameters") else "rope_scaling"
     return where, dict(json.get(where) or {})
+
+
+def _check_agreement(where: str, parts: Mapping[str, Any], json: Mapping[str, Any]) -> None:
+    """Refuse a value that is written twice and differs: which of the two counts is up to the version that reads it."""
+    twice = [
+        (f"{where}.{field}", parts.get(field), field, json.get(field))
+        for field in ("rope_theta", "partial_rotary_factor", _ORIGINAL)
+    ]
+    twice.append((f"{where}.rope_type", parts.get("rope_type"), f"{where}.type", parts.get("type")))
+    for inner, this, outer, other in twice:
+        if this is not None and other is not None and this != other:
+            raise ConfigError(
+                f"config fields {inner}={this!r} and {outer}={other!r} are the same and differ; keep one"
+            )
 
 
 def _first(*values: Any) -> Any:
