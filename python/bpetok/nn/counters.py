@@ -139,8 +139,11 @@ def _weights(config: Json | Config) -> Iterator[tuple[str, str, tuple[int, ...]]
         yield name, "", shape
     yield from _stack(c)
     if c.encoder is not None:
-        shared = c.encoder.vocab_size == c.vocab_size and raw.get(
-            "share_encoder_decoder_embeddings", True
+        # Where nothing is tied, `transformers` 5 gives either side a table of its own.
+        shared = (
+            c.tied
+            and c.encoder.vocab_size == c.vocab_size
+            and raw.get("share_encoder_decoder_embeddings", True)
         )
         yield from (
             (name, mixer, shape)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from bpetok.nn import random_model
+from bpetok.nn import load, random_model
 from bpetok.nn.counters import (
     active_parameters,
     parameter_table,
@@ -142,6 +142,13 @@ def test_a_checkpoint_has_as_many_numbers_as_its_config_says(family: str) -> Non
         name for name in tensors if name not in skip and not name.endswith("embed_positions.weight")
     ]
     assert parameters(config) == sum(tensors[name].size for name in kept)
+
+
+@pytest.mark.parametrize("name", ["bart", "bart_scaled", "marian_apart", "marian_apart_tied"])
+def test_tables_of_two_stacks_count_as_often_as_there_are(name: str) -> None:
+    model = load(GOLDEN / "made" / name)
+    config = json.loads((GOLDEN / "made" / name / "config.json").read_text())
+    assert parameters(config) == model.nbytes // 4 - model.heads["head.b"].size
 
 
 SMALL = {
