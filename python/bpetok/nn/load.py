@@ -132,16 +132,7 @@ def load(folder: str | os.PathLike[str], dtype: DTypeLike = "float32") -> Any:
 def from_weights(weights: Weights, dtype: DTypeLike = "float32") -> Any:
     """Make a model of weights in hand; those of another dtype are rounded, once."""
     kind = _dtype(dtype)
-    made: dict[int, Any] = {}  # a table that two stacks share stays shared
-
-    def cast(name: str, weight: Any) -> Any:
-        if weight.dtype == kind:
-            return weight
-        if id(weight) not in made:
-            made[id(weight)] = weight.astype(kind)
-        return made[id(weight)]
-
-    return _KINDS[FAMILIES[weights.stack.config.family].kind](weights.map(cast), kind)
+    return _KINDS[FAMILIES[weights.stack.config.family].kind](weights.rounded(kind), kind)
 
 
 def random_model(

@@ -57,8 +57,8 @@ class Model:
         return sum(array.nbytes for array in distinct.values())
 
     def map_weights(self, f: Callable[[str, Any], Any]) -> Model:
-        """A model whose weight `name` is `f(name, weight)`: how quantised matrices get in."""
-        return type(self)(self.weights.map(f), self.dtype)
+        """A model whose weight `name` is `f(name, weight)`, in this one's dtype: how quantised matrices get in."""
+        return type(self)(self.weights.map(f).rounded(self.dtype), self.dtype)
 
     def __repr__(self) -> str:
         """Family, size and dtype."""

@@ -74,6 +74,24 @@ class Weights:
         encoder = stack(self.encoder, "encoder.") if self.encoder else None
         return Weights(stack(self.stack, ""), change(self.heads, "heads."), encoder)
 
+    def rounded(self, dtype: DTypeLike) -> Weights:
+        """The same in one dtype; those of another are rounded, once."""
+        kind = np.dtype(dtype)
+        made: dict[int, Any] = {}  # a table that two stacks share stays shared
+
+        def cast(name: str, weight: Any) -> Any:
+            if not hasattr(weight, "dtype"):
+                raise WeightsError(
+                    f"weight {name} is of type {type(weight).__name__}: it must be an array or a matrix in blocks"
+                )
+            if weight.dtype == kind:
+                return weight
+            if id(weight) not in made:
+                made[id(weight)] = weight.astype(kind)
+            return made[id(weight)]
+
+        return self.map(cast)
+
 
 @dataclass
 class _Reader:

@@ -208,6 +208,20 @@ def test_weights_in_hand_are_rounded_to_the_model_s_dtype(name: str) -> None:
     assert given.stack.top["embed"].dtype == np.float64
 
 
+@pytest.mark.parametrize("name", ["gpt2", "mixtral", "jamba"])
+def test_changed_weights_are_rounded_to_the_model_s_dtype(name: str) -> None:
+    """A number of NumPy's widens an array: a float32 model computed in float64 and did not know its own state."""
+    model = nn.random_model(nn.config_from_json(CONFIGS[name]), 0, "float32", 0.3)
+    wider = model.map_weights(lambda _, w: w * np.sqrt(2))
+    assert {w.dtype for _, w in named_weights(wider)} == {np.dtype("float32")}
+    assert wider([[1, 2, 3]])[0].dtype == np.float32
+    assert nn.generate(wider, [[1, 2]], 3).shape == (1, 5)
+    pair = nn.load(GOLDEN / "transformer2017").map_weights(lambda _, w: w)
+    assert pair.weights.encoder.top["embed"] is pair.weights.stack.top["embed"]
+    with pytest.raises(nn.WeightsError, match=r"weight layers\.0\..* is of type NoneType"):
+        model.map_weights(lambda _, w: None)
+
+
 def test_blocks_in_hand_give_rows_of_the_model_s_dtype() -> None:
     c = nn.config_from_json({**CONFIGS["mixtral"], "hidden_size": 32, "intermediate_size": 32})
     small = quantize_model(nn.random_model(c, 0, "float32", 0.3))
