@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.nn.inputs import floats
+
 __all__ = [
     "ACTIVATIONS",
     "erf",
@@ -111,6 +113,7 @@ def gelu(x: Array) -> Array:
 
 def gelu_tanh(x: Array) -> Array:
     """GELU's tanh form, which GPT-1 and GPT-2 use: `[...] -> [...]`."""
+    x = floats(x)
     u = x * x
     u *= 0.044715
     u += 1.0

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.nn.inputs import floats
 from bpetok.nn.softmax import softmax
 
 __all__ = ["HIDDEN", "LAST", "attend", "attention_map", "visible"]
@@ -50,7 +51,7 @@ def attention_map(q: Array, k: Array, scale: float, seen: Array | None = None) -
     fewer key heads than query heads (`g < h`), query heads `i h/g .. (i+1) h/g - 1` share key head `i`.
     """
     b, h, t, d = q.shape
-    grouped = q.reshape(b, k.shape[1], -1, d)
+    grouped = floats(q).reshape(b, k.shape[1], -1, d)
     scores = (grouped @ k.swapaxes(-1, -2)).reshape(b, h, t, -1) * scale
     if seen is not None:
         scores = np.where(seen[:, None], scores, scores.dtype.type(-np.inf))
@@ -70,7 +71,7 @@ def attend(
 
     A query that sees no key gets zeros.
     """
-    b, h, t, d = q.shape
+    q, (b, h, t, d) = floats(q), q.shape
     out = np.empty((b, h, t, v.shape[-1]), q.dtype)
     keys = KEYS * max(
         1, QUERIES // max(t, 1)

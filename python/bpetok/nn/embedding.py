@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from bpetok.nn.inputs import floats
+
 __all__ = ["embed", "linear", "one_hot", "unembed"]
 
 Array = NDArray[Any]
@@ -38,7 +40,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     The only product with stored weights. `weight` may be any object whose `.T` can stand to the right of `@`
     (a quantised matrix, say). Rows are flattened first, so that BLAS sees one large product, not one per batch.
     """
-    flat = x.reshape(-1, x.shape[-1]) @ weight.T
+    flat = floats(x.reshape(-1, x.shape[-1]) @ weight.T)
     if bias is not None:
         flat += bias
     return flat.reshape(*x.shape[:-1], flat.shape[-1])

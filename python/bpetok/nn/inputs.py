@@ -25,6 +25,7 @@ __all__ = [
     "as_mask",
     "as_rows",
     "check_ids",
+    "floats",
     "generator",
     "masked_ids",
     "number",
@@ -44,6 +45,11 @@ def as_array(values: Any, what: str = "ids") -> Array:
         raise InputError(
             f"{what} are no array: {error}; fill rows up to one length and say which ids are real with mask="
         ) from error
+
+
+def floats(numbers: Array) -> Array:
+    """Integers as float64, which can hold what comes of them; floats as they are: `[...] -> [...]`."""
+    return numbers if numbers.dtype.kind == "f" else numbers.astype(np.float64)
 
 
 def as_rows(values: Any, what: str = "ids") -> Array:

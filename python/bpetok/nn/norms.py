@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bpetok.nn.activations import silu
 from bpetok.nn.config import Config
+from bpetok.nn.inputs import floats
 
 __all__ = ["gated_rms_norm", "layer_norm", "norm", "rms_norm"]
 
@@ -35,7 +36,7 @@ def layer_norm(x: Array, weight: Array, bias: Array | None, eps: float) -> Array
 
 def rms_norm(x: Array, weight: Array, eps: float) -> Array:
     """Scale each row to mean square 1, then `* weight` (arXiv:1910.07467): `[..., d] -> [..., d]`."""
-    scale = _mean_square(x)
+    scale = _mean_square(floats(x))
     scale += eps
     y = x / np.sqrt(scale, out=scale)
     y *= weight

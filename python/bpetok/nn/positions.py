@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.config import Rope
+from bpetok.nn.inputs import floats
 
 __all__ = ["rope_frequencies", "rope_table", "rotate", "sinusoids"]
 
@@ -84,7 +85,7 @@ def rope_table(rope: Rope, head_dim: int, length: int) -> tuple[Array, Array]:
 
 def rotate(x: Array, cos: Array, sin: Array) -> Array:
     """Turn channel pair (i, i + d/2) of every head: `[b, t, h, d], [b, t, 1, d/2] twice -> [b, t, h, d]`."""
-    half = x.shape[-1] // 2
+    x, half = floats(x), x.shape[-1] // 2
     first, second = x[..., :half], x[..., half:]
     y = np.empty_like(x)
     np.multiply(first, cos, out=y[..., :half])

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bpetok.errors import TokenIdError
 from bpetok.nn.errors import InputError
-from bpetok.nn.inputs import number, whole
+from bpetok.nn.inputs import floats, number, whole
 from bpetok.nn.softmax import softmax
 
 __all__ = [
@@ -143,6 +143,7 @@ def sample(
     penalty = number("repetition_penalty", repetition_penalty, 0, open_below=True)
 
     def draw(logits: Array, ids: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        logits = floats(logits)
         if penalty != 1.0:
             logits = penalise_repeats(logits, ids, penalty)
         if temperature == 0:

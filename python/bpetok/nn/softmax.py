@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bpetok.nn.inputs import floats
+
 __all__ = ["log_softmax", "softmax"]
 
 Array = NDArray[Any]
@@ -19,6 +21,7 @@ Array = NDArray[Any]
 
 def softmax(x: Array) -> Array:
     """`exp(x) / sum exp(x)` along the last axis; a row of `-inf` gives zeros: `[..., n] -> [..., n]`."""
+    x = floats(x)
     y = x - _top(x)
     np.exp(y, out=y)
     total = y.sum(-1, keepdims=True)
@@ -29,6 +32,7 @@ def softmax(x: Array) -> Array:
 
 def log_softmax(x: Array) -> Array:
     """`x - log sum exp(x)` along the last axis: `[..., n] -> [..., n]`."""
+    x = floats(x)
     y = x - _top(x)
     y -= np.log(np.exp(y).sum(-1, keepdims=True))
     return y

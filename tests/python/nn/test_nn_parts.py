@@ -9,9 +9,11 @@ from bpetok.nn import (
     activations,
     attention,
     embedding,
+    feedforward,
     losses,
     norms,
     positions,
+    sample,
     selective_scan,
     softmax,
     ssm,
@@ -30,6 +32,33 @@ def test_norms(eps: str) -> None:
     x, w, b = (LAYERS[k] for k in "xwb")
     close(norms.layer_norm(x, w, b, float(eps)), LAYERS[f"layer_norm.{eps}"])
     close(norms.rms_norm(x, w, float(eps)), LAYERS[f"rms_norm.{eps}"])
+
+
+def test_integers_are_numbers() -> None:
+    """Attention and an MLP wrote their fractions into arrays of integers, in silence."""
+    whole, weights = (
+        np.arange(9).reshape(1, 1, 3, 3) % 4,
+        np.array([[1, 2, 0], [0, 1, 3], [2, 0, 1]]),
+    )
+    now, half = np.arange(3)[None], np.full((1, 1, 1), 0.5)
+    seen = attention.visible(now, now)
+    forms = {
+        "attend": lambda x: attention.attend(x, x, x, now, now, 1),
+        "attention_map": lambda x: attention.attention_map(x, x, 1, seen),
+        "mlp": lambda x: feedforward.mlp(x[0, 0], weights, None, weights, None, "gelu", False),
+        "linear": lambda x: embedding.linear(x, weights, np.full(3, 0.5)),
+        "softmax": softmax.softmax,
+        "log_softmax": softmax.log_softmax,
+        "rms_norm": lambda x: norms.rms_norm(x, weights[0], 1e-5),
+        "gelu_tanh": activations.gelu_tanh,
+        "rotate": lambda x: positions.rotate(x[..., :2], half, half),
+        "nll": lambda x: losses.nll(x, [[[0, 1, 2]]]),
+        "draw": lambda x: sample(2.0)(x[0, 0], whole[0, 0], np.random.default_rng(0)),
+    }
+    for name, form in forms.items():
+        got, want = form(whole), form(whole.astype(np.float64))
+        assert got.dtype == want.dtype, name
+        assert (got == want).all(), name
 
 
 @pytest.mark.parametrize("name", ["gelu_erf", "gelu_tanh", "silu", "relu", "sigmoid", "softplus"])
