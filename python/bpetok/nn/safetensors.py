@@ -206,7 +206,10 @@ def _owners(index: Path) -> dict[str, str]:
 def write_safetensors(
     path: str | os.PathLike[str], tensors: Mapping[str, Array], dtype: DTypeLike | None = None
 ) -> None:
-    """Write arrays (float32 as float16 with `dtype="float16"`, for instance), atomically."""
+    """Write arrays (float32 as float16 with `dtype="float16"`, for instance), atomically.
+
+    A dtype that would turn a number into infinity, or cut off fractions, is a WeightsError.
+    """
     names = {np.dtype(v).str.lstrip("<|="): k for k, v in _DTYPES.items() if k != "BF16"}
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     blocks, at = [], 0
@@ -215,7 +218,9 @@ def write_safetensors(
             raise WeightsError(
                 f"no tensor can be called {name}: the format keeps that name; choose another"
             )
-        array = np.asarray(array, dtype, order="C")
+        array = np.asarray(array, order="C")
+        if dtype is not None:
+            array = _narrowed(name, array, np.dtype(dtype))
         code = array.dtype.newbyteorder("<").str.lstrip("<|=")
         if code not in names:
             raise WeightsError(
@@ -234,3 +239,20 @@ def write_safetensors(
         file.write(len(head).to_bytes(8, "little") + head)
         for block in blocks:
             file.write(block.tobytes())
+
+
+def _narrowed(name: str, array: Array, kind: np.dtype[Any]) -> Array:
+    """An array in another dtype, whose range must hold it."""
+    if not np.can_cast(array.dtype, kind, "same_kind"):
+        raise WeightsError(
+            f"tensor {name} is {array.dtype}, and {kind} cannot hold its numbers; write it in a float dtype, or as it is"
+        )
+    with np.errstate(over="ignore"):
+        narrow = array.astype(kind)
+    lost = np.isinf(narrow) & np.isfinite(array) if kind.kind == "f" else narrow != array
+    if lost.any():
+        most = np.finfo(kind).max if kind.kind == "f" else np.iinfo(kind).max
+        raise WeightsError(
+            f"tensor {name} holds {array[lost][0]}, and {kind} ends at {most}; write it in a wider dtype, or as it is"
+        )
+    return narrow

@@ -187,3 +187,19 @@ def test_one_file_or_many(tmp_path: Path, dtype: str) -> None:
     assert (nn.load(tmp_path, "float64")(ids)[0] == many).all()
     want = nn.load(GOLDEN / "gpt2_tied", "float64")(ids)[0]
     assert distance(many, want) < (0.01 if dtype == "float16" else 1e-15)
+
+
+def test_another_dtype_must_hold_every_number(tmp_path: Path) -> None:
+    """A weight beyond float16 was written as infinity, and fractions were cut off."""
+    path = tmp_path / "x.safetensors"
+    wide, whole = {"w": np.array([[1.5, -7e4]], np.float32)}, {"w": np.array([300])}
+    for tensors, dtype, words in (
+        (wide, "float16", r"tensor w holds -70000\.0, and float16 ends at 65504\.0"),
+        (wide, "int32", "tensor w is float32, and int32"),
+        (whole, "int8", "tensor w holds 300, and int8 ends at 127"),
+    ):
+        with pytest.raises(nn.WeightsError, match=words):
+            nn.write_safetensors(path, tensors, dtype)
+        assert not path.exists()
+    nn.write_safetensors(path, {"w": np.array([65504.0, np.inf, np.nan, 1e-9])}, "float16")
+    assert nn.read_safetensors(path)["w"][0] == 65504
