@@ -15,11 +15,13 @@ import numpy as np
 from bpetok.nn.config import Config
 from bpetok.nn.counters import state_bytes
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import number, whole
 from bpetok.nn.svg import MUTED, Drawing
 
 __all__ = ["memory"]
 
 LINES = ("#3479b8", "#c9540f", "#2d8a57", "#8a4bb0", "#b5912a", "#4d5b76")
+MOST = 10**15  # tokens: numbers of bytes stay within 64 bits
 LEFT, TOP, WIDTH, HEIGHT = 78, 74, 560, 330  # the field between the axes
 
 
@@ -35,10 +37,11 @@ def memory(
 
     Both axes are logarithmic: attention without a window is a straight line up, a state-space model a level one.
     """
-    if not configs or tokens < 100:
+    if not isinstance(configs, Mapping) or not configs:
         raise InputError(
-            f"{len(configs)} configs over {tokens} tokens: give at least one config and 100 tokens"
+            f"configs={configs!r:.80} must be an object with at least one config by its name"
         )
+    tokens, batch = int(number("tokens", tokens, 100, MOST)), whole("batch", batch, 1)
     counts = np.unique(np.rint(np.geomspace(10, tokens, 241)).astype(np.int64))
     lines = {
         name: [state_bytes(c, int(n), batch, dtype) for n in counts] for name, c in configs.items()

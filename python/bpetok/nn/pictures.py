@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import number
 from bpetok.nn.svg import BLUES, GRID, INK, MUTED, REDS, Drawing, colour, shade, width_of
 
 __all__ = ["attention", "probabilities", "token_labels"]
@@ -66,6 +67,11 @@ def attention(
     if maps.ndim != 3 or maps.shape[1:] != (len(rows), len(keys)) or not maps.size:
         raise InputError(
             f"maps {list(maps.shape)} do not fit [heads, {len(rows)}, {len(keys)}]: one label per row and column"
+        )
+    if not ((maps >= 0) & (maps <= 1.001)).all():
+        bad = maps[~((maps >= 0) & (maps <= 1.001))][0]
+        raise InputError(
+            f"a map holds {bad:.4g}: weights are from 0 to 1, as `attention_map` and `trace` give them"
         )
     heads, t, s = maps.shape
     columns = max(1, min(columns, heads))
@@ -142,6 +148,7 @@ def probabilities(
         raise InputError(
             f"{len(values)} probabilities for {len(labels)} labels: give one per token"
         )
+    number("most", most, 0, open_below=True)
     if (values > 1e-6).any():
         raise InputError(
             f"log-probability {values.max():.4g} is above 0; give logarithms, not probabilities or losses"

@@ -216,10 +216,17 @@ def test_control_characters_never_reach_the_file() -> None:
     [
         (lambda: attention(np.ones((2, 3, 3)), ["a", "b"]), r"\[2, 3, 3\].*\[heads, 2, 2\]"),
         (lambda: attention(np.ones((0, 2, 2)), ["a", "b"]), "do not fit"),
+        (lambda: attention(np.array([[0.5, -2.5]]), ["a"], ["a", "b"]), r"holds -2\.5.*0 to 1"),
+        (lambda: attention(np.array([[np.nan, 1.0]]), ["a"], ["a", "b"]), "holds nan"),
+        (lambda: probabilities([-1.0], ["a"], most=0), "most=0"),
+        (lambda: memory({"GPT-2": GPT2}, float("nan")), "tokens=nan"),  # type: ignore[arg-type]
+        (lambda: memory({"GPT-2": GPT2}, 10**30), "tokens=10{30}.*1e.15"),
+        (lambda: memory({"GPT-2": GPT2}, batch=0), "batch=0"),
+        (lambda: memory([GPT2]), "by its name"),  # type: ignore[arg-type]
         (lambda: probabilities([-1.0], ["a", "b"]), "1 probabilities for 2 labels"),
         (lambda: probabilities([0.5], ["a"]), "0.5 is above 0"),
-        (lambda: memory({}), "0 configs"),
-        (lambda: memory({"a": GPT2}, 99), "99 tokens"),
+        (lambda: memory({}), "at least one config"),
+        (lambda: memory({"a": GPT2}, 99), "tokens=99"),
         (lambda: memory({"BERT": {"model_type": "bert"}}), "no config keeps a state"),
     ],
 )
