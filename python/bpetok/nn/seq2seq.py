@@ -19,7 +19,7 @@ from bpetok.nn.heads import label_scores, pooled, token_scores
 from bpetok.nn.inputs import as_array, as_rows, check_ids, masked_ids
 from bpetok.nn.model import Model, encode_stack, run_causal
 from bpetok.nn.run import Net, Packed, pack
-from bpetok.nn.state import KeyValues, State
+from bpetok.nn.state import KeyValues, State, row_numbers
 from bpetok.nn.trace import SILENT, Recorder
 from bpetok.nn.tracing import finish_trace
 from bpetok.nn.weights import Weights
@@ -71,6 +71,7 @@ class Memory:
 
     def select(self, rows: Any) -> Memory:
         """The memory of some texts, in any order and number."""
+        rows = row_numbers(rows, len(self))
         keys = tuple(KeyValues(k.keys[rows], k.values[rows]) for k in self.keys)
         return Memory(self.hidden[rows], None if self.mask is None else self.mask[rows], keys)
 

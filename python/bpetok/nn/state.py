@@ -22,7 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KeyValues", "Recurrent", "State", "sealed", "unsealed"]
+from bpetok.nn.errors import InputError
+from bpetok.nn.inputs import as_array
+
+__all__ = ["KeyValues", "Recurrent", "State", "row_numbers", "sealed", "unsealed"]
 
 Array = NDArray[Any]
 
@@ -96,7 +99,7 @@ class State:
 
     def select(self, rows: Any) -> State:
         """The state of some rows, in any order and number (beam search reorders with it)."""
-        rows = np.asarray(rows)  # an index array copies: two states must never share spare room
+        rows = row_numbers(rows, len(self.lengths))
         layers: list[KeyValues | Recurrent] = []
         for layer in self.layers:
             if isinstance(layer, Recurrent):
@@ -104,3 +107,20 @@ class State:
             else:
                 layers.append(KeyValues(sealed(layer.keys[rows]), sealed(layer.values[rows])))
         return State(self.lengths[rows], self.base[rows], tuple(layers), self.window)
+
+
+def row_numbers(rows: Any, there: int) -> Array:
+    """Which rows, as an index array: it copies, and two states must never share spare room."""
+    chosen = as_array(rows, "rows")
+    if not chosen.size:  # an empty list, which is none of floats
+        chosen = chosen.astype(np.int64)
+    fits = chosen.ndim == 1 and (
+        chosen.shape == (there,)
+        if chosen.dtype == bool
+        else chosen.dtype.kind in "iu" and ((chosen >= -there) & (chosen < there)).all()
+    )
+    if not fits:
+        raise InputError(
+            f"rows={rows!r:.80} must be a list of row numbers in 0..{there - 1}, or true and false for each of {there} rows"
+        )
+    return chosen

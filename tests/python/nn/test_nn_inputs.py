@@ -248,3 +248,11 @@ def test_the_last_of_nothing_is_zeros() -> None:
     some, _ = pair.decode([[5, 6], [5, 6]], memory, None, [[0, 0], [1, 1]], last=True)
     assert not some[0].any()
     assert some[1].any()
+
+
+def test_texts_of_a_memory_are_selected_by_number_or_by_a_mask() -> None:
+    memory = made(PAIR).encode([[3, 4], [5, 6]], [[1, 1], [1, 0]])
+    assert memory.select([]).shape == (0, 2, 16)
+    assert (memory.select([False, True])[0] == memory.select([1])[0]).all()
+    for bad in (1, [2], [0.5]):
+        refused(lambda rows=bad: memory.select(rows), "rows=", "0..1")  # type: ignore[misc]

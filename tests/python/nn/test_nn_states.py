@@ -119,6 +119,19 @@ def test_selected_rows_go_on_alone(name: str) -> None:
     assert distance(logits, full[[2, 0, 2], 5:]) < 1e-12
 
 
+@pytest.mark.parametrize("name", ["llama", "mamba"])
+def test_rows_are_selected_by_number_or_by_a_mask(name: str) -> None:
+    """No row left is no error, and one number for a list gave a state that nothing could read."""
+    model, ids = MODELS[name], np.arange(6).reshape(3, 2)
+    _, state = model(ids)
+    assert model(np.zeros((0, 1), np.int64), state.select([]))[0].shape == (0, 1, 50)
+    kept = state.select([False, True, True])
+    assert distance(model(ids[1:], kept)[0], model(ids[1:], state.select([1, -1]))[0]) == 0
+    for bad in (0, 3, [3], [-4], [0.5], [[0]], [True], "a", slice(1)):
+        with pytest.raises(nn.InputError, match=r"^rows=.* in 0\.\.2"):
+            state.select(bad)
+
+
 def test_no_square_of_the_length_in_memory() -> None:
     model = tiny("llama", "float32", num_hidden_layers=1)
     ids = np.ones((1, 4096), np.int64)
