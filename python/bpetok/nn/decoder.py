@@ -86,6 +86,10 @@ class Decoder(Model):
             at = np.where(real, np.arange(ids.shape[1]), 0).max(1)
         else:
             at = _places(at, *ids.shape)
+            if real is not None and not (there := real[np.arange(len(real)), at]).all():
+                raise InputError(
+                    f"at reads row {int(np.argmin(there))} where its mask says padding, of which there is no vector"
+                )
         return label_scores(hidden[np.arange(len(hidden)), at], self.config, self.heads)
 
     def embed(
@@ -122,4 +126,4 @@ def _places(at: Any, rows: int, length: int) -> Array:
         )
     if ((places < -length) | (places >= length)).any():
         raise InputError(f"at={at!r} has an index outside 0..{length - 1}")
-    return places
+    return np.broadcast_to(places, (rows,))

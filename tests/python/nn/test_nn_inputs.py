@@ -175,6 +175,9 @@ def test_heads_need_an_id_to_read() -> None:
     refused(lambda: model.classify([[1, 2]], at=[0.5]), "float64")
     refused(lambda: model.classify([[1, 2]], at=[0, 1]), "[2]")
     assert (model.classify([[1, 2]], at=1) == model.classify([[1, 2]], at=[1])).all()
+    padded, mask = [[1, 2], [3, 0]], [[1, 1], [1, 0]]
+    refused(lambda: model.classify(padded, mask, at=-1), "row 1", "padding")
+    assert (model.classify(padded, mask, at=[1, 0]) == model.classify(padded, mask)).all()
     refused(lambda: made(PAIR).classify(NOTHING), "[2, 0]")
 
 
