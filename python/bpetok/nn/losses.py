@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.errors import InputError
-from bpetok.nn.inputs import as_array, as_rows
+from bpetok.nn.inputs import as_array, as_rows, number
 from bpetok.nn.softmax import log_softmax
 
 __all__ = [
@@ -57,7 +57,7 @@ def cross_entropy(logits: Array, labels: Any, smoothing: float = 0.0) -> float:
 
     With `smoothing` s the target is `1 - s` on the label and `s / v` on every token (arXiv:1512.00567, section 7).
     """
-    labels = as_array(labels, "labels")
+    labels, smoothing = as_array(labels, "labels"), number("smoothing", smoothing, 0, 1)
     counted = labels != IGNORE
     if not counted.any():
         return math.nan

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpetok.nn.errors import InputError
-from bpetok.nn.inputs import as_rows
+from bpetok.nn.inputs import check_ids, number, whole
 from bpetok.nn.losses import IGNORE
 
 __all__ = [
@@ -35,7 +35,7 @@ def mask_tokens(
     rng: np.random.Generator,
     mask_id: int,
     vocab_size: int,
-    special: Sequence[int] = (),
+    special: Iterable[int] = (),
     rate: float = 0.15,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """BERT's masking (arXiv:1810.04805, section 3.1): `[b, t] -> ids [b, t], labels [b, t]`.
@@ -47,8 +47,11 @@ def mask_tokens(
     >>> labels.tolist()
     [[5, 6, 7, 8]]
     """
-    ids = as_rows(ids).astype(np.int64)
-    chosen = (rng.random(ids.shape) < rate) & ~np.isin(ids, np.asarray(special, np.int64))
+    vocab_size, rate = whole("vocab_size", vocab_size, 1), number("rate", rate, 0, 1)
+    if whole("mask_id", mask_id, 0) >= vocab_size:
+        raise InputError(f"mask_id={mask_id} is outside 0..{vocab_size - 1}")
+    ids = check_ids(ids, vocab_size)
+    chosen = (rng.random(ids.shape) < rate) & ~np.isin(ids, np.array([*special], np.int64))
     fate = rng.random(ids.shape)
     masked = np.where(chosen & (fate < 0.8), mask_id, ids)
     masked = np.where(chosen & (fate >= 0.9), rng.integers(0, vocab_size, ids.shape), masked)

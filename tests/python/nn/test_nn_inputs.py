@@ -259,3 +259,15 @@ def test_texts_of_a_memory_are_selected_by_number_or_by_a_mask() -> None:
     assert (memory.select([False, True])[0] == memory.select([1])[0]).all()
     for bad in (1, [2], [0.5]):
         refused(lambda rows=bad: memory.select(rows), "rows=", "0..1")  # type: ignore[misc]
+
+
+def test_shares_and_ids_of_objectives() -> None:
+    """A rate in per cent masked everything, and ids beyond the vocabulary went into the batch."""
+    ids, rng = [[5, 6, 7]], np.random.default_rng(0)
+    refused(lambda: tasks.mask_tokens(ids, rng, 3, 10, rate=15), "rate=15", "at most 1")
+    refused(lambda: tasks.mask_tokens(ids, rng, 103, 10), "mask_id=103", "0..9")
+    refused(lambda: tasks.mask_tokens([[5, 10]], rng, 3, 10), "id 10", "0..9")
+    _, labels = tasks.mask_tokens(ids, rng, 3, 10, special={6}, rate=1)
+    assert labels.tolist() == [[5, -100, 7]]
+    for smoothing in (-0.1, 7, np.nan):
+        refused(lambda s=smoothing: nn.cross_entropy(np.zeros((1, 4)), [2], s), "smoothing=")  # type: ignore[misc]
