@@ -92,7 +92,10 @@ def beam_search(
             )
         score = np.take_along_axis(score, alive, 1)
         source = (np.take_along_axis(parent, alive, 1) + np.arange(b)[:, None] * k).reshape(-1)
-        new = np.take_along_axis(token, alive, 1).reshape(-1, 1)
+        token = np.take_along_axis(token, alive, 1)
+        # Where every id is an end, some that ended fill the beams up; they never go on.
+        score[np.isin(token, np.asarray(ends, np.int64))] = -np.inf
+        new = token.reshape(-1, 1)
         text, state = np.concatenate([text[source], new], axis=1), state.select(source)
         for i, row in enumerate(rows):
             row.done = row.done or row.worst() >= score[i, 0] / length**length_penalty

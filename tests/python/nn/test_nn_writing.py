@@ -224,6 +224,14 @@ def test_beams_find_the_best_of_all() -> None:
     assert found[0].tolist() == best[1]
 
 
+def test_no_beam_goes_on_behind_an_end() -> None:
+    """Where every id is an end, beams wrote on as if it were none."""
+    model, every = tiny("llama"), list(range(50))
+    for beams in (2, 3, 60):
+        out = nn.generate(model, [[1, 2, 3], [4, 5, 6]], 4, eos=every, beams=beams)
+        assert out.tolist() == nn.generate(model, [[1, 2, 3], [4, 5, 6]], 1).tolist()
+
+
 def test_beams_of_a_batch_are_those_of_its_rows() -> None:
     model = tiny("llama")
     both = nn.generate(
