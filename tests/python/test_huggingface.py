@@ -227,6 +227,8 @@ def test_special_tokens_keep_their_ids_where_ids_have_gaps() -> None:
         (r"(?i:f\x66)|.", "'ff' under"),
         (r"(?i:եւ)|.", "'եւ' under"),
         (r"(?i:[+\P{Lu}])|.", r"\\P in a class under"),
+        ("(?i:[b[^a]])|.", r"'\[\^' in a class under"),
+        ("(?i:[a&&A])|.", "'&&' in a class under"),
     ],
 )
 def test_patterns_without_an_equal_are_refused(pattern: str, what: str) -> None:
@@ -271,6 +273,26 @@ def test_properties_take_both_cases_under_i(name: str, form: str) -> None:
     ours = [pretoken.decode() for pretoken in tok.pretokenize(text)]
     theirs = [text[start:end] for _, (start, end) in step.pre_tokenize_str(text)]
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "char_class",
+    [
+        *(r"\p{L}", r"\p{Ll}", r"[\p{Lu}]", r"\w", r"\W", r"\S", ".", r"[\s\S]", "[^a]"),
+        *("[ß]", "[a-zß]", "[a-z[ß]]", "[ŉǰ]", "[sdmt]", r"[\w\D]", r"[^\p{N}]"),
+    ],
+)
+def test_a_class_takes_one_character_under_i(char_class: str) -> None:
+    # For Oniguruma `ß` is `ss` in a class too, where one of one character does not lead to a match.
+    pattern = f"(?i:{char_class})!|(?s:.)"
+    base = {number: bytes([number]) for number in range(256)}
+    tok = TokenizerSpec.from_parts(base, None, pattern).build()
+    folding = [chr(code) for code in range(0xDF, 0xFB18) if len(chr(code).casefold()) > 1]
+    text = "".join(f"{c}!{c.casefold()}!{c.casefold().upper()}!" for c in [*folding, "a", "s"])
+    step = hf(tok).pre_tokenizer
+    assert step is not None
+    theirs = [text[start:end] for _, (start, end) in step.pre_tokenize_str(text)]
+    assert [pretoken.decode() for pretoken in tok.pretokenize(text)] == theirs
 
 
 def test_the_file_is_what_hf_writes_itself() -> None:

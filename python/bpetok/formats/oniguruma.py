@@ -12,6 +12,7 @@ Oniguruma in its Ruby syntax, where the same text can mean something else withou
 | `(?s)` | `.` matches `\n` | not known | `(?m)` |
 | `\xE9`, `\pL`, `(?P<n>` | character, class, group | byte, `pL`, not known | `\x{E9}`, `\p{L}`, `(?<n>` |
 | `(?i)\p{Lu}`, `(?i)\P{Lu}` | in both cases, none of them | as without `(?i)` | `(?i)[\p{Lu}]`, `(?i)[^\p{Lu}]` |
+| `(?i)[\p{Ll}]` | one character | `ss` too, for `ß` | `ß` and its like beside the class, without `(?i)` |
 
 What has no equal is refused: a pattern that may match nothing (HF cuts there), and under `(?i)` a text that one character
 folds to (`ss`, which is `ß` for Oniguruma). Facts: Oniguruma's doc/RE and doc/SYNTAX.md, Rust's regex-syntax
@@ -25,7 +26,7 @@ import re
 from functools import cache
 from typing import NamedTuple, NoReturn
 
-from bpetok._bpetok import may_be_empty
+from bpetok._bpetok import Counts, may_be_empty
 from bpetok.errors import FormatError
 
 # Unicode's Annex C of UTS 18, as Rust's regex has it.
@@ -64,14 +65,45 @@ def to_oniguruma(pattern: str) -> str:
 
 
 @cache
+def _folding() -> str:
+    """The characters that fold to several; all lie in two ranges.
+
+    >>> "ß" in _folding(), "ﬃ" in _folding(), "s" in _folding()
+    (True, True, False)
+    """
+    codes = [*range(0xDF, 0x2000), *range(0xFB00, 0xFB18)]
+    return "".join(chr(code) for code in codes if len(chr(code).casefold()) > 1)
+
+
+@cache
 def _folded_strings() -> frozenset[str]:
-    """The texts of several characters that one character folds to; all such characters lie in two ranges.
+    """The texts of several characters that one character folds to.
 
     >>> {"ss", "ffi"} <= _folded_strings()
     True
     """
-    codes = [*range(0xDF, 0x2000), *range(0xFB00, 0xFB18)]
-    return frozenset(fold for code in codes if len(fold := chr(code).casefold()) > 1)
+    return frozenset(map(str.casefold, _folding()))
+
+
+def _folding_in(char_class: str) -> str:
+    r"""Those of them that a class has under `(?i)`.
+
+    >>> _folding_in("[a-zß]"), _folding_in("[sdmt]")
+    ('ßẞ', '')
+    """
+    counts = Counts(f"(?i:{char_class})")
+    # What a match covers is one character then, and what none does two.
+    counts.update([2 * char for char in _folding()])
+    found = {pretoken.decode() for pretoken, _ in counts.items()}
+    return "".join(char for char in _folding() if char in found)
+
+
+def _of_one_character(char_class: str, text: str) -> str:
+    """The class whose translation is `text`, under `(?i)`: Oniguruma's matches `ss` where it has `ß`, unless it begins with `^`."""
+    if not text.startswith("[") or text.startswith("[^"):
+        return text
+    held = _folding_in(char_class)
+    return f"(?:[{text}&&[^{_folding()}]]|(?-i:[{held}]))" if held else text
 
 
 class _Group(NamedTuple):
@@ -184,9 +216,9 @@ class _Translator:
         if HEX.match(self.pattern, self.at + 1):
             self._emit_literal(chr(int(text[3:-1], 16)), text, length)
             return
-        char = self.pattern[self.at + 1]
-        self._emit(text, length)
-        self.is_anchor = char in "Az"
+        source = self.pattern[self.at : self.at + length]
+        self._emit(_of_one_character(source, text) if self.folding else text, length)
+        self.is_anchor = source[1] in "Az"
 
     def _escaped(self, boundary: str | None, no_boundary: str | None) -> tuple[str, int]:
         """What the escape at the position becomes, and its length."""
@@ -227,6 +259,9 @@ class _Translator:
                 self._refuse("a class that does not end")
             if two in ("[:", "--", "~~") and depth:
                 self._refuse(f"{two!r} in a class")
+            if two in ("[^", "&&") and depth and self.folding:
+                # Oniguruma adds the other case at the end, so that `[[^a]]` has `a` again, from `A`.
+                self._refuse(f"{two!r} in a class under (?i)", "write both cases out, [Aa]")
             if char == "\\":
                 text, length = self._escaped(None, None)
             elif char == "[":
@@ -239,7 +274,10 @@ class _Translator:
             self.at += length
             if depth == 0:
                 break
-        self._emit("".join(parts), 0)
+        text = "".join(parts)
+        if self.folding:
+            text = _of_one_character(self.pattern[start : self.at], text)
+        self._emit(text, 0)
 
     def _class_start(self) -> tuple[str, int]:
         start = "[^" if self.pattern.startswith("[^", self.at) else "["
