@@ -184,8 +184,9 @@ fn find_in_steps(regex: &fancy_regex::Regex, text: &str, mut at: usize) -> Resul
     while at <= text.len() {
         let found =
             regex.find_from_pos(text, at).map_err(|_| Error::PatternSteps { position: at, limit: STEP_LIMIT })?;
-        match found.map(|m| (m.start(), m.end())) {
-            Some((start, end)) if start == end => at = start + next_length(text, start),
+        // `\K` in a look-around may put the start behind the end, or both before `at`, from where nothing would go on.
+        match found.map(|m| (m.start().max(at), m.end().max(at))) {
+            Some((start, end)) if start >= end => at = end + next_length(text, end),
             other => return Ok(other),
         }
     }

@@ -113,6 +113,21 @@ fn refused_with_a_reason() {
     }
 }
 
+/// `\K` in a look-around may put the start of a match behind its end, or the whole match before where it was looked for: the first
+/// of these once searched the same place for ever.
+#[test]
+fn a_match_that_lies_before_takes_nothing() {
+    for (pattern, text, expected) in [
+        (r"(?<=\Ka)|[\s\S]", "aab", vec!["a", "ab"]),
+        (r"(?<n>(?<=\Ka))|[\s\S]", "aab", vec!["a", "ab"]),
+        (r"(?=ab\K)a|b", "abab", vec!["abab"]),
+        (r"(?<=\Ka)b|[ab]", "abab", vec!["a", "b", "a", "b"]),
+        (r"a\Kb", "abab", vec!["a", "b", "a", "b"]),
+    ] {
+        assert_eq!(pieces(pattern, text), expected, "{pattern}");
+    }
+}
+
 /// Each of these looks to the end of the text from every place of it: a million times a million steps.
 #[test]
 fn looking_far_ahead_is_linear_too() {
