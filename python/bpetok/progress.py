@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ class ProgressBar:
     @staticmethod
     def on_terminal() -> AbstractContextManager[Callable[[str, int, int], None] | None]:
         """A bar on stderr if that is a terminal, and otherwise a context that gives `None`."""
-        from contextlib import nullcontext
-
         return ProgressBar() if sys.stderr.isatty() else nullcontext(None)
 
     def __call__(self, phase: str, done: int, total: int) -> None:
@@ -61,14 +60,14 @@ class ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._draw("")
-        self._stream.write("\r")
-        self._stream.flush()
+        self._draw("", end="\r")
 
-    def _draw(self, line: str) -> None:
-        # Trailing spaces wipe what a longer line left behind; no escape codes are needed.
-        self._stream.write("\r" + line.ljust(self._width))
-        self._stream.flush()
+    def _draw(self, line: str, end: str = "") -> None:
+        # A terminal that has gone (its window closed, the connection lost) must not end the work.
+        with suppress(OSError):
+            # Trailing spaces wipe what a longer line left behind; no escape codes are needed.
+            self._stream.write("\r" + line.ljust(self._width) + end)
+            self._stream.flush()
         self._width = len(line)
 
 

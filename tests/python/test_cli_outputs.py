@@ -102,3 +102,31 @@ def test_an_interrupt_while_commands_are_imported_is_one_line() -> None:
     )
     assert complaint(done) == "bpetok: error: interrupted"
     assert done.returncode == 130
+
+
+@full
+def test_a_full_stderr_costs_no_work_and_no_exit_code(folder: Path) -> None:
+    too_small = ["train", "text.txt", "-o", "kept.bpetok", "--vocab-size", "20000", "--no-held-out"]
+    for arguments, code in (
+        (too_small, 0),  # it warns, once all is trained
+        (["show", "tok.bpetok", "text.txt"], 0),  # it says that there is more
+        (["show", "missing.bpetok", "text.txt"], 2),
+    ):
+        with open("/dev/full", "wb") as stderr:
+            done = subprocess.run(
+                [sys.executable, "-m", "bpetok", *arguments],
+                stdout=subprocess.DEVNULL, stderr=stderr, cwd=folder, check=False, timeout=120,
+            )  # fmt: skip
+        assert done.returncode == code, arguments
+    assert bpetok.load(folder / "kept.bpetok").merges
+
+
+def test_a_reader_of_stderr_that_has_gone_costs_no_work(folder: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    subprocess.run(
+        [sys.executable, "-m", "bpetok", "train", "text.txt", "-o", "piped.bpetok", "--no-held-out"],
+        stdout=subprocess.DEVNULL, stderr=writer, cwd=folder, check=True, timeout=120,
+    )  # fmt: skip
+    os.close(writer)
+    assert bpetok.load(folder / "piped.bpetok").merges

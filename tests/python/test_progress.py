@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 
 import pytest
@@ -69,3 +70,12 @@ def test_an_exception_in_the_callback_stops_the_work(documents: list[str]) -> No
 
     with pytest.raises(LookupError, match="count"):
         bpetok.train(documents * 1000, 300, progress=stop)
+
+
+def test_a_terminal_that_has_gone_does_not_end_the_work() -> None:
+    class Gone(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with ProgressBar(Gone()) as bar:
+        bar("merge", 10, 10)

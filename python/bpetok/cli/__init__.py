@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from bpetok.cli.stderr import say
+
 TYPE_CHECKING = False  # `typing` takes time too
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,5 +24,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run(argv)
     except KeyboardInterrupt:
-        print("bpetok: error: interrupted", file=sys.stderr)
+        say("bpetok: error: interrupted")
         return 130

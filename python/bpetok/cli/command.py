@@ -15,6 +15,7 @@ from bpetok._bpetok import __version__
 from bpetok.cli import count, decode, demo, encode, generate, show, train
 from bpetok.cli.arguments import Parser
 from bpetok.cli.messages import for_command, one_line
+from bpetok.cli.stderr import say
 from bpetok.cli.stdout import named_stdout
 from bpetok.errors import Error
 
@@ -72,9 +73,9 @@ def run(argv: Sequence[str] | None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print("bpetok: error:", one_line(message), file=sys.stderr)
+    say(f"bpetok: error: {one_line(message)}")
     return code
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print("bpetok: warning:", one_line(str(message)), file=sys.stderr)
+    say(f"bpetok: warning: {one_line(str(message))}")

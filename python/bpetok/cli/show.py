@@ -9,6 +9,7 @@ from bpetok.cli import common, pieces
 from bpetok.cli.arguments import file_name, whole
 from bpetok.cli.arguments import text as text_value
 from bpetok.cli.common import SPECIAL_RULES
+from bpetok.cli.stderr import say
 
 if TYPE_CHECKING:
     import argparse
@@ -67,5 +68,5 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{token_id}\t{pieces.visible(part)}")
     if len(shown) < len(ids):
         left = len(ids) - len(shown)
-        print(f"... and {left:,} more pieces: --limit 0 shows all", file=sys.stderr)
+        say(f"... and {left:,} more pieces: --limit 0 shows all")
     return 0
