@@ -83,6 +83,16 @@ def test_one_rust_version_is_named_everywhere() -> None:
         assert set(named) == {needed[1]}, name
 
 
+def test_every_file_of_the_package_is_in_the_table() -> None:
+    table = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    folder = ROOT / "python/bpetok"
+    names = {path.name for path in sources(".py", ".pyi") if path.parent == folder}
+    names |= {f"{path.name}/" for path in folder.iterdir() if path.is_dir()}
+    assert len(names) > 20
+    without = {"__main__.py", "__pycache__/"}
+    assert {name for name in names - without if f"`{name}`" not in table} == set()
+
+
 def test_every_page_is_on_the_first_one() -> None:
     first = (ROOT / "docs/index.md").read_text("utf-8")
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
