@@ -195,6 +195,9 @@ def open_log(verbose: Log | None) -> Iterator[MergeLog | None]:
         with open_log_file(verbose) as file:
             yield MergeLog(file)
     elif hasattr(verbose, "write"):
+        verbose.write(
+            ""
+        )  # a closed or a binary file says so now: the first merge may be hours away
         yield MergeLog(verbose)
     else:
         raise TypeError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,3 +114,12 @@ def endless() -> Iterator[str]:
 def test_the_library_looks_at_settings_before_the_text(options: dict[str, Any]) -> None:
     with pytest.raises((bpetok.Error, FileNotFoundError)):
         bpetok.train(endless(), **options)
+
+
+def test_a_log_that_takes_no_text_is_told_before_the_text() -> None:
+    with pytest.raises(TypeError):
+        bpetok.train(endless(), verbose=io.BytesIO())  # type: ignore[arg-type]
+    closed = io.StringIO()
+    closed.close()
+    with pytest.raises(ValueError, match="closed file"):
+        bpetok.train(endless(), verbose=closed)
