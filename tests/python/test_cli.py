@@ -180,7 +180,7 @@ def test_a_refused_text_leaves_the_older_output(folder: Path) -> None:
 
 
 def test_decode_refuses_half_an_id_and_unknown_ids(folder: Path) -> None:
-    assert "5 bytes" in complaint(
+    assert "stdin has 5 bytes" in complaint(
         run("decode", "tok.bpetok", "-", cwd=folder, input=b"12345", code=2)
     )
     far = (10**6).to_bytes(4, "little")

@@ -160,7 +160,12 @@ def reading(name: str) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise type(error)(f"{'stdin' if name == STDIN else name}: {error}") from None
+        raise type(error)(f"{shown(name)}: {error}") from None
+
+
+def shown(name: str) -> str:
+    """How messages call an input."""
+    return "stdin" if name == STDIN else name
 
 
 def drawing(

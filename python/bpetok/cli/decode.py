@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         done = 0
         for block in _blocks(source, name):
             with common.reading(
-                name if done == 0 else f"{name}, counted from id {done // ID_BYTES:,}"
+                name if done == 0 else f"{common.shown(name)}, counted from id {done // ID_BYTES:,}"
             ):
                 target.write(tok.decode_bytes(_numbers(block)))
             done += len(block)
@@ -80,7 +80,7 @@ def _blocks(source: IO[bytes], name: str) -> Iterator[bytes]:
         size += len(block)
         if len(block) % ID_BYTES:
             raise Error(
-                f"{name} has {size} bytes, which is not a multiple of {ID_BYTES}: it is not a file of uint32 "
+                f"{common.shown(name)} has {size} bytes, which is not a multiple of {ID_BYTES}: it is not a file of uint32 "
                 "ids, or it was cut short"
             )
         yield block
