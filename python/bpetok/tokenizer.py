@@ -132,7 +132,7 @@ def train(
         _check_counts(source, pattern, given, digits)
         counts = source
     else:
-        _check_vocab_size(vocab_size, specials, init)
+        _check_vocab_size(limits["vocab_size"], specials, init)
         counts = Counts(pattern, specials, digits)
         _rehearse(counts, limits, threads, max_memory)
     from bpetok.checkpoint import check_apart, open_log

@@ -52,6 +52,20 @@ def test_the_largest_vocabulary_is_named() -> None:
         bpetok.train(["a b"], 10**30)
 
 
+@pytest.mark.filterwarnings("ignore:the text has too few pairs")
+def test_whole_numbers_of_any_kind_are_sizes() -> None:
+    class Size:
+        def __init__(self, size: int) -> None:
+            self.size = size
+
+        def __index__(self) -> int:
+            return self.size
+
+    assert bpetok.train(["ab ab"], Size(258)).vocab_size == 258  # type: ignore[arg-type]
+    with pytest.raises(bpetok.TrainError, match="vocab_size is 5, but 256 bytes"):
+        bpetok.train(["ab ab"], Size(5))  # type: ignore[arg-type]
+
+
 def test_bare_buffers_are_wrapped_in_a_list() -> None:
     for bare in (bytearray(b"abc"), memoryview(b"abc")):
         with pytest.raises(TypeError, match="source is a bare"):
