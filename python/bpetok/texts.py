@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 def text_list(texts: Iterable[str], name: str = "special_tokens") -> list[str]:
-    """The texts as a list; `name` is what messages call the argument.
+    """The texts as a list, those of a set sorted; `name` is what messages call the argument.
+
+    A set's own order is another in each process, and the order of special tokens decides their ids.
 
     Raises:
         TypeError: for a bare `str`, which would fall into its characters, something else that is no collection, or
@@ -30,7 +32,8 @@ def text_list(texts: Iterable[str], name: str = "special_tokens") -> list[str]:
         items = iter(texts)
     except TypeError:
         raise TypeError(f"{name} must be a collection of str, not {type(texts).__name__}") from None
-    return [checked_text(text, name) for text in items]
+    found = [checked_text(text, name) for text in items]
+    return sorted(found) if isinstance(texts, (set, frozenset)) else found
 
 
 def checked_text(text: str, name: str) -> str:

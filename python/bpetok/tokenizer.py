@@ -77,7 +77,8 @@ def train(
         vocab_size: how many ids to make, the 256 bytes and the special tokens included.
         pattern: name of a preset (`bpetok.PRESETS`) or any regex; cuts text before merging.
             `Counts` bring their own.
-        special_tokens: texts that get ids of their own, above the merges. `Counts` bring their own.
+        special_tokens: texts that get ids of their own, above the merges, in the order given (a set's are sorted).
+            `Counts` bring their own.
         min_frequency: a pair that occurs less often is not merged.
         max_token_bytes: no token gets longer than this.
         max_memory: the most memory to use, as `"2GiB"` or a number of bytes, 128 MiB or more. Counting

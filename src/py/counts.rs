@@ -106,7 +106,7 @@ impl Counts {
     /// Special text is a boundary and is never counted. `progress(phase, done, total)` is called with bytes. Where the source
     /// fails half-way, or `progress` raises, or Ctrl-C, the files before stay counted, and of the file at hand nothing; the same
     /// goes for documents, which are counted some MiB at a time. Count into fresh Counts and merge them to have all or nothing,
-    /// and throw away those that a full disk or a count above 2**64 - 1 kept from being added up: they may hold a part.
+    /// and throw away those that a full disk or a count above 2^64 - 1 kept from being added up: they may hold a part.
     /// `weights` has one int of 0 or more for each document: a weight of 3 counts as the document given 3 times.
     ///
     /// `max_memory` ("2GiB", or a number of bytes; 128MiB or more) bounds the memory of the process: what does not fit goes to
@@ -117,7 +117,7 @@ impl Counts {
     ///     TypeError: for a bare text, or a source that mixes texts and Paths.
     ///     TextError: for a lone surrogate; the message names the document.
     ///     PatternError: for a pattern that passes its step limit.
-    ///     TrainError: for `Counts` made in another way, and for a count above 2^64.
+    ///     TrainError: for `Counts` made in another way, and for a count above 2^64 - 1.
     ///     Error: for weights that do not fit the documents, and numbers out of range.
     ///     OSError: for a file that cannot be read, or a full disk.
     ///
@@ -231,7 +231,7 @@ impl Counts {
     ///
     /// Raises:
     ///     FormatError: for missing or unsuitable columns, or no pattern.
-    ///     TrainError: for other settings or another Unicode version, and for a sum above 2^64.
+    ///     TrainError: for other settings or another Unicode version, and for a sum above 2^64 - 1.
     ///     ImportError: without `pyarrow`.
     ///
     /// >>> import pyarrow

@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyMapping, PyString};
+use pyo3::types::{PyFrozenSet, PyMapping, PySet, PyString};
 
 use super::convert::{is_text, text_named, type_name};
 use super::errors::SpecialTokenError;
@@ -80,7 +80,8 @@ pub fn numbered(names: Vec<String>, next: usize) -> Result<Vec<(String, TokenId)
     names.into_iter().zip(next..).map(|(name, next)| Ok((name, id(next)?))).collect()
 }
 
-/// The items of a collection of `str`. What the collection itself raises is for the caller to see.
+/// The items of a collection of `str`, those of a set sorted: its own order is another in each process, and the order
+/// decides ids. What the collection itself raises is for the caller to see.
 fn names(value: &Bound<'_, PyAny>, argument: &str, wanted: &str) -> PyResult<Vec<String>> {
     if is_text(value) {
         let (kind, shown) = (type_name(value), value.repr()?);
@@ -93,7 +94,12 @@ fn names(value: &Bound<'_, PyAny>, argument: &str, wanted: &str) -> PyResult<Vec
         }
         error
     })?;
-    items.enumerate().map(|(index, item)| name(&item?, index, argument)).collect()
+    let mut names: Vec<String> =
+        items.enumerate().map(|(index, item)| name(&item?, index, argument)).collect::<PyResult<_>>()?;
+    if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
+        names.sort_unstable();
+    }
+    Ok(names)
 }
 
 fn name(item: &Bound<'_, PyAny>, index: usize, argument: &str) -> PyResult<String> {

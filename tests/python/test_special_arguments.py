@@ -81,3 +81,17 @@ def test_any_collection_and_any_mapping(tok: bpetok.Tokenizer) -> None:
     for wrong in ("<a>", b"<a>"):
         with pytest.raises(TypeError, match="special_tokens is the bare"):
             Counts(special_tokens=wrong)  # type: ignore[arg-type]
+
+
+def test_a_sets_special_tokens_are_sorted(tok: bpetok.Tokenizer) -> None:
+    """A set's own order is another in each process: ids would be, and fingerprints."""
+    texts = [f"<{number}>" for number in range(40)]
+    for given in (set(texts), frozenset(texts)):
+        assert Counts(special_tokens=given).special_tokens == sorted(texts)
+        more = tok.with_special_tokens(given).special_tokens
+        assert sorted(given, key=more.__getitem__) == sorted(texts)
+        trained = bpetok.train(["ab ab"], 297, special_tokens=given).special_tokens
+        assert list(trained) == sorted(texts)
+    for listed in (texts, dict.fromkeys(texts).keys()):
+        assert Counts(special_tokens=listed).special_tokens == texts
+        assert list(bpetok.train(["ab ab"], 297, special_tokens=listed).special_tokens) == texts

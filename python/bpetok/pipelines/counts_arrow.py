@@ -131,7 +131,7 @@ def from_arrow(
         TypeError: for something else than a `pyarrow.Table`.
         FormatError: for missing or unsuitable columns, nulls, negative counts, no pattern, or
             metadata that were tampered with.
-        TrainError: for counts of another Unicode version or other settings, and for a sum above 2^64.
+        TrainError: for counts of another Unicode version or other settings, and for a sum above 2^64 - 1.
         MissingPackageError: without pyarrow.
 
     >>> import pyarrow

@@ -42,7 +42,7 @@ def count_dataset(
         FormatError: for a missing column. For one that is not text, or a null in it, Ray's own error for a
             failed task, which quotes the message.
         PatternError: for an invalid regex.
-        TrainError: for a count above 2^64.
+        TrainError: for a count above 2^64 - 1.
         MissingPackageError: without Ray.
 
     Example, on a cluster or one machine::

@@ -66,7 +66,7 @@ def count_dataframe(
     if nulls := summed.column("count").null_count:
         raise TrainError(
             f"{nulls:,} pretokens occur more often than 2^63 - 1 times, which Spark cannot add up: count parts of "
-            "the dataframe, and add those with Counts.merge, which goes to 2^64"
+            "the dataframe, and add those with Counts.merge, which goes to 2^64 - 1"
         )
     return from_arrow(summed, **options)
 
