@@ -7,6 +7,7 @@ on this machine or fetched once.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from bpetok._bpetok import parse_tiktoken
@@ -82,25 +83,34 @@ def get_encoding(name: str) -> Tokenizer:
 def _rank_file(name: str, sha256: str) -> bytes:
     """The checked content of the rank file, from this machine if it has it."""
     file_name = f"{name}.tiktoken"
-    cached = os.path.join(os.path.expanduser("~"), ".cache", "bpetok", file_name)
+    cached = _cached(file_name)
     data_dir = os.environ.get(DATA_DIR_VARIABLE)
-    for path in [os.path.join(data_dir, file_name), cached] if data_dir else [cached]:
+    absent: tuple[type[OSError], ...] = (FileNotFoundError, NotADirectoryError)
+    places = [(os.path.join(data_dir, file_name), absent)] if data_dir else []
+    if cached is not None:
+        # In a container HOME may be that of another user: what nobody may read there is fetched.
+        places.append((cached, (*absent, PermissionError)))
+    for path, passed_over in places:
         try:
             with open(path, "rb") as file:
                 data = file.read()
-        except (FileNotFoundError, NotADirectoryError):
+        except passed_over:
             continue
         _check(data, sha256, path, f"remove {path} or replace it by the published file")
         return data
     url = f"{(os.environ.get(BASE_URL_VARIABLE) or BASE_URL).rstrip('/')}/{file_name}"
-    by_hand = (
-        f"put {file_name} (sha256 {sha256}) at {cached}, or into a folder that "
-        f"${DATA_DIR_VARIABLE} names"
-    )
+    at = "" if cached is None else f"at {cached}, or "
+    by_hand = f"put {file_name} (sha256 {sha256}) {at}into a folder that ${DATA_DIR_VARIABLE} names"
     data = _download(url, by_hand)
     _check(data, sha256, url, f"nothing was saved; {by_hand}")
     _keep(cached, data)
     return data
+
+
+def _cached(file_name: str) -> str | None:
+    """Where a fetched file is kept; `None` for a user without a home, for whom `~` would be a folder of that name."""
+    home = os.path.expanduser("~")
+    return None if home == "~" else os.path.join(home, ".cache", "bpetok", file_name)
 
 
 def _download(url: str, by_hand: str) -> bytes:
@@ -127,18 +137,20 @@ def _check(data: bytes, expected: str, origin: str, cure: str) -> None:
         )
 
 
-def _keep(path: str, data: bytes) -> None:
-    """Caches the file. A home that cannot be written to costs a warning, not the tokenizer."""
+def _keep(path: str | None, data: bytes) -> None:
+    """Caches the file. A home that is none or cannot be written to costs a warning, not the tokenizer."""
     from bpetok.atomic import write_atomic
 
     try:
+        if path is None:
+            raise FileNotFoundError(errno.ENOENT, "there is no home folder")
         os.makedirs(os.path.dirname(path), exist_ok=True)
         write_atomic(path, data)
     except OSError as error:
         import warnings
 
         warnings.warn(
-            f"the downloaded file could not be kept at {path} ({error.strerror}): it will be "
+            f"the downloaded file could not be kept at {path or '~'} ({error.strerror}): it will be "
             f"fetched again; set ${DATA_DIR_VARIABLE} to a folder that has it",
             stacklevel=4,
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -138,6 +141,38 @@ def test_a_home_that_cannot_be_written_costs_a_warning_only(
     monkeypatch.setenv("BPETOK_BASE_URL", address)
     with pytest.warns(UserWarning, match="could not be kept"):
         assert bpetok.get_encoding("r50k_base").vocab_size == 258
+
+
+def test_a_user_without_a_home_gets_no_folder_called_so(
+    tiny: bytes, home: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, address = server
+    (folder / "r50k_base.tiktoken").write_bytes(tiny)
+    monkeypatch.chdir(home)
+    # What the system says where HOME is not set and the user is not in its list, as in many containers.
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(DownloadError, match=r"put .* \(sha256 \w+\) into a folder that"):
+        bpetok.get_encoding("cl100k_base")
+    monkeypatch.setenv("BPETOK_BASE_URL", address)
+    with pytest.warns(UserWarning, match=r"could not be kept at ~ \(there is no home folder\)"):
+        assert bpetok.get_encoding("r50k_base").vocab_size == 258
+    assert not list(home.iterdir())
+
+
+def test_the_home_of_another_user_is_passed_over(
+    tiny: bytes, home: Path, server: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: str, mode: str) -> IO[bytes]:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    folder, address = server
+    (folder / "r50k_base.tiktoken").write_bytes(tiny)
+    monkeypatch.setenv("BPETOK_BASE_URL", address)
+    monkeypatch.setattr(encodings, "open", refuse, raising=False)
+    assert bpetok.get_encoding("r50k_base").vocab_size == 258
+    monkeypatch.setenv("BPETOK_DATA_DIR", str(home))  # named on purpose: not passed over
+    with pytest.raises(PermissionError, match="r50k_base"):
+        bpetok.get_encoding("r50k_base")
 
 
 def test_hashes_are_those_that_tiktoken_publishes() -> None:
