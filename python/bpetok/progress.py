@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import nullcontext, suppress
@@ -65,10 +66,19 @@ class ProgressBar:
     def _draw(self, line: str, end: str = "") -> None:
         # A terminal that has gone (its window closed, the connection lost) must not end the work.
         with suppress(OSError):
-            # Trailing spaces wipe what a longer line left behind; no escape codes are needed.
-            self._stream.write("\r" + line.ljust(self._width) + end)
+            # Trailing spaces wipe what a longer line left behind; no escape codes are needed. A line as wide as the
+            # terminal would go on below, where no `\r` brings it back from: each drawing would then stay.
+            self._stream.write("\r" + line.ljust(self._width)[: self._room()] + end)
             self._stream.flush()
         self._width = len(line)
+
+    def _room(self) -> int | None:
+        """How much of a line a terminal shows; `None` where nobody knows."""
+        try:
+            columns = os.get_terminal_size(self._stream.fileno()).columns
+        except (OSError, ValueError):  # no terminal, or no file at all
+            return None
+        return columns - 1 if columns > 0 else None
 
 
 def progress_line(phase: str, done: int, total: int, seconds: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 
 import pytest
 
@@ -30,6 +31,21 @@ def test_the_bar_wipes_itself_off() -> None:
     last = stream.getvalue().split("\r")[-2]
     assert last.strip() == ""
     assert len(last) >= len("merging")
+
+
+def test_a_narrow_terminal_gets_what_it_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def fileno(self) -> int:
+            return 2
+
+    for columns in (20, 1, 0):  # 0 is said where nobody knows
+        size = os.terminal_size((columns, 24))
+        monkeypatch.setattr(os, "get_terminal_size", lambda _, size=size: size)
+        with ProgressBar(stream := Terminal()) as bar:
+            bar("merge", 5000, 10000)
+            bar("merge", 10000, 10000)
+        widths = [len(line) for line in stream.getvalue().split("\r")]
+        assert max(widths) == columns - 1 if columns else max(widths) > 40
 
 
 def test_redraws_at_most_every_tenth_of_a_second() -> None:
