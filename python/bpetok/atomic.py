@@ -34,13 +34,14 @@ def replacing(path: str | bytes | os.PathLike[str]) -> Iterator[str]:
     (b'all', ['f'])
     """
     name = os.fsdecode(path)
+    mode = _mode(name)
+    if mode is not None and not stat.S_ISREG(mode):
+        # By its own name: a pipe behind a link, as in `-o /dev/stdout | ...` or `-o >(gzip)`, has no other.
+        with _named(name, name):
+            yield name
+        return
     # A link keeps pointing where it did: the file behind it is what gets replaced.
     target = os.path.realpath(name)
-    mode = _mode(target, name)
-    if mode is not None and not stat.S_ISREG(mode):
-        with _named(name, target):
-            yield target
-        return
     temporary = _create_beside(target, mode, name)
     try:
         with _named(name, temporary):
@@ -60,10 +61,9 @@ def check_target(path: str | bytes | os.PathLike[str]) -> None:
         OSError: what `replacing` would raise at its beginning.
     """
     name = os.fsdecode(path)
-    target = os.path.realpath(name)
-    mode = _mode(target, name)
+    mode = _mode(name)
     if mode is None or stat.S_ISREG(mode):
-        os.unlink(_create_beside(target, mode, name))
+        os.unlink(_create_beside(os.path.realpath(name), mode, name))
 
 
 @contextmanager
@@ -79,10 +79,10 @@ def write_atomic(path: str | bytes | os.PathLike[str], data: bytes) -> None:
         file.write(data)
 
 
-def _mode(target: str, name: str) -> int | None:
-    """Kind and permissions of what stands there, `None` for nothing; `name` is what errors call it."""
+def _mode(name: str) -> int | None:
+    """Kind and permissions of what stands there, `None` for nothing."""
     try:
-        mode = os.stat(target).st_mode
+        mode = os.stat(name).st_mode
     except FileNotFoundError:
         return None
     except OSError as error:  # a name that is too long, or a file where a folder should be

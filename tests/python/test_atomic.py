@@ -125,3 +125,15 @@ def test_a_full_disk_is_an_os_error_of_the_path_as_given(tmp_path: Path) -> None
         with pytest.raises(OSError, match="No space left") as caught:
             write_atomic(path, b"data")
         assert caught.value.filename == path
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="this system has no /dev/fd")
+def test_a_pipe_that_has_no_name_of_its_own_is_written_to() -> None:
+    """As in `bpetok encode tok text -o >(gzip)`, or `-o /dev/stdout | wc`: what the link names does not exist."""
+    reader, writer = os.pipe()
+    path = f"/dev/fd/{writer}"
+    check_target(path)
+    write_atomic(path, b"data")
+    os.close(writer)
+    with open(reader, "rb") as file:
+        assert file.read() == b"data"
