@@ -45,7 +45,9 @@ class ProgressBar:
     @staticmethod
     def on_terminal() -> AbstractContextManager[Callable[[str, int, int], None] | None]:
         """A bar on stderr if that is a terminal, and otherwise a context that gives `None`."""
-        return ProgressBar() if sys.stderr.isatty() else nullcontext(None)
+        # Python has no stderr where it was closed (`2>&-`), nor in a program of Windows without a console.
+        there = sys.stderr is not None and sys.stderr.isatty()
+        return ProgressBar() if there else nullcontext(None)
 
     def __call__(self, phase: str, done: int, total: int) -> None:
         """Draws, at most every tenth of a second until all is done."""

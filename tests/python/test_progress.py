@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 
 import pytest
 
@@ -67,6 +68,11 @@ def test_an_unknown_total_is_never_reached() -> None:
 def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     bpetok.train(["some text"] * 10, 258, special_tokens=(), progress=True)
     assert capsys.readouterr() == ("", "")
+
+
+def test_no_bar_without_a_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert bpetok.train(["ab ab"], 257, special_tokens=(), progress=True).merges == [(b"a", b"b")]
 
 
 def test_callbacks_tell_phase_done_and_total(documents: list[str]) -> None:
