@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import doctest
 import inspect
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -43,6 +45,19 @@ def test_examples_run(name: str, example_names: dict[str, Any]) -> None:
     said: list[str] = []
     doctest.DocTestRunner().run(example, out=said.append)
     assert said == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [bpetok.train, bpetok.load, bpetok.set_memo_size, bpetok.wordpiece.train],
+    ids=lambda function: f"{function.__module__}.{function.__name__}",
+)
+def test_arguments_are_told_by_name(function: Callable[..., Any]) -> None:
+    """One a line: the site of the documentation sets each beside its type."""
+    section = (inspect.getdoc(function) or "").partition("Args:\n")[2].partition("\n\n")[0]
+    told = re.findall(r"^    (\w.*?):", section, re.MULTILINE)
+    assert told
+    assert set(told) == set(inspect.signature(function).parameters)
 
 
 @pytest.mark.parametrize("name", [name for name, found in MEMBERS.items() if callable(found)])

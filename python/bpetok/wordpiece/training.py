@@ -48,7 +48,9 @@ def train(
         limit_alphabet: keep this many characters, the most frequent; words lose the others. `None` keeps all.
         special_tokens: must hold `[UNK]`; text that spells one separates words and is not counted. Where two begin
             at the same place the longer one counts, as in `encode`.
-        lowercase, strip_accents, split_han: as for `WordPiece`.
+        lowercase: as for `WordPiece`, and so the next two.
+        strip_accents: `None` does what `lowercase` says.
+        split_han: whether each Han character is a word of its own.
 
     Raises:
         TypeError: for a bare `str` or `bytes` as `source` or `special_tokens`: wrap it in a list; for a document
