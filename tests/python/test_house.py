@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bpetok import _bpetok
+
 ROOT = Path(__file__).parent.parent.parent
 FOLDERS = ("src", "python", "tests", "benches", "examples")
 FILE_LINES = 400
@@ -81,6 +83,12 @@ def test_one_rust_version_is_named_everywhere() -> None:
         text = (ROOT / name).read_text("utf-8")
         named = re.findall(r"(?:Rust |toolchain )\(?(?:>= )?(\d\.\d+)", text)
         assert set(named) == {needed[1]}, name
+
+
+def test_the_module_carries_no_lines_for_a_debugger() -> None:
+    """Three quarters of what users download would be that."""
+    # As an ELF file names its sections; the standard library knows the name too, as a part of other text.
+    assert b"\0.debug_line\0" not in Path(_bpetok.__file__).read_bytes()
 
 
 def test_every_file_of_the_package_is_in_the_table() -> None:
