@@ -78,7 +78,7 @@ class ProgressBar:
         """How much of a line a terminal shows; `None` where nobody knows."""
         try:
             columns = os.get_terminal_size(self._stream.fileno()).columns
-        except (OSError, ValueError):  # no terminal, or no file at all
+        except (AttributeError, OSError, ValueError):  # no terminal, or no file at all
             return None
         return columns - 1 if columns > 0 else None
 

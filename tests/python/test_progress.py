@@ -49,6 +49,17 @@ def test_a_narrow_terminal_gets_what_it_has_room_for(monkeypatch: pytest.MonkeyP
         assert max(widths) == columns - 1 if columns else max(widths) > 40
 
 
+def test_a_stream_needs_no_more_than_to_be_written_to(capsys: pytest.CaptureFixture[str]) -> None:
+    class Wrapper:
+        """What some libraries put in stderr's place."""
+
+        write, flush = sys.stdout.write, sys.stdout.flush
+
+    with ProgressBar(Wrapper()) as bar:  # type: ignore[arg-type]
+        bar("merge", 10, 10)
+    assert "10/10 merges" in capsys.readouterr().out
+
+
 def test_redraws_at_most_every_tenth_of_a_second() -> None:
     stream = io.StringIO()
     bar = ProgressBar(stream)
