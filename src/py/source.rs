@@ -40,7 +40,11 @@ pub fn read_source<'py>(source: &Bound<'py, PyAny>) -> PyResult<Source<'py>> {
     if let Some(path) = as_path(source)? {
         return Ok(Source::Paths(vec![path]));
     }
-    let mut items = source.try_iter().map_err(|_| {
+    let mut items = source.try_iter().map_err(|error| {
+        // What the source itself raises (a lost connection) is for the caller to see.
+        if !error.is_instance_of::<PyTypeError>(source.py()) || source.hasattr("__iter__").unwrap_or(true) {
+            return error;
+        }
         PyTypeError::new_err(format!(
             "source must be an iterable of str or bytes, a pathlib.Path, an iterable of Paths, or Counts, not {}",
             type_name(source)

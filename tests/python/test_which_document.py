@@ -82,3 +82,26 @@ def test_what_the_caller_raises_stays(tok: bpetok.Tokenizer) -> None:
 
     with pytest.raises(TypeError, match=r"^mine$"):
         tok.decode_batch([ids()])
+
+
+class Lost:
+    """A source whose connection fails before there is a first document."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __iter__(self) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionError("lost"), RuntimeError("lost"), TypeError("lost")]
+)
+def test_what_a_source_raises_is_for_the_caller_to_see(
+    tok: bpetok.Tokenizer, error: Exception
+) -> None:
+    for read in (tok.encode_batch, Counts().update, bpetok.train):
+        with pytest.raises(type(error), match=r"^lost$"):
+            read(Lost(error))  # type: ignore[operator]
+    with pytest.raises(TypeError, match="source must be an iterable of str or bytes"):
+        Counts().update(7)  # type: ignore[arg-type]
