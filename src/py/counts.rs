@@ -171,6 +171,9 @@ impl Counts {
     /// Drops pretokens that occur less often than `min_count`. Gives back how many were dropped, and how often they occurred
     /// together: `(pretokens, occurrences)`.
     ///
+    /// Raises:
+    ///     Error: for a `min_count` below 0.
+    ///
     /// >>> pruned = bpetok.Counts("gpt2")
     /// >>> pruned.update(["a", "a", "b"])
     /// >>> pruned.prune(2), pruned.items()
