@@ -22,7 +22,7 @@ LARGEST = 2**63 - 1
 MOST_THREADS = 4096
 # What argparse says where a value may be one that begins with a dash -> how such a value is given.
 DASHES = {
-    "ignored explicit argument": "; text that begins with a dash comes last, after --",
+    "ignored explicit argument|required: .*PROMPT": "; text that begins with a dash comes last, after --",
     r"(--[\w-]+): expected one argument": r"; one that begins with a dash is joined to it: \1=-...",
 }
 
