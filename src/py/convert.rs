@@ -42,7 +42,10 @@ pub fn no_text(value: &Bound<'_, PyAny>) -> PyErr {
 
 /// The texts of a batch, the first of which is number `first`.
 pub fn texts<'a>(items: &'a [Bound<'_, PyAny>], first: usize) -> PyResult<Vec<Text<'a>>> {
-    let text = |(index, item)| text(item).map_err(|error| in_document(item.py(), error, first + index));
+    let text = |(index, item): (usize, &'a Bound<'_, PyAny>)| {
+        check_signals(item.py(), index)?;
+        text(item).map_err(|error| in_document(item.py(), error, first + index))
+    };
     items.iter().enumerate().map(text).collect()
 }
 

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::convert::{Pause, in_document, items, text, texts, type_name};
+use super::convert::{Pause, check_signals, in_document, items, text, texts, type_name};
 use super::counts::Counts;
 use super::source::as_path;
 use crate::error::Error;
+
+/// Bytes of memory that a document takes besides its text: Python's object, the places of both, and its part of the work.
+const DOCUMENT: usize = 160;
 
 /// Weights as ints of 0 or more.
 pub(super) fn read_weights(weights: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
@@ -83,7 +86,8 @@ impl Counts {
                         format!("source mixes texts and paths (document {index} is a path); give paths alone");
                     return Err(PyTypeError::new_err(message));
                 }
-                bytes += text(&item).map_err(|error| in_document(py, error, index))?.bytes().len();
+                check_signals(py, index)?;
+                bytes += DOCUMENT + text(&item).map_err(|error| in_document(py, error, index))?.bytes().len();
                 gathered.push(item);
                 if bytes >= most {
                     break;

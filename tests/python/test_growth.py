@@ -2,7 +2,56 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
 from support import python
+
+MEBIBYTE = 1 << 20
+PROMPTLY = 2.0
+"""Seconds from Ctrl-C to KeyboardInterrupt, on a machine that others use as well."""
+
+DEAF = {
+    "empty documents": "import bpetok; counts = bpetok.Counts(); texts = [''] * 20_000_000; "
+    "call = lambda: counts.update(texts)",
+}
+# The time is that of the call alone: to free so many objects takes long too.
+RUN = """
+import time
+print("ready", flush=True)
+try:
+    call()
+    print("it ended before it could be interrupted", flush=True)
+except KeyboardInterrupt:
+    print(time.monotonic(), flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
+@pytest.mark.parametrize("script", [pytest.param(DEAF[name], id=name) for name in DEAF])
+def test_ctrl_c_is_heard_between_many_small_things(script: str) -> None:
+    # In a session of its own, so that the signal reaches only it.
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{script}\n{RUN}"],
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        heard = process.stdout.readline()
+        assert float(heard) - asked < PROMPTLY
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_ctrl_c_before_the_first_array_is_no_panic() -> None:
@@ -20,3 +69,16 @@ except KeyboardInterrupt:
 assert tok.encode_numpy("low").tolist() == tok.encode("low")
 """
     assert python(script).stderr == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+@pytest.mark.parametrize(
+    "documents", ["'' for _ in range(4_000_000)", "str(n) for n in range(2_000_000)"]
+)
+def test_documents_of_an_iterator_stay_below_the_limit_however_short(documents: str) -> None:
+    script = f"""
+import bpetok
+bpetok.Counts().update(({documents}), threads=2, max_memory="128MiB")
+print(next(row for row in open("/proc/self/status") if row.startswith("VmHWM")).split()[1])
+"""
+    assert int(python(script).stdout) << 10 < 128 * MEBIBYTE
