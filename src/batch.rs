@@ -25,6 +25,8 @@ use crate::utf8::Text;
 pub const SHARE: usize = 256 << 10;
 /// How far behind a share's end a place to cut is looked for before the share just grows.
 const SEARCH: usize = 64 << 10;
+/// To encode a part takes as long as to encode so many bytes more: documents without text are work too, and are shared out.
+const PART: usize = 16;
 /// Most threads for each processor: more only take memory, some megabytes each.
 const CROWD: usize = 8;
 
@@ -111,11 +113,19 @@ pub fn may_ever_cut(pretokenizer: &Pretokenizer) -> bool {
     rules_for(pretokenizer.pattern()).is_some()
 }
 
-/// Cuts documents into shares of about [`SHARE`] bytes: each is a list of parts, in order.
-#[must_use]
-pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[Text<'_>]) -> Vec<Vec<Part>> {
+/// Cuts documents into shares of about [`SHARE`] bytes: each is a list of parts, in order. Asks now and then whether to go on.
+///
+/// # Errors
+/// That of `ask`.
+pub fn shares(
+    pretokenizer: &Pretokenizer,
+    specials: &Specials,
+    documents: &[Text<'_>],
+    ask: Ask<'_>,
+) -> Result<Vec<Vec<Part>>> {
     let (mut shares, mut share, mut bytes) = (Vec::new(), Vec::new(), 0);
     let may_ever_cut = may_ever_cut(pretokenizer);
+    let mut steps = Steps::new(ask);
     for (document, text) in documents.iter().enumerate() {
         let text = text.bytes();
         let mut start = 0;
@@ -134,7 +144,8 @@ pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[Tex
                 end
             };
             share.push(Part { document, range: start..end });
-            bytes += end - start;
+            steps.take(PART)?;
+            bytes += end - start + PART;
             if bytes >= SHARE {
                 shares.push(std::mem::take(&mut share));
                 bytes = 0;
@@ -148,7 +159,7 @@ pub fn shares(pretokenizer: &Pretokenizer, specials: &Specials, documents: &[Tex
     if !share.is_empty() {
         shares.push(share);
     }
-    shares
+    Ok(shares)
 }
 
 /// Runs `job` on every item with `threads` threads, or as many as there are; `results[i]` is that of `items[i]`. The calling
@@ -224,7 +235,7 @@ impl Tokenizer {
     /// # Errors
     /// The first document that cannot be encoded, or the error of `ask`.
     pub fn encode_batch(&self, documents: &[Text<'_>], options: &Options<'_>, ask: Ask<'_>) -> Result<Batch> {
-        let shares = shares(self.pretokenizer(), self.specials(), documents);
+        let shares = shares(self.pretokenizer(), self.specials(), documents, ask)?;
         let bytes = bytes_of(documents);
         if options.threads == 1 || shares.len() <= 1 {
             return self.encode_in_order(documents, &shares, options, ask);

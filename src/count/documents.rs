@@ -52,7 +52,8 @@ impl Counts {
         on_bytes: OnBytes<'_>,
     ) -> Result<()> {
         let weight = |document: usize| weights.get(document).copied().unwrap_or(1);
-        let shares = batch::shares(&self.pretokenizer, &self.specials, documents);
+        let before = self.bytes;
+        let shares = batch::shares(&self.pretokenizer, &self.specials, documents, &mut || on_bytes(before))?;
         let (runs, done) = (Mutex::new(Vec::new()), AtomicU64::new(0));
         let count = |tally: &mut Tally<'_>, share: &Vec<batch::Part>, ask: Ask<'_>| {
             let mut steps = Steps::new(ask);
@@ -65,7 +66,6 @@ impl Counts {
             }
             Ok(())
         };
-        let before = self.bytes;
         let bytes = |(i, text): (usize, &Text<'_>)| (text.bytes().len() as u64).saturating_mul(weight(i));
         let total = documents.iter().enumerate().map(bytes).fold(0, u64::saturating_add);
         // One table for each thread, not for each share: most of a share's pretokens are in all of them.

@@ -1,6 +1,6 @@
 //! Any number of threads gives the same ids, for many documents and for one long one.
 
-use bpetok::batch::{Options, SHARE, threads, threads_for};
+use bpetok::batch::{Options, SHARE, shares, threads, threads_for};
 use bpetok::error::Error;
 use bpetok::special::Choice;
 use bpetok::tokenizer::{Parts, Tokenizer};
@@ -124,4 +124,14 @@ fn short_documents_are_for_one_thread_whatever_is_wanted() {
         assert_eq!(threads_for(&[Text::Valid(&long)], wanted).unwrap(), threads(wanted).unwrap());
     }
     assert!(threads_for(&[], Some(0)).is_err());
+}
+
+#[test]
+fn documents_without_text_are_shared_out_and_the_caller_may_stop() {
+    let tokenizer = tokenizer("cl100k", &[], &[]);
+    let documents = vec![Text::Valid(""); 100_000];
+    let (pretokenizer, specials) = (tokenizer.pretokenizer(), tokenizer.specials());
+    let shared = shares(pretokenizer, specials, &documents, &mut || Ok(())).unwrap();
+    assert!(shared.len() > 4 && shared.concat().len() == documents.len());
+    assert!(shares(pretokenizer, specials, &documents, &mut || Err(Error::Interrupted)).is_err());
 }
