@@ -262,8 +262,9 @@ impl Tokenizer {
     fn encode_block(&self, work: &mut Work, block: &mut Block, options: &Options<'_>, ask: Ask<'_>) -> Result<()> {
         let Block { text, ids, bytes, .. } = block;
         ids.clear();
-        self.specials().refuse(text, options.forbidden)?;
-        self.encode_in_steps(work, &mut Steps::new(ask), Text::Raw(text), options.allowed, ids)?;
+        let mut steps = Steps::new(ask);
+        self.specials().refuse_in_steps(text, options.forbidden, &mut steps)?;
+        self.encode_in_steps(work, &mut steps, Text::Raw(text), options.allowed, ids)?;
         bytes.resize(4 * ids.len(), 0);
         for (bytes, id) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(ids.iter()) {
             *bytes = id.to_le_bytes();

@@ -82,7 +82,7 @@ impl<'a> Filling<'a> {
         let Self { tokenizer, documents, options, work, ids, ends } = self;
         tokenizer
             .specials()
-            .refuse(text.bytes(), options.forbidden)
+            .refuse_in_steps(text.bytes(), options.forbidden, steps)
             .and_then(|()| tokenizer.encode_in_steps(work, steps, text, options.allowed, ids))
             .map_err(|error| error.in_document(part.document, part.range.start, documents.len()))?;
         ends.push(ids.len());

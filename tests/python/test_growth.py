@@ -17,7 +17,15 @@ MEBIBYTE = 1 << 20
 PROMPTLY = 2.0
 """Seconds from Ctrl-C to KeyboardInterrupt, on a machine that others use as well."""
 
+MANY_SPECIALS = """
+import bpetok
+specials = [f"<|s{number}|>" for number in range(5000)]
+tok = bpetok.train(["the cat"], 5256, pattern="[^x]+|x", special_tokens=specials)
+text = "<|s <" * 8_000_000
+"""
 DEAF = {
+    "cut": MANY_SPECIALS + "call = lambda: tok.cut(text, 10)",
+    "refuse": MANY_SPECIALS + "call = lambda: tok.encode(text)",
     "empty documents": "import bpetok; counts = bpetok.Counts(); texts = [''] * 20_000_000; "
     "call = lambda: counts.update(texts)",
 }

@@ -2,6 +2,7 @@
 
 use bpetok::error::Error;
 use bpetok::special::{Choice, Specials};
+use bpetok::threads::Steps;
 use proptest::prelude::*;
 
 fn specials(names: &[&str]) -> Specials {
@@ -94,4 +95,20 @@ fn many_tokens_are_no_slower_than_few() {
     let text = [b"<|reserved_".repeat(100_000), b"<".repeat(1_000_000), b"<|reserved_19999|>".to_vec()].concat();
     assert_eq!(specials.find(&text, 0, &Choice::All).unwrap().start, 2_100_000);
     assert!(specials.find(&text, 2_100_001, &Choice::All).is_none());
+}
+
+#[test]
+fn long_texts_are_refused_in_steps_wherever_the_token_stands() {
+    let (specials, step) = (specials(&["<|end|>", "<|end|><|end|>"]), 256 << 10);
+    let mut text = vec![b'<'; 3 * step];
+    for place in (step - 16..step + 3).chain([0, 2 * step, 3 * step - 7]) {
+        text[place..place + 7].copy_from_slice(b"<|end|>");
+        let error = specials.refuse(&text, &Choice::All).unwrap_err();
+        assert!(matches!(&error, Error::SpecialInText { token, position } if token == "<|end|>" && *position == place));
+        text[place..place + 7].fill(b'<');
+    }
+    assert!(specials.refuse(&text, &Choice::All).is_ok());
+    let mut ask = || Err(Error::Interrupted);
+    let stopped = specials.refuse_in_steps(&text, &Choice::All, &mut Steps::new(&mut ask));
+    assert!(matches!(stopped, Err(Error::Interrupted)));
 }

@@ -286,8 +286,8 @@ impl Tokenizer {
         let input = convert::text(text)?;
         let bytes = input.bytes();
         let (allowed, forbidden) = choices(self.inner.specials(), allowed_special, disallowed_special)?;
-        self.inner.specials().refuse(bytes, &forbidden)?;
         let length = convert::detached(py, |ask| {
+            self.inner.specials().refuse_in_steps(bytes, &forbidden, &mut Steps::new(ask))?;
             self.inner.with_work(|work| self.inner.cut(work, input, max_tokens, &allowed, ask))
         })?;
         if text.is_instance_of::<PyBytes>() {
