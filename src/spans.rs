@@ -1,6 +1,8 @@
 //! Where tokens lie in their text: offsets in three units.
 
+use crate::error::Result;
 use crate::ids::TokenId;
+use crate::threads::Steps;
 use crate::tokenizer::Tokenizer;
 
 /// What offsets count.
@@ -41,22 +43,24 @@ impl Tokenizer {
 
     /// `[start, end]` of each token of `ids`, the tokens of `text`. In units other than bytes, a token that begins or ends
     /// inside a character spans that whole character.
-    #[must_use]
-    pub fn offsets(&self, text: &str, ids: &[TokenId], unit: Unit) -> Vec<[i64; 2]> {
-        let ends = self.token_ends(ids);
-        if unit == Unit::Byte {
-            let starts = std::iter::once(0).chain(ends.iter().copied());
-            return starts
-                .zip(&ends)
-                .map(|(start, &end)| [start.cast_signed() as i64, end.cast_signed() as i64])
-                .collect();
-        }
-        let mut characters = text.char_indices().peekable();
+    ///
+    /// # Errors
+    /// That of `steps`.
+    pub fn offsets(&self, text: &str, ids: &[TokenId], unit: Unit, steps: &mut Steps<'_>) -> Result<Vec<[i64; 2]>> {
+        let decoder = self.decoder();
+        let mut characters = text.char_indices();
         // The character that holds the next byte to look at: where it starts, in bytes and in units, and its end.
         let (mut start_unit, mut end_unit, mut end_byte) = (0, 0, 0);
-        let mut offsets = Vec::with_capacity(ends.len());
+        let mut offsets = Vec::with_capacity(ids.len());
         let mut start_byte = 0;
-        for end in ends {
+        for &id in ids {
+            let end = start_byte + decoder.get(id).map_or(0, <[u8]>::len);
+            steps.take(end - start_byte)?;
+            if unit == Unit::Byte {
+                offsets.push([start_byte, end].map(|at| at.cast_signed() as i64));
+                start_byte = end;
+                continue;
+            }
             while end_byte <= start_byte {
                 let Some((at, character)) = characters.next() else { break };
                 (start_unit, end_unit) = (end_unit, end_unit + unit.width(character));
@@ -71,6 +75,6 @@ impl Tokenizer {
             offsets.push([first, end_unit]);
             start_byte = end;
         }
-        offsets
+        Ok(offsets)
     }
 }

@@ -12,12 +12,15 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PySlice};
 
 use super::arrays;
-use super::convert::Str;
+use super::convert::{Str, check_signals};
 use super::ints::Ints;
 use super::numbers;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::ids::TokenId;
+
+/// Elements of padded rows that are written before signals are looked at: some milliseconds.
+const ROUND: usize = 1 << 20;
 
 /// Ids of many documents: `ids` (uint32, flat) and `offsets` (int64, one more than documents). Document `i` has
 /// `ids[offsets[i]:offsets[i + 1]]`, which is also `batch[i]`, a read-only view. In the examples of the methods it is
@@ -103,7 +106,12 @@ fn rows<T: Element + Copy>(
         let bytes = width as u128 * documents.len() as u128 * size_of::<T>() as u128;
         PyMemoryError::new_err(format!("{} rows of {width} take {bytes} bytes; give a smaller length", documents.len()))
     })?;
+    let mut asked = 0;
     for document in documents {
+        if flat.len() - asked >= ROUND {
+            asked = flat.len();
+            py.check_signals()?;
+        }
         let filling = width - document.len();
         flat.extend(repeat_n(value, if is_left { filling } else { 0 }));
         fill(&mut flat, document.clone());
@@ -189,7 +197,8 @@ impl TokenBatch {
     /// [[257], [], [257, 68, 81]]
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let (lists, (ids, documents)) = (PyList::empty(py), self.documents());
-        for document in documents {
+        for (index, document) in documents.enumerate() {
+            check_signals(py, index)?;
             lists.append(self.ints.list(py, &ids[document])?)?;
         }
         Ok(lists)

@@ -23,9 +23,15 @@ specials = [f"<|s{number}|>" for number in range(5000)]
 tok = bpetok.train(["the cat"], 5256, pattern="[^x]+|x", special_tokens=specials)
 text = "<|s <" * 8_000_000
 """
+ROWS = """
+import bpetok, numpy
+tok = bpetok.train(["the cat in the hat"] * 9, 262)
+batch = tok.encode_batch(["the cat"] * 2_000_000 + ["x" * 300])
+"""
 DEAF = {
     "cut": MANY_SPECIALS + "call = lambda: tok.cut(text, 10)",
     "refuse": MANY_SPECIALS + "call = lambda: tok.encode(text)",
+    "pad": ROWS + "call = batch.pad",
     "empty documents": "import bpetok; counts = bpetok.Counts(); texts = [''] * 20_000_000; "
     "call = lambda: counts.update(texts)",
 }

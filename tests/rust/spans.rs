@@ -1,6 +1,7 @@
 //! Offsets against their definition.
 
 use bpetok::spans::Unit;
+use bpetok::threads::Steps;
 use proptest::prelude::*;
 
 use crate::{encode, tokenizer};
@@ -22,7 +23,8 @@ proptest! {
         let boundaries: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
         for (unit, width) in [(Unit::Char, 1), (Unit::Utf16, 2)] {
             at = 0;
-            for (offset, &id) in tokenizer.offsets(&text, &ids, unit).iter().zip(&ids) {
+            let offsets = tokenizer.offsets(&text, &ids, unit, &mut Steps::default()).unwrap();
+            for (offset, &id) in offsets.iter().zip(&ids) {
                 let end = at + tokenizer.decoder().get(id).unwrap().len();
                 let first = boundaries.iter().rposition(|&b| b <= at).unwrap();
                 let last = boundaries.iter().position(|&b| b >= end).unwrap();

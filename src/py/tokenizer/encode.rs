@@ -207,8 +207,8 @@ impl Tokenizer {
                 return Err(TextError::new_err(message));
             }
         };
-        let offsets = self.inner.offsets(as_text, &ids, unit);
-        let shaped = arrays::array(py, offsets.concat())?.call_method1("reshape", ((ids.len(), 2),))?;
+        let offsets = convert::detached(py, |ask| self.inner.offsets(as_text, &ids, unit, &mut Steps::new(ask)))?;
+        let shaped = arrays::array(py, offsets.into_flattened())?.call_method1("reshape", ((ids.len(), 2),))?;
         Ok((self.ints.list(py, &ids)?, shaped))
     }
 
