@@ -1,7 +1,10 @@
 //! A table's counts in order of their pretokens: in place, for runs on disk, and as copies.
 
-use super::table::{CountTable, text_in, text_of};
+use std::cmp::Ordering;
+
+use super::table::{CountTable, Long, Short, text_in, text_of};
 use crate::error::Result;
+use crate::threads::{Ask, Steps};
 
 /// Moves all entries to the front; those behind them are free.
 fn gather<T: Copy + Default>(entries: &mut [T], is_free: impl Fn(&T) -> bool) {
@@ -21,7 +24,7 @@ impl CountTable {
     pub fn sort_in_place(&mut self) -> (usize, usize) {
         gather(&mut self.short, |e| e.count == 0);
         gather(&mut self.long, |e| e.count == 0);
-        self.short[..self.short_len].sort_unstable_by_key(|e| (e.key.low.swap_bytes(), e.key.high.swap_bytes()));
+        self.short[..self.short_len].sort_unstable_by(order_of_short);
         let texts = &self.texts;
         self.long[..self.long_len].sort_unstable_by(|a, b| text_in(texts, a).cmp(text_in(texts, b)));
         (self.short_len, self.long_len)
@@ -34,17 +37,9 @@ impl CountTable {
     pub fn for_each_sorted_in_place(
         &self,
         (short, long): (usize, usize),
-        mut visit: impl FnMut(&[u8], u64) -> Result<()>,
+        visit: impl FnMut(&[u8], u64) -> Result<()>,
     ) -> Result<()> {
-        let mut longs = self.long[..long].iter().peekable();
-        for entry in &self.short[..short] {
-            let (bytes, length) = text_of(entry);
-            while let Some(long) = longs.next_if(|long| self.text(long) < &bytes[..length]) {
-                visit(self.text(long), long.count)?;
-            }
-            visit(&bytes[..length], entry.count)?;
-        }
-        longs.try_for_each(|long| visit(self.text(long), long.count))
+        each_in_order(&self.short[..short], &self.long[..long], &self.texts, visit)
     }
 
     /// Makes a table again of what [`CountTable::sort_in_place`] left.
@@ -53,30 +48,87 @@ impl CountTable {
         self.place_long(self.long.len());
     }
 
-    /// All pretokens behind one another, sorted; where each ends; and their counts.
-    #[must_use]
-    pub fn sorted_flat(&self) -> (Vec<u8>, Vec<usize>, Vec<u64>) {
-        let (mut texts, mut items) = (Vec::new(), Vec::with_capacity(self.len()));
-        self.for_each(|text, count| {
-            items.push((texts.len(), text.len(), count));
-            texts.extend_from_slice(text);
-        });
-        let text = |&(start, length, _): &(usize, usize, u64)| &texts[start..start + length];
-        items.sort_unstable_by(|a, b| text(a).cmp(text(b)));
-        let mut flat = Vec::with_capacity(texts.len());
-        let ends = items.iter().map(|item| {
-            flat.extend_from_slice(text(item));
-            flat.len()
-        });
-        let ends = ends.collect();
-        (flat, ends, items.iter().map(|item| item.2).collect())
+    /// The same pretokens in order: all behind one another, where each ends, and their counts. Asks now and then whether to go on.
+    ///
+    /// # Errors
+    /// That of `ask`.
+    pub fn sorted_flat(&self, ask: Ask<'_>) -> Result<(Vec<u8>, Vec<usize>, Vec<u64>)> {
+        let short = in_order(self.short.iter().filter(|e| e.count > 0).copied().collect(), order_of_short, ask)?;
+        let of_long = |a: &Long, b: &Long| self.text(a).cmp(self.text(b));
+        let long = in_order(self.long.iter().filter(|e| e.count > 0).copied().collect(), of_long, ask)?;
+        let (mut flat, mut ends, mut counts) =
+            (Vec::new(), Vec::with_capacity(self.len()), Vec::with_capacity(self.len()));
+        let mut steps = Steps::new(ask);
+        each_in_order(&short, &long, &self.texts, |text, count| {
+            flat.extend_from_slice(text);
+            ends.push(flat.len());
+            counts.push(count);
+            steps.take(text.len())
+        })?;
+        Ok((flat, ends, counts))
     }
 
     /// `(pretoken, count)` sorted by pretoken.
     #[must_use]
     pub fn sorted(&self) -> Vec<(Vec<u8>, u64)> {
-        let (flat, ends, counts) = self.sorted_flat();
+        // Nobody asks to stop.
+        let (flat, ends, counts) = self.sorted_flat(&mut || Ok(())).unwrap_or_default();
         let starts = std::iter::once(0).chain(ends.iter().copied());
         starts.zip(&ends).zip(counts).map(|((start, &end), count)| (flat[start..end].to_vec(), count)).collect()
     }
+}
+
+/// Entries that are sorted between two questions whether to go on: some milliseconds.
+const SORTED: usize = 1 << 15;
+
+/// Sorts entries, no two of which are equal: stretches first, then what each two of them make together.
+fn in_order<T: Copy>(mut entries: Vec<T>, order: impl Fn(&T, &T) -> Ordering, ask: Ask<'_>) -> Result<Vec<T>> {
+    for stretch in entries.chunks_mut(SORTED) {
+        ask()?;
+        stretch.sort_unstable_by(&order);
+    }
+    let (mut length, mut steps) = (SORTED, Steps::new(ask));
+    let mut merged = Vec::new();
+    while length < entries.len() {
+        merged.reserve(entries.len());
+        for both in entries.chunks(2 * length) {
+            let (mut one, mut other) = both.split_at(length.min(both.len()));
+            while let ([first, one_rest @ ..], [second, other_rest @ ..]) = (one, other) {
+                let is_first = order(first, second).is_lt();
+                merged.push(if is_first { *first } else { *second });
+                (one, other) = if is_first { (one_rest, other) } else { (one, other_rest) };
+                steps.take(size_of::<T>())?;
+            }
+            merged.extend_from_slice(one);
+            merged.extend_from_slice(other);
+        }
+        std::mem::swap(&mut entries, &mut merged);
+        merged.clear();
+        length *= 2;
+    }
+    Ok(entries)
+}
+
+/// Bytes compare as numbers whose first byte counts most; the length is the last.
+fn order_of_short(one: &Short, other: &Short) -> Ordering {
+    let number = |entry: &Short| (entry.key.low.swap_bytes(), entry.key.high.swap_bytes());
+    number(one).cmp(&number(other))
+}
+
+/// Calls `visit` with the texts and counts of two sorted lists in the order of both.
+fn each_in_order(
+    short: &[Short],
+    long: &[Long],
+    texts: &[u8],
+    mut visit: impl FnMut(&[u8], u64) -> Result<()>,
+) -> Result<()> {
+    let mut longs = long.iter().peekable();
+    for entry in short {
+        let (bytes, length) = text_of(entry);
+        while let Some(long) = longs.next_if(|long| text_in(texts, long) < &bytes[..length]) {
+            visit(text_in(texts, long), long.count)?;
+        }
+        visit(&bytes[..length], entry.count)?;
+    }
+    longs.try_for_each(|long| visit(text_in(texts, long), long.count))
 }

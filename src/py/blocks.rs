@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::convert::Str;
+use super::convert::{self, Str};
 use super::counts::Counts;
 use super::numbers;
 use crate::count::spill::Merged;
@@ -91,12 +91,12 @@ impl Counts {
     /// The counts in blocks of about so many bytes of text, sorted, for Arrow: see `Blocks`.
     #[pyo3(name = "_blocks")]
     fn blocks(&self, py: Python<'_>, #[pyo3(from_py_with = numbers::bytes)] bytes: usize) -> PyResult<Blocks> {
-        let source = py.detach(|| {
+        let source = convert::detached(py, |ask| {
             let counts = self.settled()?;
             if counts.runs().is_empty() {
-                return Ok(BlockSource::Table(counts.table().sorted_flat()));
+                return Ok(BlockSource::Table(counts.table().sorted_flat(ask)?));
             }
-            Ok::<_, Error>(BlockSource::Runs(counts.merged()?))
+            Ok(BlockSource::Runs(counts.merged()?))
         })?;
         Ok(Blocks::new(source, bytes))
     }

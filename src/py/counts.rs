@@ -349,16 +349,23 @@ impl Counts {
     /// >>> counts.items()
     /// [(b' a', 1), (b' b', 1), (b'a', 2)]
     fn items<'py>(&self, py: Python<'py>) -> PyResult<Vec<(Bound<'py, PyBytes>, u64)>> {
-        let items = convert::detached(py, |ask| {
+        let (texts, ends, counts) = convert::detached(py, |ask| {
             let counts = self.settled()?;
-            let mut items = counts.table().sorted();
+            let mut items = counts.table().sorted_flat(ask)?;
             counts.merged()?.each(ask, |text, count| {
-                items.push((text.to_vec(), count));
+                items.0.extend_from_slice(text);
+                items.1.push(items.0.len());
+                items.2.push(count);
                 Ok(())
             })?;
             Ok(items)
         })?;
-        Ok(items.into_iter().map(|(text, count)| (PyBytes::new(py, &text), count)).collect())
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let item = |(index, ((start, &end), count))| {
+            convert::check_signals(py, index)?;
+            Ok((PyBytes::new(py, &texts[start..end]), count))
+        };
+        starts.zip(&ends).zip(counts).enumerate().map(item).collect()
     }
 
     fn __repr__(&self) -> String {

@@ -17,6 +17,12 @@ MEBIBYTE = 1 << 20
 PROMPTLY = 2.0
 """Seconds from Ctrl-C to KeyboardInterrupt, on a machine that others use as well."""
 
+WORDS = """
+import bpetok, random
+letters = random.Random(1).randbytes(12_000_000).hex()
+counts = bpetok.Counts("[0-9a-f]{8}")
+counts.update([letters])
+"""
 MANY_SPECIALS = """
 import bpetok
 specials = [f"<|s{number}|>" for number in range(5000)]
@@ -32,6 +38,8 @@ DEAF = {
     "cut": MANY_SPECIALS + "call = lambda: tok.cut(text, 10)",
     "refuse": MANY_SPECIALS + "call = lambda: tok.encode(text)",
     "pad": ROWS + "call = batch.pad",
+    "items": WORDS + "call = counts.items",
+    "to_arrow": WORDS + "import pyarrow; call = counts.to_arrow",
     "empty documents": "import bpetok; counts = bpetok.Counts(); texts = [''] * 20_000_000; "
     "call = lambda: counts.update(texts)",
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bpetok::count::Counts;
 use bpetok::count::table::CountTable;
 use bpetok::digits::Digits;
+use bpetok::error::Error;
 use bpetok::utf8::Text;
 use proptest::prelude::*;
 
@@ -117,4 +118,25 @@ fn a_pattern_that_gives_up_names_the_file_and_the_place_in_it() {
     let error = counts.add_file(&path, 2, &mut |_| Ok(())).unwrap_err().to_string();
     std::fs::remove_file(&path).unwrap();
     assert!(error.contains("bpetok-steps") && error.contains("at byte 10200000"), "{error}");
+}
+
+#[test]
+fn large_tables_are_sorted_in_stretches_and_the_caller_may_stop() {
+    let mut table = CountTable::default();
+    let texts: Vec<String> =
+        (0..200_000u64).map(|n| format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (n % 60))).collect();
+    for text in texts.iter().chain(&[format!("{:040}", 1), format!("{:040}", 0)]) {
+        table.add(text.as_bytes(), 0, text.len(), 1).unwrap();
+    }
+    let mut expected = BTreeMap::new();
+    table.for_each(|text, count| _ = expected.insert(text.to_vec(), count));
+    assert_eq!(table.sorted(), expected.into_iter().collect::<Vec<_>>());
+    for last in [0, 3, 20, 40] {
+        let mut asked = 0;
+        let mut ask = || {
+            asked += 1;
+            if asked > last { Err(Error::Interrupted) } else { Ok(()) }
+        };
+        assert!(matches!(table.sorted_flat(&mut ask), Err(Error::Interrupted)), "{last}");
+    }
 }
