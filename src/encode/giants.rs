@@ -20,9 +20,12 @@ use crate::vocab::Vocabulary;
 
 /// Bytes of a block: what merging it needs stays in the second-level cache.
 pub const BLOCK: usize = 16 << 10;
-/// Bytes of windows, in lengths of the piece, after which it is merged in one go: a vocabulary whose choices reach far,
-/// seam after seam, must not cost more than a few times that.
+/// Bytes of windows, in lengths of the piece, after which it is merged in larger blocks or in one go: a vocabulary whose
+/// choices reach far, seam after seam, must not cost more than a few times that.
 const PATIENCE: usize = 4;
+
+/// Longest tokens in a block where choices reach far. To merge a piece in one go takes 32 bytes of memory for each of its own.
+const TOKENS: usize = 4;
 
 /// Merges a piece of up to 1 GiB in blocks of `size` bytes and appends its ids.
 pub fn run(
@@ -33,6 +36,23 @@ pub fn run(
     size: usize,
     ids: &mut Vec<TokenId>,
 ) {
+    let larger = TOKENS * table.longest();
+    let mut is_merged = |size| in_blocks(long, table, vocabulary, piece, size, ids);
+    let is_done = is_merged(size) || larger > size && is_merged(larger);
+    if !is_done {
+        long.run(table, vocabulary, piece, ids);
+    }
+}
+
+/// Appends the ids of a piece. False, and nothing is appended, when patience has run out.
+fn in_blocks(
+    long: &mut LongMerge,
+    table: &TokenTable,
+    vocabulary: &Vocabulary,
+    piece: &[u8],
+    size: usize,
+    ids: &mut Vec<TokenId>,
+) -> bool {
     let first = ids.len();
     let mut merger = Merger { long, table, vocabulary, piece, patience: PATIENCE * piece.len() };
     let (mut done, mut merged, mut block) = (0, 0..0, Vec::new());
@@ -48,10 +68,11 @@ pub fn run(
             ids.extend_from_slice(&block);
         } else if !merger.join(done, first, ids, &block) {
             ids.truncate(first);
-            return merger.long.run(table, vocabulary, piece, ids);
+            return false;
         }
         done = end;
     }
+    true
 }
 
 struct Merger<'a> {

@@ -104,3 +104,17 @@ bpetok.Counts().update(({documents}), threads=2, max_memory="128MiB")
 print(next(row for row in open("/proc/self/status") if row.startswith("VmHWM")).split()[1])
 """
     assert int(python(script).stdout) << 10 < 128 * MEBIBYTE
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+def test_tokens_longer_than_blocks_take_no_memory_for_all_of_a_text() -> None:
+    # A line of 128 KiB makes a token of half of all its lengths, and two blocks of 16 KiB are never merged each for itself.
+    script = """
+import bpetok
+tok = bpetok.train(["=" * 2**17], 400, special_tokens=())
+text = "=" * (6 * 2**20 - 1) + "x"
+ids = tok.encode(text)
+assert tok.decode(ids) == text
+print(next(row for row in open("/proc/self/status") if row.startswith("VmHWM")).split()[1])
+"""
+    assert int(python(script).stdout) << 10 < 128 * MEBIBYTE
