@@ -215,15 +215,14 @@ struct Limits<'a> {
     /// See [`Cut::fewest`].
     fewest: Vec<usize>,
     /// The pretokens, where those of a prefix are mostly the same.
-    steady: Option<Steady>,
+    steady: Option<Steady<'a>>,
 }
 
 impl Limits<'_> {
     /// The number of tokens of the prefix that ends at `end`, if it is known at once.
     fn count(&mut self, ends: &[usize], end: usize) -> Option<usize> {
-        let tokens = ends.partition_point(|&token_end| token_end <= end);
         let is_token = |pretoken: &[u8]| self.tokenizer.encoder().token_id(pretoken).is_some();
-        self.steady.as_mut()?.count(self.text, end, tokens, is_token)
+        self.steady.as_mut()?.count(self.text, end, ends, is_token)
     }
 
     /// From where on the prefix that ends at `end` must be encoded, and how many tokens it has before; `None` if it has more than

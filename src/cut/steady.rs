@@ -17,7 +17,7 @@ use crate::batch::may_ever_cut;
 use crate::digits::Digits;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::classes::{ClassTable, LETTER, MARK, NUMBER, WHITE};
-use crate::pretokenize::regex::Regex;
+use crate::pretokenize::regex::{Regex, RegexCache};
 use crate::tokenizer::Tokenizer;
 use crate::utf8::decode_at;
 
@@ -60,7 +60,8 @@ fn is_white_space_end(expr: &Expr) -> bool {
 }
 
 /// The pretokens of a text, from a place on.
-pub struct Steady {
+pub struct Steady<'a> {
+    pretokenizer: &'a Pretokenizer,
     classes: &'static ClassTable,
     has_digits: bool,
     is_preset: bool,
@@ -70,15 +71,19 @@ pub struct Steady {
     run: (usize, usize),
     /// Where the pretoken begins that was last asked for, and up to where it is alike.
     alike: (usize, usize),
+    /// The same under another pattern: where it begins, and after which of its tokens a match might end.
+    matches: (usize, Vec<bool>),
 }
 
-impl Steady {
+impl<'a> Steady<'a> {
     /// None yet.
-    pub fn new(tokenizer: &Tokenizer, base: usize, base_tokens: usize) -> Self {
-        let has_digits = tokenizer.pretokenizer().digits() != Digits::None;
-        let is_preset = may_ever_cut(tokenizer.pretokenizer());
-        let (ends, run, alike) = (vec![(base, base_tokens); 2], (0, 0), (usize::MAX, 0));
-        Self { classes: ClassTable::get(), has_digits, is_preset, ends, run, alike }
+    pub fn new(tokenizer: &'a Tokenizer, base: usize, base_tokens: usize) -> Self {
+        let pretokenizer = tokenizer.pretokenizer();
+        let has_digits = pretokenizer.digits() != Digits::None;
+        let is_preset = may_ever_cut(pretokenizer);
+        let (ends, run) = (vec![(base, base_tokens); 2], (0, 0));
+        let (alike, matches) = ((usize::MAX, 0), (usize::MAX, Vec::new()));
+        Self { pretokenizer, classes: ClassTable::get(), has_digits, is_preset, ends, run, alike, matches }
     }
 
     /// Adds one that ends at `end`, where a token of those that end at `token_ends` does; returns `end`.
@@ -105,24 +110,55 @@ impl Steady {
         self.ends.partition_point(|&(safe, _)| safe <= self.run.0)
     }
 
-    /// The number of tokens of the prefix that ends at `end`, where the text has `tokens`, if it can be told without reading the
+    /// The number of tokens of the prefix that ends at `end`, which is one of `token_ends`, if it can be told without encoding the
     /// pretoken that is cut there, which may be most of the text.
     ///
-    /// Under a preset, what is left of a pretoken whose characters are of one class (but for the first) is a pretoken too.
-    /// Nothing was merged across its end, so its tokens are those of the text, unless it is a token as it stands.
-    pub fn count(&mut self, text: &[u8], end: usize, tokens: usize, is_token: impl Fn(&[u8]) -> bool) -> Option<usize> {
+    /// Nothing was merged across the end of a token. So where what is left of a pretoken is a pretoken too, its tokens are those of
+    /// the text, unless it is a token as it stands.
+    pub fn count(
+        &mut self,
+        text: &[u8],
+        end: usize,
+        token_ends: &[usize],
+        is_token: impl Fn(&[u8]) -> bool,
+    ) -> Option<usize> {
         let safe = self.safe(text, end);
         let (start, before) = self.ends[safe.max(1) - 1];
+        let next = self.ends.get(safe)?.0;
         // Another pretoken may end within the run, if one does in the text.
-        if !self.is_preset || self.ends.get(safe).is_none_or(|next| next.0 < end) || self.run.0 < start {
+        if next < end || self.run.0 < start {
             return None;
         }
+        let tokens = token_ends.partition_point(|&token_end| token_end <= end);
+        let is_pretoken = if self.is_preset {
+            self.is_alike(text, start, end)
+        } else {
+            let cut = &token_ends[before..token_ends.partition_point(|&token_end| token_end <= next)];
+            self.is_match(text, start, cut, tokens - before)
+        };
+        is_pretoken.then(|| if is_token(&text[start..end]) { before + 1 } else { tokens })
+    }
+
+    /// Whether a preset makes one pretoken of what is left of one: its characters are of one class (but for the first).
+    fn is_alike(&mut self, text: &[u8], start: usize, end: usize) -> bool {
         if self.alike.0 != start {
             self.alike = (start, self.alike_until(text, start));
         }
         let (at_least, until) = (start + 2 * LONGEST_CHARACTER, self.alike.1);
-        let is_known = (at_least..=until).contains(&end);
-        is_known.then(|| if is_token(&text[start..end]) { before + 1 } else { tokens })
+        (at_least..=until).contains(&end)
+    }
+
+    /// Whether the first `count` tokens of those that end at `cut`, all of one pretoken, are a match of another pattern.
+    fn is_match(&mut self, text: &[u8], start: usize, cut: &[usize], count: usize) -> bool {
+        if self.has_digits || count == 0 {
+            return false;
+        }
+        if self.matches.0 != start {
+            let mut cache = RegexCache::default();
+            let reached = self.pretokenizer.reaches(&mut cache, text, start, cut);
+            self.matches = (start, reached.unwrap_or_default());
+        }
+        self.matches.1.get(count - 1).is_some_and(|is_match| *is_match)
     }
 
     /// Up to where the characters from `start` on, but for the first, are of one class.

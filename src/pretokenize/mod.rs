@@ -88,6 +88,21 @@ impl Pretokenizer {
         }
     }
 
+    /// For each of the `ends`: whether a text that ended there would have a match of the pattern from `start` to there. `None` if that
+    /// is not told in one pass.
+    pub fn reaches(
+        &self,
+        cache: &mut regex::RegexCache,
+        text: &[u8],
+        start: usize,
+        ends: &[usize],
+    ) -> Option<Vec<bool>> {
+        match &self.engine {
+            Engine::Scanner(_) => None,
+            Engine::Regex(regex) => regex.reaches(cache, text, start, ends),
+        }
+    }
+
     /// Whether it may take many steps, up to a limit, to find a pretoken.
     #[must_use]
     pub fn may_be_slow(&self) -> bool {

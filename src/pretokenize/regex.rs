@@ -81,6 +81,15 @@ impl Regex {
         matches!(self.engine, Engine::Linear(_))
     }
 
+    /// For each of the `ends`: whether a text that ended there would have a match from `start` to there. `None` if it takes more than an
+    /// automaton to say.
+    pub fn reaches(&self, cache: &mut RegexCache, text: &[u8], start: usize, ends: &[usize]) -> Option<Vec<bool>> {
+        let Engine::Linear(linear) = &self.engine else { return None };
+        let automaton = linear.automaton.as_ref()?;
+        let states = cache.states.get_or_insert_with(|| automaton.states());
+        automaton.reaches(states, text, start, ends).ok()
+    }
+
     /// Adds ends of pretokens from `start` on until `ends` is nearly full, the text is over, or so many matches were found that
     /// the caller may want to stop; returns where it stopped. Text between matches is a pretoken of its own. A text is scanned from its beginning.
     ///

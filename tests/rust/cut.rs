@@ -163,6 +163,9 @@ fn cutting_is_quick_where_nothing_splits_for_certain() {
         ("cl100k", "中.\n".repeat(50_000)),
         ("gpt2", "1213111".repeat(50_000)),
         ("o200k", ",.;".repeat(100_000)),
+        // 47 s for 1 MB, and the square of that (2026-12-01).
+        (r"(?s:.)+", "ab abc a..aaaaab\n".repeat(40_000)),
+        (r"[^\n]+|\n", "ab abc a..aaaaa b".repeat(40_000)),
     ] {
         let tokenizer = tokenizer(pattern, "none", &[]);
         // Of patterns that look around little is known: the tries are as many as their tokens are more than the fewest.

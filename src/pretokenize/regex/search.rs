@@ -142,6 +142,36 @@ impl Automaton {
         Ok(None)
     }
 
+    /// For each of the `ends`, ascending from `start` on: whether a text that ended there would have a match from `start` to there. One
+    /// pass answers for all: what comes later is preferred, or the automaton would have given it up.
+    pub fn reaches(
+        &self,
+        states: &mut States,
+        text: &[u8],
+        start: usize,
+        ends: &[usize],
+    ) -> Result<Vec<bool>, TooMany> {
+        let Self { dfa, gives_back, .. } = self;
+        let cache = &mut states.cache;
+        let behind = start.checked_sub(1).map(|before| text[before]);
+        let begin = start::Config::new().anchored(Anchored::Yes).look_behind(behind);
+        let mut state = dfa.start_state(cache, &begin).map_err(|_| TooMany)?;
+        let (mut at, mut reached) = (start, Vec::with_capacity(ends.len()));
+        for &end in ends {
+            for &byte in &text[at..end] {
+                state = dfa.next_state(cache, state, byte).map_err(|_| TooMany)?;
+            }
+            at = end;
+            if state.is_dead() {
+                break;
+            }
+            let last = dfa.next_eoi_state(cache, state).map_err(|_| TooMany)?;
+            reached.push(last.is_match() && !gives_back[dfa.match_pattern(cache, last, 0).as_usize()]);
+        }
+        reached.resize(ends.len(), false);
+        Ok(reached)
+    }
+
     /// The match that starts at `at`: alternative, end.
     #[inline]
     fn find_at(&self, states: &mut States, text: &[u8], start: usize) -> Result<Option<(usize, usize)>, TooMany> {
