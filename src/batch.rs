@@ -23,8 +23,6 @@ use crate::utf8::Text;
 
 /// Bytes of one share of the work: long enough to hide the hand-over, short enough for the last to end early.
 pub const SHARE: usize = 256 << 10;
-/// How far behind a share's end a place to cut is looked for before the share just grows.
-const SEARCH: usize = 64 << 10;
 /// To encode a part takes as long as to encode so many bytes more: documents without text are work too, and are shared out.
 const PART: usize = 16;
 /// Most threads for each processor: more only take memory, some megabytes each.
@@ -134,14 +132,15 @@ pub fn shares(
             let end = if wanted >= text.len() || !may_ever_cut {
                 text.len()
             } else {
-                let last = (wanted + SEARCH).min(text.len());
-                (wanted..last).find(|&at| may_cut(pretokenizer, specials, text, at)).unwrap_or(last)
-            };
-            // Nowhere to cut: the part grows until there is.
-            let end = if end < text.len() && !may_cut(pretokenizer, specials, text, end) {
-                (end..text.len()).find(|&at| may_cut(pretokenizer, specials, text, at)).unwrap_or(text.len())
-            } else {
-                end
+                // Nowhere to cut: the part grows until there is.
+                let mut places = wanted..text.len();
+                loop {
+                    let Some(at) = places.next() else { break text.len() };
+                    steps.take(1)?;
+                    if may_cut(pretokenizer, specials, text, at) {
+                        break at;
+                    }
+                }
             };
             share.push(Part { document, range: start..end });
             steps.take(PART)?;

@@ -37,6 +37,8 @@ batch = tok.encode_batch(["the cat"] * 2_000_000 + ["x" * 300])
 DEAF = {
     "cut": MANY_SPECIALS + "call = lambda: tok.cut(text, 10)",
     "refuse": MANY_SPECIALS + "call = lambda: tok.encode(text)",
+    "special tokens alone": "import bpetok; tok = bpetok.train(['the cat'], 257); "
+    "text = '<|endoftext|>' * 4_000_000; call = lambda: tok.encode(text, allowed_special='all')",
     "pad": ROWS + "call = batch.pad",
     "items": WORDS + "call = counts.items",
     "to_arrow": WORDS + "import pyarrow; call = counts.to_arrow",
