@@ -22,6 +22,8 @@ use crate::utf8::Text;
 /// Bytes of a block: it and its ids stay in the second-level cache while it is encoded, and asking the system for a
 /// block takes a hundredth of the time of encoding it.
 pub const BLOCK: usize = 512 << 10;
+/// Ids that are bytes at one time: those of a block, or a piece of those of a text that is held whole.
+const PIECE: usize = BLOCK;
 /// Blocks on their way for each thread: one that it encodes and one for it to go on with.
 const AHEAD: usize = 2;
 
@@ -52,8 +54,19 @@ struct Block {
     start: usize,
     text: Vec<u8>,
     ids: Vec<TokenId>,
-    /// The ids, little-endian.
+    /// A piece of the ids, little-endian: first the first.
     bytes: Vec<u8>,
+}
+
+impl Block {
+    /// Makes bytes of piece `number` of the ids.
+    fn make_bytes(&mut self, number: usize) {
+        let piece = self.ids.chunks(PIECE).nth(number).unwrap_or_default();
+        self.bytes.resize(4 * piece.len(), 0);
+        for (bytes, id) in self.bytes.as_chunks_mut::<4>().0.iter_mut().zip(piece) {
+            *bytes = id.to_le_bytes();
+        }
+    }
 }
 
 /// What the threads share.
@@ -132,6 +145,16 @@ struct Output<'a> {
 }
 
 impl Output<'_> {
+    /// Writes the ids of a block, of which the first piece is bytes already.
+    fn write_ids(&mut self, block: &mut Block, pause: Ask<'_>) -> Result<()> {
+        self.write(&block.bytes, pause)?;
+        for piece in 1..block.ids.len().div_ceil(PIECE) {
+            block.make_bytes(piece);
+            self.write(&block.bytes, pause)?;
+        }
+        Ok(())
+    }
+
     /// Writes all of `bytes`. A signal ends the waiting for room in a pipe, with what was written so far or without.
     fn write(&mut self, mut bytes: &[u8], pause: Ask<'_>) -> Result<()> {
         while !bytes.is_empty() {
@@ -196,10 +219,10 @@ impl Tokenizer {
         let (mut running, mut threads) = (1, shared.options.threads);
         loop {
             let mut line = shared.lock();
-            if let Some((block, result)) = line.encoded.remove(&written) {
+            if let Some((mut block, result)) = line.encoded.remove(&written) {
                 drop(line);
                 result.map_err(|error| error.in_file(&reading.names[block.file], block.start))?;
-                output.write(&block.bytes, &mut || pause(totals.bytes))?;
+                output.write_ids(&mut block, &mut || pause(totals.bytes))?;
                 written += 1;
                 totals.bytes += block.text.len() as u64;
                 totals.tokens += block.ids.len() as u64;
@@ -260,15 +283,12 @@ impl Tokenizer {
     }
 
     fn encode_block(&self, work: &mut Work, block: &mut Block, options: &Options<'_>, ask: Ask<'_>) -> Result<()> {
-        let Block { text, ids, bytes, .. } = block;
+        let Block { text, ids, .. } = &mut *block;
         ids.clear();
         let mut steps = Steps::new(ask);
         self.specials().refuse_in_steps(text, options.forbidden, &mut steps)?;
         self.encode_in_steps(work, &mut steps, Text::Raw(text), options.allowed, ids)?;
-        bytes.resize(4 * ids.len(), 0);
-        for (bytes, id) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(ids.iter()) {
-            *bytes = id.to_le_bytes();
-        }
+        block.make_bytes(0);
         Ok(())
     }
 }

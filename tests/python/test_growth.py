@@ -120,3 +120,19 @@ assert tok.decode(ids) == text
 print(next(row for row in open("/proc/self/status") if row.startswith("VmHWM")).split()[1])
 """
     assert int(python(script).stdout) << 10 < 128 * MEBIBYTE
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
+def test_a_file_that_is_held_whole_takes_its_ids_once(tmp_path: Path) -> None:
+    file = tmp_path / "text"
+    file.write_bytes(b"xyz," * (6 * MEBIBYTE))
+    script = f"""
+import bpetok
+tok = bpetok.train(["the cat"], 256, pattern="(?s:.)+", special_tokens=())
+out = {str(tmp_path / "ids")!r}
+open(out, "w").close()
+tok._encode_files([{str(file)!r}], out)
+print(next(row for row in open("/proc/self/status") if row.startswith("VmHWM")).split()[1])
+"""
+    # 24 MiB of text in room for 32, and 96 of ids.
+    assert int(python(script).stdout) << 10 < (32 + 96 + 64) * MEBIBYTE

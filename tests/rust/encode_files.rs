@@ -237,3 +237,18 @@ fn errors_name_the_file_and_the_place() {
         assert!(matches!(error, Error::Interrupted), "{error}");
     }
 }
+
+/// Its ids are written in pieces: all of them as bytes would take their memory once more.
+#[test]
+fn a_text_that_is_held_whole_is_written_whole() {
+    let tokenizer = tokenizer(r"(?s:.)+", &tokens(), &SPECIALS);
+    let options = Options { allowed: &Choice::None, forbidden: &Choice::None, threads: 2 };
+    for length in [BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7] {
+        let text: Vec<u8> = b"xyz,".iter().copied().cycle().take(length).collect();
+        let inputs = vec![Input::Reader("x".into(), Box::new(text.as_slice())), reader("a", b"the 12")];
+        let (ids, totals) = ids_of(&tokenizer, inputs, &options, BLOCK).unwrap();
+        let mut wanted = whole(&tokenizer, &text, &Choice::None);
+        wanted.extend(whole(&tokenizer, b"the 12", &Choice::None));
+        assert!(ids == wanted && totals.tokens == wanted.len() as u64, "{length}");
+    }
+}
