@@ -79,7 +79,8 @@ impl Budget {
         Self { table, ..self }
     }
 
-    /// Writes `table` to disk and empties it, if so many more pretokens, of `bytes` together, might not fit.
+    /// Writes `table` to disk and empties it, if so many more pretokens, of `bytes` together, might not fit. Many `bytes` are those
+    /// of one pretoken.
     ///
     /// # Errors
     /// A full disk, a pretoken larger than any table.
@@ -95,11 +96,10 @@ impl Budget {
             // Room that other text left behind: the next pretokens are of another kind.
             *table = CountTable::default();
         }
-        let least = table.peak(pretokens, bytes);
-        if bytes > self.table && least > self.table {
+        if bytes > self.table {
             return Err(Error::Train(format!(
-                "a stretch of {bytes} bytes has a pretoken too large for max_memory={}; its table alone would take {least} bytes: raise max_memory, or cut the text",
-                self.limit
+                "a pretoken of {bytes} bytes is too large for max_memory={}, which leaves {} for each table of counts: raise max_memory, or cut the text",
+                self.limit, self.table
             )));
         }
         Ok(run)

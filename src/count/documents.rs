@@ -14,6 +14,9 @@ use crate::special::{Choice, Part};
 use crate::threads::{Ask, Steps};
 use crate::utf8::Text;
 
+/// Bytes of pretokens for which room is made at once, if they are more than one: any table has room for so many.
+const TOGETHER: usize = 1 << 20;
+
 /// The counts of one thread, the runs of those that were too many, and what it needs to find pretokens.
 pub(super) struct Tally<'a> {
     pub table: CountTable,
@@ -116,12 +119,19 @@ impl Counts {
     fn count_ordinary(&self, text: Text<'_>, weight: u64, tally: &mut Tally<'_>, steps: &mut Steps<'_>) -> Result<()> {
         let Tally { table, budget, runs, regex, ends } = tally;
         self.pretokenizer.batches(regex, ends, text, |pieces| {
-            let bytes = pieces.bytes();
             pieces.tell(steps)?;
-            if let Some(run) = budget.make_room(table, pieces.ends.len(), bytes)? {
-                runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+            let (mut start, mut ends) = (pieces.start, pieces.ends);
+            while let Some(&first) = ends.first() {
+                let count = ends.partition_point(|&end| end <= first.max(start + TOGETHER));
+                let (these, others) = ends.split_at(count);
+                let end = these[count - 1];
+                if let Some(run) = budget.make_room(table, count, end - start)? {
+                    runs.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+                }
+                table.add_all_of(pieces.text.bytes(), start, these, weight)?;
+                (start, ends) = (end, others);
             }
-            table.add_all_of(pieces.text.bytes(), pieces.start, pieces.ends, weight)
+            Ok(())
         })
     }
 }

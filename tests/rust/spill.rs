@@ -101,9 +101,22 @@ fn one_pretoken_larger_than_the_budget_is_an_error() {
     counts.set_budget(Budget::new(LEAST, 1).unwrap().with_table(1 << 20)).unwrap();
     let text = "a".repeat(3 << 20);
     let error = counts.add_documents(&[Text::Valid(&text)], 1, &mut |_| Ok(())).unwrap_err().to_string();
-    assert!(error.contains("max_memory=134217728"), "{error}");
+    assert!(error.contains("a pretoken of 3145728 bytes") && error.contains("max_memory=134217728"), "{error}");
     let error = counts.add_reader("a".repeat(80 << 20).as_bytes(), 1, &mut |_| Ok(())).unwrap_err().to_string();
     assert!(error.contains("no place where this pattern lets them be cut"), "{error}");
+}
+
+/// 1,250 of 20 KB were refused under 128 MiB, as if one of them were too large (2026-12-01).
+#[test]
+fn long_pretokens_need_not_fit_a_table_together() {
+    let text: String = (0..100).map(|number| format!("{number}{}\n", "ab".repeat(25_000))).collect();
+    let counted = |table| {
+        let mut counts = Counts::new(r"[^\n]+|\n", &[], Digits::None).unwrap();
+        counts.set_budget(Budget::new(LEAST, 1).unwrap().with_table(table)).unwrap();
+        counts.add_documents(&[Text::Valid(&text)], 1, &mut |_| Ok(())).unwrap();
+        sorted(&mut counts)
+    };
+    assert_eq!(counted(2 << 20), counted(20 << 20));
 }
 
 #[test]
