@@ -22,19 +22,26 @@ const REST: usize = 64;
 /// How often they are left out.
 const RESTS: usize = 2;
 
-/// How many of those pages are left. Threads may miscount, which costs a little time.
+/// How many of those pages are left.
 static TO_REST: AtomicUsize = AtomicUsize::new(0);
 /// How often it has rested.
 static RESTED: AtomicUsize = AtomicUsize::new(0);
 
 /// Asks for large pages for `memory`, which nobody has written to, unless they are dear now; returns whether it did.
 pub fn prefer_large<T>(memory: &[T]) -> bool {
-    let left = TO_REST.load(Relaxed);
-    if left == 0 {
+    let are_cheap = TO_REST.load(Relaxed) == 0;
+    if are_cheap {
         advise(memory, LARGE, Advice::Large);
+    } else {
+        rest(memory);
     }
-    TO_REST.store(left.saturating_sub(size_of_val(memory) / LARGE), Relaxed);
-    left == 0
+    are_cheap
+}
+
+/// Leaves out the large pages of `memory`.
+fn rest<T>(memory: &[T]) {
+    let pages = size_of_val(memory) / LARGE;
+    let _ = TO_REST.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(pages)));
 }
 
 /// Calls `write`, which writes to them, for the elements among the first `count` of `memory` with which a large page begins, before
@@ -43,7 +50,7 @@ pub fn prefer_large<T>(memory: &[T]) -> bool {
 /// One call of the kernel that takes many pages would cost less than writing to each, but let other threads wait meanwhile.
 pub fn take<T>(memory: &[T], count: usize, write: impl Fn(&T)) -> bool {
     let address = memory.as_ptr().addr();
-    let first = address.next_multiple_of(LARGE).saturating_sub(address).div_ceil(size_of::<T>());
+    let first = (address.next_multiple_of(LARGE) - address).div_ceil(size_of::<T>());
     for number in (first..count.min(memory.len())).step_by(LARGE / size_of::<T>()) {
         let started = Instant::now();
         if TO_REST.load(Relaxed) == 0 {
@@ -53,10 +60,8 @@ pub fn take<T>(memory: &[T], count: usize, write: impl Fn(&T)) -> bool {
             TO_REST.store(REST, Relaxed);
         }
         if TO_REST.load(Relaxed) > 0 {
-            let rest = &memory[number..];
-            advise(rest, PAGE, Advice::Small);
-            let pages = size_of_val(rest) / LARGE;
-            let _ = TO_REST.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(pages)));
+            advise(&memory[number..], PAGE, Advice::Small);
+            rest(&memory[number..]);
             return true;
         }
     }
