@@ -79,15 +79,15 @@ impl<W: Word> Words<W> {
     fn zeroed(len: usize, small: usize) -> Self {
         let size = size_of::<W>();
         let is_large = len * size >= MANY;
-        let room = if is_large { small + (len * size - small).next_multiple_of(LARGE) } else { len * size } / size;
-        let align = if is_large { LARGE } else { LINE * size };
-        let all = Box::new_zeroed_slice(room + align / size);
+        let (small, align) = if is_large { (small / size, LARGE / size) } else { (0, LINE) };
+        let room = small + (len - small).next_multiple_of(align);
+        let all = Box::new_zeroed_slice(room + align);
         // SAFETY: all bits are zero, which is a value of every `Word`.
         let all: Box<[W]> = unsafe { all.assume_init() };
-        let offset = all.as_ptr().wrapping_byte_add(if is_large { small } else { 0 }).align_offset(align);
-        let table = Self { offset: if offset > all.len() - room { 0 } else { offset }, room, all, len };
+        let offset = all.as_ptr().wrapping_add(small).align_offset(align * size);
+        let table = Self { offset: if offset > align { 0 } else { offset }, room, all, len };
         if is_large {
-            let _ = prefer_large(&table.all[table.offset + small / size..]);
+            let _ = prefer_large(&table.all[table.offset + small..]);
         }
         table
     }
