@@ -48,12 +48,6 @@ impl<'a, T> Stretch<'a, T> {
     }
 }
 
-/// What is left to do for one thread: entries of the other table, and numbers of those entered.
-struct Left {
-    late: Vec<usize>,
-    entered: usize,
-}
-
 fn run<T: Send>(
     stretches: &[Mutex<Stretch<'_, T>>],
     enter: impl Fn(&mut Stretch<'_, T>) -> Result<()> + Sync,
@@ -123,11 +117,14 @@ pub fn add_all(table: &mut CountTable, other: &CountTable, threads: usize) -> Re
     table.make_room_for(other);
     let stretches = Stretch::all(&mut table.short, threads);
     let result = run(&stretches, |stretch| enter_short(stretch, &other.short));
-    let left: Vec<Left> = done(stretches).map(|s| Left { late: s.late, entered: s.entered }).collect();
-    table.short_len += left.iter().map(|left| left.entered).sum::<usize>();
+    let mut late = Vec::new();
+    for stretch in done(stretches) {
+        table.short_len += stretch.entered;
+        late.extend(stretch.late);
+    }
     result?;
-    for index in left.into_iter().flat_map(|left| left.late) {
-        table.add_short(other.short[index].key, other.short[index].count)?;
+    for entry in late.into_iter().map(|index| other.short[index]) {
+        table.add_short(entry.key, entry.count)?;
     }
 
     let CountTable { long, long_len, texts, .. } = table;
