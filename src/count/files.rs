@@ -79,6 +79,49 @@ impl<'a> Shared<'a> {
             }
         }
     }
+
+    /// What the calling thread does: reads, hands out, counts what is too much for the others, waits for them.
+    fn share_out(
+        &self,
+        reader: &mut Blocks<impl Read>,
+        blocks: Sender<Block>,
+        mut threads: usize,
+        mut start: impl FnMut(Sender<Block>) -> bool,
+        ask: Ask<'_>,
+    ) -> Result<CountTable> {
+        let Counts { pretokenizer, specials, budget, .. } = self.counts;
+        let (mut tally, mut others, mut out, mut spare) = (self.tally(), 0, 0, Vec::new());
+        let (back, free) = mpsc::channel();
+        let cuts = Cuts { pretokenizer, specials, bounds: &Choice::All };
+        while !self.stop.load(Relaxed) {
+            let mut block: Block = spare.pop().unwrap_or_default();
+            let may_grow = |bytes| budget.check_block(bytes);
+            match reader.next(cuts, budget.block, &mut block.text, ask, may_grow)? {
+                Some(start) => block.start = start,
+                None => break,
+            }
+            for block in free.try_iter() {
+                spare.push(block);
+                out -= 1;
+            }
+            // The last block is not worth a thread: nothing is left to do beside it.
+            if others + 1 < threads && out >= others && !reader.is_over() {
+                if start(back.clone()) { others += 1 } else { threads = others + 1 }
+            }
+            // There are receivers as long as `self` is there.
+            if out < AHEAD * others && blocks.send(std::mem::take(&mut block)).is_ok() {
+                out += 1;
+            } else {
+                self.count(&block, &mut tally, ask)?;
+                spare.push(block);
+            }
+        }
+        drop(blocks);
+        self.count_what_waits(&mut tally, &back, ask)?;
+        drop(back);
+        wait(&free, ask)?;
+        Ok(tally.table)
+    }
 }
 
 impl Counts {
@@ -124,61 +167,19 @@ impl Counts {
         let shared = Shared { counts: self, waiting: Mutex::new(waiting), runs, done, stop: AtomicBool::new(false) };
         std::thread::scope(|scope| {
             let mut others = Vec::new();
-            let mut start = |back: Sender<_>| {
+            let start = |back: Sender<_>| {
                 let shared = &shared;
                 let other = start(scope, move || shared.help(&back));
                 let has_started = other.is_some();
                 others.extend(other);
                 has_started
             };
-            let mine = self.share_out(reader, &shared, blocks, (threads, &mut start), ask);
+            let mine = shared.share_out(reader, blocks, threads, start, ask);
             shared.stop.fetch_or(mine.is_err(), Relaxed);
             let join = |other: std::thread::ScopedJoinHandle<'_, _>| {
                 other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
             std::iter::once(mine).chain(others.into_iter().map(join)).collect()
         })
-    }
-
-    /// What the calling thread does: reads, hands out, counts what is too much for the others, waits for them.
-    fn share_out(
-        &self,
-        reader: &mut Blocks<impl Read>,
-        shared: &Shared<'_>,
-        blocks: Sender<Block>,
-        (mut threads, start): (usize, &mut dyn FnMut(Sender<Block>) -> bool),
-        ask: Ask<'_>,
-    ) -> Result<CountTable> {
-        let (mut tally, mut others, mut out, mut spare) = (shared.tally(), 0, 0, Vec::new());
-        let (back, free) = mpsc::channel();
-        let cuts = Cuts { pretokenizer: &self.pretokenizer, specials: &self.specials, bounds: &Choice::All };
-        while !shared.stop.load(Relaxed) {
-            let mut block: Block = spare.pop().unwrap_or_default();
-            let may_grow = |bytes| self.budget.check_block(bytes);
-            match reader.next(cuts, self.budget.block, &mut block.text, ask, may_grow)? {
-                Some(start) => block.start = start,
-                None => break,
-            }
-            for block in free.try_iter() {
-                spare.push(block);
-                out -= 1;
-            }
-            // The last block is not worth a thread: nothing is left to do beside it.
-            if others + 1 < threads && out >= others && !reader.is_over() {
-                if start(back.clone()) { others += 1 } else { threads = others + 1 }
-            }
-            // There are receivers as long as `shared` is there.
-            if out < AHEAD * others && blocks.send(std::mem::take(&mut block)).is_ok() {
-                out += 1;
-            } else {
-                shared.count(&block, &mut tally, ask)?;
-                spare.push(block);
-            }
-        }
-        drop(blocks);
-        shared.count_what_waits(&mut tally, &back, ask)?;
-        drop(back);
-        wait(&free, ask)?;
-        Ok(tally.table)
     }
 }
