@@ -2,19 +2,21 @@
 //! time; so does the one lookahead that nearly every tokenizer uses, `\s+(?!\S)`, since "white space not followed by
 //! other text" is a run of white space that gives its last character back. All others run under a step limit.
 //!
-//! The syntax and its meaning are those of `fancy-regex`, the engine that tiktoken uses.
+//! The syntax and its meaning are those of `fancy-regex`, the engine that tiktoken uses, without what other engines read in
+//! another way (`syntax`).
 
 mod leaps;
 mod linear;
 mod search;
+mod syntax;
 mod walk;
 
-use fancy_regex::{CompileError, Expr};
 use once_cell::race::OnceBox;
 use regex_automata::{Input, meta};
 
 use self::linear::linear_alternatives;
 use self::search::{Automaton, Looked, States, TooMany};
+pub use self::syntax::may_be_empty;
 use super::ends::Ends;
 use crate::error::{Error, Result};
 
@@ -58,18 +60,17 @@ impl Regex {
     /// A pattern that does not parse, or whose meaning differs between the engines in use.
     pub fn new(pattern: &str) -> Result<Self> {
         let refuse = |reason: String| Error::Pattern { pattern: pattern.to_owned(), reason };
-        let tree = Expr::parse_tree(pattern).map_err(|error| refuse(told(error)))?;
-        refuse_ambiguous(pattern).map_err(|e| refuse(e.to_owned()))?;
-        if let Some(wrong) = wrong_repeat(&tree.expr) {
-            return Err(refuse(wrong));
+        let tree = syntax::parse(pattern).map_err(refuse)?;
+        if let Some(reason) = syntax::ambiguous(pattern).map(str::to_owned).or_else(|| syntax::wrong_repeat(&tree)) {
+            return Err(refuse(reason));
         }
-        let engine = match linear_alternatives(&tree.expr) {
+        let engine = match linear_alternatives(&tree) {
             Some(alternatives) => Engine::Linear(Box::new(Linear::new(alternatives).map_err(refuse)?)),
             None => {
                 // What the engine makes of a pattern to run it faster matches other text than the pattern, in version 0.20.2: `a{2}a*?a{3}`.
                 let compiled =
                     fancy_regex::RegexBuilder::new(pattern).backtrack_limit(STEP_LIMIT).optimize(false).build();
-                Engine::Steps(Box::new(compiled.map_err(|error| refuse(told(error)))?))
+                Engine::Steps(Box::new(compiled.map_err(|error| refuse(syntax::told(error)))?))
             }
         };
         Ok(Self { engine })
@@ -139,7 +140,7 @@ impl Linear {
         meta::Regex::builder()
             .configure(meta::Config::new().nfa_size_limit(Some(search::COMPILED)))
             .build_many(&self.alternatives)
-            .map_err(|error| cause_of(&error))
+            .map_err(|error| syntax::cause_of(&error))
     }
 
     /// The first match that is not empty at or after `at`.
@@ -204,97 +205,4 @@ fn find_in_steps(regex: &fancy_regex::Regex, text: &str, mut at: usize) -> Resul
 
 fn next_length(text: &str, at: usize) -> usize {
     text[at..].chars().next().map_or(1, char::len_utf8)
-}
-
-/// What is wrong with a pattern: the first cause, not which part of the engine it came from.
-fn told(error: fancy_regex::Error) -> String {
-    match error {
-        fancy_regex::Error::CompileError(cause) => match *cause {
-            CompileError::InnerError(inner) => cause_of(&inner),
-            other => other.to_string(),
-        },
-        other => other.to_string(),
-    }
-}
-
-/// The last line of the first cause: what stands above it draws the pattern again.
-fn cause_of(error: &dyn std::error::Error) -> String {
-    if let Some(cause) = error.source() {
-        return cause_of(cause);
-    }
-    let message = error.to_string();
-    let last = message.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    last.trim_start_matches("error: ").to_owned()
-}
-
-/// Constructs that common engines read in different ways are refused rather than guessed.
-fn refuse_ambiguous(pattern: &str) -> std::result::Result<(), &'static str> {
-    let bytes = pattern.as_bytes();
-    let (mut at, mut depth, mut folding) = (0, 0usize, false);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' => at += 1,
-            b'[' if pattern[at..].starts_with("[:") && depth > 0 => return Err(POSIX),
-            b'[' => depth += 1,
-            b']' => depth = depth.saturating_sub(1),
-            b'^' if depth == 0 && !pattern[..at].ends_with("(?m:") => return Err(LINE_START),
-            b'}' if depth == 0 && bytes.get(at + 1) == Some(&b'+') => {
-                let count = pattern[..at].rsplit('{').next().unwrap_or_default();
-                if !count.is_empty() && count.bytes().all(|b| b.is_ascii_digit()) {
-                    return Err(
-                        "{n}+ is possessive in some engines and a repeated {n} in others; write (?>...{n}) or (?:...{n})+",
-                    );
-                }
-            }
-            b'i' if pattern[..at].ends_with("(?") => folding = true,
-            _ => {}
-        }
-        at += 1;
-    }
-    let folded = pattern.to_ascii_lowercase();
-    // Under (?i), "ss" is also U+00DF for engines that fold one character to several.
-    if folding && ["ss", "ff", "fi", "fl", "st"].iter().any(|pair| folded.contains(&format!("(?i:{pair}"))) {
-        return Err(
-            "engines disagree whether (?i) folds one character to several here; write both cases out as [Ss][Ss]",
-        );
-    }
-    Ok(())
-}
-
-/// Whether a pattern may match without taking a character; where that is not easily told, it may.
-///
-/// # Errors
-/// A pattern that does not parse.
-pub fn may_be_empty(pattern: &str) -> Result<bool> {
-    let refuse = |reason: String| Error::Pattern { pattern: pattern.to_owned(), reason };
-    let tree = Expr::parse_tree(pattern).map_err(|error| refuse(told(error)))?;
-    Ok(takes_nothing(&tree.expr))
-}
-
-fn takes_nothing(tree: &Expr) -> bool {
-    match tree {
-        Expr::Any { .. } | Expr::GeneralNewline { .. } | Expr::Delegate { .. } => false,
-        Expr::Literal { val, .. } => val.is_empty(),
-        Expr::Concat(parts) => parts.iter().all(takes_nothing),
-        Expr::Alt(ways) => ways.iter().any(takes_nothing),
-        Expr::Group(inner) => takes_nothing(inner),
-        Expr::AtomicGroup(inner) => takes_nothing(inner),
-        Expr::Repeat { child, lo, .. } => *lo == 0 || takes_nothing(child),
-        _ => true,
-    }
-}
-
-const POSIX: &str =
-    "POSIX classes such as [:digit:] are ASCII in some engines and Unicode in others; write \\p{Nd}, \\s or ranges";
-const LINE_START: &str =
-    "a bare ^ means start of text in some engines and start of line in others; write \\A or (?m:^)";
-
-/// A repetition that can never be: the engines differ in whether it is an error.
-fn wrong_repeat(tree: &Expr) -> Option<String> {
-    if let Expr::Repeat { lo, hi, .. } = tree
-        && lo > hi
-    {
-        return Some(format!("a repetition of at least {lo} and at most {hi} matches nothing; swap the numbers"));
-    }
-    tree.children_iter().find_map(wrong_repeat)
 }
