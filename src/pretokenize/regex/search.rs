@@ -119,7 +119,7 @@ impl Automaton {
             return Ok(start);
         };
         // Two are left for the search.
-        let room = ends.room().saturating_sub(3);
+        let room = ends.room().saturating_sub(2);
         let (found, reached) = walk.run(rules, &mut states.cache, text.as_bytes(), start, room)?;
         for &end in found {
             ends.push(end);
