@@ -60,7 +60,7 @@ impl Sieve {
             }
             sieve
         };
-        parts.into_iter().reduce(add).unwrap_or(Self { sums: vec![0], shift: 63 })
+        parts.into_iter().reduce(add).unwrap_or(Self { sums: vec![0; 2], shift: 63 })
     }
 
     /// A floor with enough pairs for a while, and not many more.
