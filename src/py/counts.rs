@@ -50,13 +50,15 @@ impl Counts {
 
     /// The counts, to read, all in the table or all on disk.
     pub(super) fn settled(&self) -> crate::error::Result<Arc<count::Counts>> {
-        let counts = self.get()?;
-        if counts.is_settled() {
-            return Ok(counts);
+        loop {
+            let counts = self.get()?;
+            if counts.is_settled() {
+                return Ok(counts);
+            }
+            drop(counts);
+            // Behind it, another thread may add again before they are looked at.
+            self.change(count::Counts::settle)??;
         }
-        drop(counts);
-        self.change(count::Counts::settle)??;
-        self.get()
     }
 
     /// The table; the counts are empty afterwards.
