@@ -70,15 +70,12 @@ impl Counts {
     pub(super) fn change<R>(&self, work: impl FnOnce(&mut count::Counts) -> R) -> crate::error::Result<R> {
         let mut counts = self.lock().take().ok_or_else(busy)?;
         // Another thread that reads has them for a moment, and no new one comes; training has them for long.
-        let mut patience = PATIENCE;
-        while Arc::strong_count(&counts) > 1 && patience > 0 {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-            patience -= 1;
+        for _ in 0..PATIENCE {
+            if Arc::strong_count(&counts) > 1 {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
         }
-        let result = match Arc::get_mut(&mut counts) {
-            Some(counts) => Ok(work(counts)),
-            None => Err(busy()),
-        };
+        let result = Arc::get_mut(&mut counts).map(work).ok_or_else(busy);
         *self.lock() = Some(counts);
         result
     }
