@@ -20,6 +20,7 @@ use std::collections::BinaryHeap;
 use changes::Changes;
 pub use digest::digest;
 use pairs::{Pairs, key, pair_of};
+use sift::{Bounds, sift};
 use tokens::Tokens;
 use words::Words;
 
@@ -119,11 +120,6 @@ impl Trainer {
             while let Some((count, Reverse(pair))) = self.queue.pop() {
                 let now = self.pairs.count(pair);
                 if now == count {
-                    if self.pairs.is_doubtful(pair) {
-                        // Where pairs join tokens that are there, doubts come often: now all pairs are kept.
-                        self.keep(|words, threads| sift::all(words, threads, ask))?;
-                        continue;
-                    }
                     return Ok((count >= self.least).then(|| (pair_of(pair), count)));
                 }
                 if now > 0 {
@@ -131,19 +127,19 @@ impl Trainer {
                 }
             }
             let merges = self.wanted.saturating_sub(self.tokens.len());
-            let bounds = sift::Bounds { above: self.pairs.floor(), least: self.least, merges };
+            let bounds = Bounds { above: self.pairs.floor(), least: self.least, merges };
             if bounds.above <= bounds.least {
                 return Ok(None);
             }
-            self.keep(|words, threads| sift::below(words, &bounds, threads, ask))?;
+            self.sift(&bounds, ask)?;
         }
     }
 
-    /// Puts other pairs in place of those before, which go first.
-    fn keep(&mut self, sift: impl FnOnce(&mut Words, usize) -> Result<Pairs>) -> Result<()> {
+    /// Puts pairs below those before in place of them, which go first.
+    fn sift(&mut self, bounds: &Bounds, ask: Ask<'_>) -> Result<()> {
         self.pairs = Pairs::default();
         self.queue = BinaryHeap::new();
-        self.pairs = sift(&mut self.words, self.threads)?;
+        self.pairs = sift(&mut self.words, bounds, self.threads, ask)?;
         let may_join = |pair: Pair| self.tokens.length(pair.left) + self.tokens.length(pair.right) <= self.longest;
         let pairs = self.pairs.iter().filter(|&(pair, _)| may_join(pair_of(pair)));
         self.queue = pairs.map(|(pair, count)| (count, Reverse(pair))).collect();
@@ -158,23 +154,21 @@ impl Trainer {
 
     /// Joins a pair in all words and brings the counts of its neighbours up to date.
     fn merge(&mut self, pair: Pair) -> TokenId {
-        let before = self.tokens.len();
         let merged = self.join(pair);
-        let is_new = self.tokens.len() > before;
         let Pair { left, right } = pair;
         let Self { tokens, words, pairs, queue, longest, left_changes, right_changes, .. } = self;
         words.merge(pair, merged, pairs.words(key(left, right)), left_changes, right_changes);
         let most = longest.saturating_sub(tokens.length(merged));
-        let mut raise = |neighbour: TokenId, new: u64, count: u64, words: usize| {
+        let mut enter = |neighbour: TokenId, new: u64, count: u64, words: usize| {
             if tokens.length(neighbour) > most {
                 return None;
             }
-            let (now, place) = pairs.raise(new, count, words, is_new)?;
-            queue.push((now, Reverse(new)));
+            let place = pairs.enter(new, count, words)?;
+            queue.push((count, Reverse(new)));
             Some(place)
         };
-        left_changes.assign(|neighbour, count, words| raise(neighbour, key(neighbour, merged), count, words));
-        right_changes.assign(|neighbour, count, words| raise(neighbour, key(merged, neighbour), count, words));
+        left_changes.assign(|neighbour, count, words| enter(neighbour, key(neighbour, merged), count, words));
+        right_changes.assign(|neighbour, count, words| enter(neighbour, key(merged, neighbour), count, words));
         for (neighbour, count) in left_changes.counts() {
             pairs.lower(key(neighbour, left), count);
         }

@@ -3,10 +3,11 @@
 //! In text most pairs are rare, and merging ends long before it comes to them: they would fill the memory and never
 //! be asked for. A pair below the floor stays there, since all its occurrences arise when the younger of its two tokens
 //! does, and later merges only take some away. When the best pair falls below the floor, `sift` makes this anew with a
-//! lower one. Only where a pair joins a token that there was already does a pair gain occurrences: if it was below the
-//! floor, it is kept with the most that it can have, as a doubtful one, and has to be sifted before it is merged.
+//! lower one.
+//!
+//! A pair may spell a token of `init` that merging had not formed. That token is as young as a new one: no word had it. For a
+//! stretch between two borders of the result comes out as it would alone (`start`), so all that spell it become it in one merge.
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -49,7 +50,6 @@ pub struct Pairs {
     entries: Vec<Entry>,
     /// Words in which pairs stand or stood, those of a pair side by side.
     places: Vec<u32>,
-    doubtful: HashSet<u64>,
     floor: u64,
 }
 
@@ -194,33 +194,18 @@ impl Pairs {
         self.floor
     }
 
-    /// Whether the count of a pair is only the most that it can be.
-    pub fn is_doubtful(&self, pair: u64) -> bool {
-        !self.doubtful.is_empty() && self.doubtful.contains(&pair)
-    }
-
-    /// Adds to a pair's count and makes room for more of its words; gives the new count, and where these words go.
-    /// `None` for a pair that stays below the floor. `is_young` means that one of its tokens has just come to be.
-    pub fn raise(&mut self, pair: u64, count: u64, words: usize, is_young: bool) -> Option<(u64, usize)> {
-        let known = self.find(pair).is_some_and(|index| self.entries[index].count > 0);
-        if is_young && !known && count < self.floor {
+    /// Enters a pair whose younger token has just come to be, with room for its words; gives where these go, or `None` for a pair
+    /// below the floor.
+    pub fn enter(&mut self, pair: u64, count: u64, words: usize) -> Option<usize> {
+        if count < self.floor {
             return None;
         }
-        let hidden = if known || is_young { 0 } else { self.floor - 1 };
-        if hidden > 0 {
-            self.doubtful.insert(pair);
-        }
-        let end = self.places.len();
+        let start = self.places.len();
+        self.places.resize(start + words, 0);
         let entry = self.find_or_add(pair);
-        entry.count = entry.count.saturating_add(count).saturating_add(hidden);
-        let before = entry.start..entry.start + entry.words;
-        entry.start = end;
-        entry.words += words;
-        let now = entry.count;
-        let kept = before.len();
-        self.places.extend_from_within(before);
-        self.places.resize(end + kept + words, 0);
-        Some((now, end + kept))
+        debug_assert!(entry.words == 0, "a pair of a token that has just come to be is known");
+        (entry.count, entry.start, entry.words) = (count, start, words);
+        Some(start)
     }
 
     /// Takes from a pair's count; below the floor the pair is forgotten.

@@ -83,35 +83,14 @@ impl Sieve {
 ///
 /// # Errors
 /// That of `ask`.
-pub fn below(words: &mut Words, bounds: &Bounds, threads: usize, ask: Ask<'_>) -> Result<Pairs> {
+pub fn sift(words: &mut Words, bounds: &Bounds, threads: usize, ask: Ask<'_>) -> Result<Pairs> {
     words.compact();
     let parts = words.parts(threads.clamp(1, MOST_THREADS));
     let sieves = in_parallel(&parts, threads, |part, ask| Sieve::new(words, part, ask), ask)?;
     let sieve = Sieve::joined(sieves);
     let floor = sieve.floor(bounds);
-    gather(words, &parts, floor, threads, |pair| sieve.sums[sieve.place(pair)] >= floor, ask)
-}
-
-/// All pairs.
-///
-/// # Errors
-/// That of `ask`.
-pub fn all(words: &mut Words, threads: usize, ask: Ask<'_>) -> Result<Pairs> {
-    words.compact();
-    let parts = words.parts(threads.clamp(1, MOST_THREADS));
-    gather(words, &parts, 1, threads, |_| true, ask)
-}
-
-/// The pairs at or above `floor`. `may_reach` says no only where a pair does not.
-fn gather(
-    words: &Words,
-    parts: &[Range<usize>],
-    floor: u64,
-    threads: usize,
-    may_reach: impl Fn(u64) -> bool + Sync,
-    ask: Ask<'_>,
-) -> Result<Pairs> {
-    let counted = in_parallel(parts, threads, |part, ask| Pairs::counted(words, part, &may_reach, ask), ask)?;
+    let may_reach = |pair| sieve.sums[sieve.place(pair)] >= floor;
+    let counted = in_parallel(&parts, threads, |part, ask| Pairs::counted(words, part, may_reach, ask), ask)?;
     let mut pairs = Pairs::joined(&counted, floor);
     let places = pairs.room();
     let numbered: Vec<usize> = (0..parts.len()).collect();
