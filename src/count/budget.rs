@@ -56,7 +56,7 @@ impl Budget {
             )));
         }
         let bytes = usize::try_from(limit).unwrap_or(usize::MAX);
-        let threads = threads.clamp(1, (bytes / 2 / LEAST_TABLE - 1).max(1));
+        let threads = threads.clamp(1, bytes / 2 / LEAST_TABLE - 1);
         Ok(Self {
             limit,
             threads,
@@ -79,8 +79,8 @@ impl Budget {
         Self { table, ..self }
     }
 
-    /// Writes `table` to disk and empties it, if so many more pretokens, of `bytes` together, might not fit. Many `bytes` are those
-    /// of one pretoken.
+    /// Writes `table` to disk and empties it, if so many more pretokens, of `bytes` together, might not fit. `bytes` beyond
+    /// the size of a table are those of one pretoken.
     ///
     /// # Errors
     /// A full disk, a pretoken larger than any table.
