@@ -96,14 +96,14 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Str<'a> {
     }
 }
 
-/// The items of an argument, which is called by `name` where it has none.
-pub fn items<'py>(value: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyIterator>> {
+/// The items of an argument. Where it has none, the error calls it by `name` and says what is `wanted`.
+pub fn items<'py>(value: &Bound<'py, PyAny>, name: &str, wanted: &str) -> PyResult<Bound<'py, PyIterator>> {
     value.try_iter().map_err(|error| {
         // What a collection itself raises is for the caller to see.
         if !error.is_instance_of::<PyTypeError>(value.py()) || value.hasattr("__iter__").unwrap_or(true) {
             return error;
         }
-        PyTypeError::new_err(format!("{name} must be a collection, not {}", type_name(value)))
+        PyTypeError::new_err(format!("{name} must be {wanted}, not {}", type_name(value)))
     })
 }
 
@@ -148,7 +148,7 @@ pub fn token_ids(ids: &Bound<'_, PyAny>, vocab_size: usize) -> PyResult<Vec<Toke
     }
     // A hint only: `range(10**13)` has a length too, and is refused at its first id that is none.
     let mut found = Vec::with_capacity(ids.len().unwrap_or(0).min(HINT));
-    for (index, id) in items(ids, "ids")?.enumerate() {
+    for (index, id) in items(ids, "ids", "a collection")?.enumerate() {
         check_signals(ids.py(), index)?;
         let id = token_id(&id?, index, vocab_size)?;
         if id as usize >= vocab_size {

@@ -26,7 +26,7 @@ pub(super) fn read_weights(weights: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
             Error::Argument(format!("weight {weight} (at index {index}) is out of range; give 0 to {limit}")).into()
         })
     };
-    items(weights, "weights")?.enumerate().map(weight).collect()
+    items(weights, "weights", "a collection")?.enumerate().map(weight).collect()
 }
 
 pub(super) fn uneven(weights: usize, documents: usize, more: &str) -> Error {

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 
-use super::convert::type_name;
+use super::convert::{items, type_name};
 
 /// What a source turned out to be.
 pub enum Source<'py> {
@@ -40,16 +40,8 @@ pub fn read_source<'py>(source: &Bound<'py, PyAny>) -> PyResult<Source<'py>> {
     if let Some(path) = as_path(source)? {
         return Ok(Source::Paths(vec![path]));
     }
-    let mut items = source.try_iter().map_err(|error| {
-        // What the source itself raises (a lost connection) is for the caller to see.
-        if !error.is_instance_of::<PyTypeError>(source.py()) || source.hasattr("__iter__").unwrap_or(true) {
-            return error;
-        }
-        PyTypeError::new_err(format!(
-            "source must be an iterable of str or bytes, a pathlib.Path, an iterable of Paths, or Counts, not {}",
-            type_name(source)
-        ))
-    })?;
+    let mut items =
+        items(source, "source", "an iterable of str or bytes, a pathlib.Path, an iterable of Paths, or Counts")?;
     let first = items.next().transpose()?;
     let Some(path) = first.as_ref().map(as_path).transpose()?.flatten() else {
         return Ok(Source::Documents(first, items));

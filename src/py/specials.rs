@@ -4,7 +4,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyFrozenSet, PyMapping, PySet, PyString};
 
-use super::convert::{is_text, text_named, type_name};
+use super::convert::{is_text, items, text_named, type_name};
 use super::errors::SpecialTokenError;
 use crate::error::Error;
 use crate::ids::{MAX_TOKEN_ID, TokenId};
@@ -81,21 +81,15 @@ pub fn numbered(names: Vec<String>, next: usize) -> Result<Vec<(String, TokenId)
 }
 
 /// The items of a collection of `str`, those of a set sorted: its own order is another in each process, and the order
-/// decides ids. What the collection itself raises is for the caller to see.
+/// decides ids.
 fn names(value: &Bound<'_, PyAny>, argument: &str, wanted: &str) -> PyResult<Vec<String>> {
     if is_text(value) {
         let (kind, shown) = (type_name(value), value.repr()?);
         let message = format!("{argument} is the bare {kind} {shown}; give {wanted}, as in [{shown}]");
         return Err(PyTypeError::new_err(message));
     }
-    let items = value.try_iter().map_err(|error| {
-        if error.is_instance_of::<PyTypeError>(value.py()) {
-            return PyTypeError::new_err(format!("{argument} must be {wanted}, not {}", type_name(value)));
-        }
-        error
-    })?;
-    let mut names: Vec<String> =
-        items.enumerate().map(|(index, item)| name(&item?, index, argument)).collect::<PyResult<_>>()?;
+    let items = items(value, argument, wanted)?.enumerate();
+    let mut names = items.map(|(index, item)| name(&item?, index, argument)).collect::<PyResult<Vec<_>>>()?;
     if value.is_instance_of::<PySet>() || value.is_instance_of::<PyFrozenSet>() {
         names.sort_unstable();
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -70,6 +71,29 @@ def test_what_the_caller_raises_is_kept(tok: bpetok.Tokenizer) -> None:
         tok.with_special_tokens(str(1 / 0) for _ in [1])
     with pytest.raises(ZeroDivisionError):
         Counts(special_tokens=(str(1 / 0) for _ in [1]))
+
+
+class Raising:
+    """A collection that fails when it is asked for its items, as one does whose file is missing."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def __iter__(self) -> Iterator[str]:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError("a.txt"), KeyboardInterrupt(), TypeError("a")])
+def test_what_a_collection_raises_is_kept(tok: bpetok.Tokenizer, error: BaseException) -> None:
+    for call in (
+        lambda: bpetok.train(Raising(error), 300),
+        lambda: Counts("gpt2").update(Raising(error)),
+        lambda: Counts(special_tokens=Raising(error)),
+        lambda: tok.with_special_tokens(Raising(error)),
+    ):
+        with pytest.raises(type(error)) as raised:
+            call()
+        assert raised.value is error
 
 
 def test_any_collection_and_any_mapping(tok: bpetok.Tokenizer) -> None:

@@ -116,7 +116,7 @@ impl Tokenizer {
             }
             return Ok(texts);
         }
-        for (index, ids) in items(batch, "batch")?.enumerate() {
+        for (index, ids) in items(batch, "batch", "a collection")?.enumerate() {
             py.check_signals()?;
             let text = token_ids(&ids?, self.inner.vocab_size())
                 .and_then(|ids| self.decoded(py, &ids, &errors, &mut bytes))

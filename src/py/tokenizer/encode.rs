@@ -319,7 +319,7 @@ fn collected<'py>(texts: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>>
         return Err(PyTypeError::new_err(format!("texts is a bare {}; wrap it in a list ([text])", type_name(texts))));
     }
     let mut items = Vec::new();
-    for (index, item) in convert::items(texts, "texts")?.enumerate() {
+    for (index, item) in convert::items(texts, "texts", "a collection")?.enumerate() {
         let item = item?;
         check_signals(item.py(), index)?;
         // Now and not when all are there: a wrong collection may have no end.
