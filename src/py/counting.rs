@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use super::convert::{Pause, check_signals, in_document, items, text, texts, type_name};
 use super::counts::Counts;
+use super::numbers;
 use super::source::as_path;
 use crate::error::Error;
 
@@ -21,8 +22,8 @@ pub(super) fn read_weights(weights: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
             let message = format!("weights must be int, not {} (at index {index})", type_name(&weight));
             return Err(PyTypeError::new_err(message));
         }
-        let limit = u64::MAX;
         weight.extract::<u64>().map_err(|_| {
+            let (weight, limit) = (numbers::shown(&weight), u64::MAX);
             Error::Argument(format!("weight {weight} (at index {index}) is out of range; give 0 to {limit}")).into()
         })
     };

@@ -1,5 +1,7 @@
 //! Ints that Python gives. One out of range is an error that names it, the limit and the cure; what is no int is a TypeError.
 
+use std::fmt::Display;
+
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -47,11 +49,7 @@ impl Number {
     /// The value as an int of its own type, which holds all that is in range.
     fn read<T: TryFrom<i128>>(&self, value: &Bound<'_, PyAny>) -> PyResult<T> {
         let Self { name, least, most, or, refuse } = self;
-        // NumPy's integers are no `int`, and what has this method stands for one.
-        if !value.hasattr("__index__")? {
-            return Err(PyTypeError::new_err(format!("{name} must be int, not {}", type_name(value))));
-        }
-        let int = value.call_method0("__index__")?;
+        let int = int(value, name)?;
         let in_range = int.extract().ok().filter(|int| (least..=most).contains(&int));
         if let Some(fitting) = in_range.and_then(|int: i128| T::try_from(int).ok()) {
             return Ok(fitting);
@@ -63,6 +61,14 @@ impl Number {
     fn read_unless_none<T: TryFrom<i128>>(&self, value: &Bound<'_, PyAny>) -> PyResult<Option<T>> {
         if value.is_none() { Ok(None) } else { self.read(value).map(Some) }
     }
+}
+
+/// The int that a value stands for: NumPy's are no `int`, and what has this method stands for one.
+pub fn int<'py>(value: &Bound<'py, PyAny>, name: impl Display) -> PyResult<Bound<'py, PyAny>> {
+    if !value.hasattr("__index__")? {
+        return Err(PyTypeError::new_err(format!("{name} must be int, not {}", type_name(value))));
+    }
+    value.call_method0("__index__")
 }
 
 /// The digits of an int, unless they are too many to read (or, past 4,300, for Python to write).
@@ -77,10 +83,7 @@ pub fn shown(int: &Bound<'_, PyAny>) -> String {
 
 /// `batch[index]`; `None` for an int that no list is long enough for.
 pub fn index(value: &Bound<'_, PyAny>) -> PyResult<Option<isize>> {
-    if !value.hasattr("__index__")? {
-        return Err(PyTypeError::new_err(format!("the number of a document must be int, not {}", type_name(value))));
-    }
-    Ok(value.call_method0("__index__")?.extract().ok())
+    Ok(int(value, "the number of a document")?.extract().ok())
 }
 
 /// `threads`: `None` for all.

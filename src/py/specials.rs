@@ -6,6 +6,7 @@ use pyo3::types::{PyFrozenSet, PyMapping, PySet, PyString};
 
 use super::convert::{is_text, items, text_named, type_name};
 use super::errors::SpecialTokenError;
+use super::numbers;
 use crate::error::Error;
 use crate::ids::{MAX_TOKEN_ID, TokenId};
 use crate::special::{Choice, Specials};
@@ -55,11 +56,9 @@ pub fn placed(tokens: &Bound<'_, PyMapping>) -> PyResult<Vec<(String, TokenId)>>
 }
 
 fn special_id(text: &str, id: &Bound<'_, PyAny>) -> PyResult<TokenId> {
-    if !id.hasattr("__index__")? {
-        let message = format!("the id of special token {text:?} must be int, not {}", type_name(id));
-        return Err(PyTypeError::new_err(message));
-    }
-    id.extract().ok().filter(|&id| id <= MAX_TOKEN_ID).ok_or_else(|| {
+    let int = numbers::int(id, format_args!("the id of special token {text:?}"))?;
+    int.extract().ok().filter(|&id| id <= MAX_TOKEN_ID).ok_or_else(|| {
+        let id = numbers::shown(&int);
         SpecialTokenError::new_err(format!("special token {text:?} has the id {id}; give one of 0 to {MAX_TOKEN_ID}"))
     })
 }

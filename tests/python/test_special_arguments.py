@@ -96,6 +96,15 @@ def test_what_a_collection_raises_is_kept(tok: bpetok.Tokenizer, error: BaseExce
         assert raised.value is error
 
 
+def test_ids_of_many_digits_are_not_all_shown(tok: bpetok.Tokenizer) -> None:
+    for size, shown in (
+        (300, r"10+\.\.\. \(301 characters\)"),
+        (5000, "a number of thousands of digits"),
+    ):
+        with pytest.raises(SpecialTokenError, match=rf"has the id {shown}; give one of 0 to"):
+            tok.with_special_tokens({"<a>": 10**size})
+
+
 def test_any_collection_and_any_mapping(tok: bpetok.Tokenizer) -> None:
     for specials in (["<a>"], ("<a>",), {"<a>"}, (text for text in ["<a>"])):
         assert Counts(special_tokens=specials).special_tokens == ["<a>"]

@@ -352,6 +352,8 @@ def test_weights_are_checked() -> None:
             counts.update(["a", "b"], weights=weights)
     with pytest.raises(bpetok.Error, match=r"weight -1 \(at index 1\) is out of range"):
         counts.update(["a", "b"], weights=[1, -1])
+    with pytest.raises(bpetok.Error, match=r"^weight a number of thousands of digits "):
+        counts.update(["a"], weights=[10**5000])
     with pytest.raises(TypeError, match="weights must be int, not float"):
         counts.update(["a"], weights=[0.5])  # type: ignore[list-item]
     for source in (Path("x"), [Path("x")], Counts("gpt2")):
