@@ -17,7 +17,7 @@ use crate::batch::may_ever_cut;
 use crate::digits::Digits;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::classes::{ClassTable, LETTER, MARK, NUMBER, WHITE};
-use crate::pretokenize::regex::{Regex, RegexCache};
+use crate::pretokenize::regex::RegexCache;
 use crate::tokenizer::Tokenizer;
 use crate::utf8::decode_at;
 
@@ -26,9 +26,9 @@ const LONGEST_CHARACTER: usize = 4;
 
 /// Whether the pattern is one of those.
 pub fn is_steady(pretokenizer: &Pretokenizer) -> bool {
-    // The presets are; what else looks around, gives nothing back or repeats what it matched is not linear.
+    // The presets are; what else looks around, gives nothing back or repeats what it matched may be slow.
     may_ever_cut(pretokenizer)
-        || Regex::new(pretokenizer.pattern()).is_ok_and(|regex| regex.is_linear())
+        || !pretokenizer.may_be_slow()
             && Expr::parse_tree(pretokenizer.pattern()).is_ok_and(|tree| looks_at_white_space(&tree.expr))
 }
 
