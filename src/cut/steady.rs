@@ -99,10 +99,10 @@ impl<'a> Steady<'a> {
     pub fn start(&mut self, text: &[u8], end: usize) -> (usize, usize) {
         // The last that ends before the run is read again.
         let safe = self.safe(text, end);
-        self.ends[safe.max(2) - 2]
+        self.ends[safe - 2]
     }
 
-    /// The number of pretokens that end before the run at the end of a prefix, with the two in front.
+    /// The number of pretokens that end before the run at the end of a prefix, with the two in front, which always do.
     fn safe(&mut self, text: &[u8], end: usize) -> usize {
         if !(self.run.0 < end && end <= self.run.1) {
             self.run = (self.run_start(text, end), end);
@@ -123,10 +123,10 @@ impl<'a> Steady<'a> {
         is_token: impl Fn(&[u8]) -> bool,
     ) -> Option<usize> {
         let safe = self.safe(text, end);
-        let (start, before) = self.ends[safe.max(1) - 1];
+        let (start, before) = self.ends[safe - 1];
         let next = self.ends.get(safe)?.0;
         // Another pretoken may end within the run, if one does in the text.
-        if next < end || self.run.0 < start {
+        if next < end {
             return None;
         }
         let tokens = token_ends.partition_point(|&token_end| token_end <= end);
@@ -179,11 +179,14 @@ impl<'a> Steady<'a> {
         at
     }
 
-    /// Where the run of white space, or of digits under a rule, begins with which a prefix ends.
+    /// Where the run of white space, or of digits under a rule, begins with which a prefix ends. None begins before the pretokens do.
     fn run_start(&self, text: &[u8], end: usize) -> usize {
-        let mut start = end;
-        let mut wanted = WHITE;
-        while let Some(at) = (start.saturating_sub(4)..start).rev().find(|&at| text[at] & 0xC0 != 0x80) {
+        let (mut start, mut wanted) = (end, WHITE);
+        let character = |end: usize| {
+            let first = end.saturating_sub(LONGEST_CHARACTER).max(self.ends[0].0);
+            (first..end).rev().find(|&at| text[at] & 0xC0 != 0x80)
+        };
+        while let Some(at) = character(start) {
             let class = self.classes.class(decode_at(text, at).0);
             if start == end && self.has_digits && class & NUMBER != 0 {
                 wanted = NUMBER;
