@@ -11,13 +11,13 @@
 //! What lies between matches is a pretoken too, and the next match decides where it ends: the last that is safe may be one, and is
 //! read again.
 
-use fancy_regex::{Assertion, Expr, LookAround};
+use fancy_regex::{Assertion, Expr};
 
 use crate::batch::may_ever_cut;
 use crate::digits::Digits;
 use crate::pretokenize::Pretokenizer;
 use crate::pretokenize::classes::{ClassTable, LETTER, MARK, NUMBER, WHITE};
-use crate::pretokenize::regex::RegexCache;
+use crate::pretokenize::regex::{RegexCache, is_space_lookahead, is_space_run};
 use crate::tokenizer::Tokenizer;
 use crate::utf8::decode_at;
 
@@ -47,16 +47,8 @@ fn looks_at_white_space(tree: &Expr) -> bool {
 /// `\s+(?!\S)`, `\s+$` or `\s++$`.
 fn is_white_space_end(expr: &Expr) -> bool {
     let Expr::Concat(parts) = expr else { return false };
-    let [run, end] = parts.as_slice() else { return false };
-    let is = |expr: &Expr, class: &str| matches!(expr, Expr::Delegate { inner, .. } if inner == class);
-    let run = if let Expr::AtomicGroup(inner) = run { inner } else { run };
-    let is_run = matches!(run, Expr::Repeat { child, lo: 1, hi: usize::MAX, greedy: true } if is(child, r"\s"));
-    let is_end = match end {
-        Expr::Assertion(assertion) => *assertion == Assertion::EndText,
-        Expr::LookAround(ahead, LookAround::LookAheadNeg) => is(ahead, r"\S"),
-        _ => false,
-    };
-    is_run && is_end
+    let [run, Expr::Assertion(Assertion::EndText)] = parts.as_slice() else { return is_space_lookahead(expr) };
+    is_space_run(if let Expr::AtomicGroup(inner) = run { inner } else { run })
 }
 
 /// The pretokens of a text, from a place on.

@@ -15,6 +15,7 @@ use once_cell::race::OnceBox;
 use regex_automata::{Input, meta};
 
 use self::linear::linear_alternatives;
+pub(crate) use self::linear::{is_space_lookahead, is_space_run};
 use self::search::{Automaton, Looked, States, TooMany};
 pub use self::syntax::may_be_empty;
 use super::ends::Ends;

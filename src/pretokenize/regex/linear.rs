@@ -24,17 +24,19 @@ pub fn linear_alternatives(tree: &Expr) -> Option<Vec<(String, bool)>> {
 }
 
 /// Whether `expr` is `\s+(?!\S)`.
-fn is_space_lookahead(expr: &Expr) -> bool {
+pub fn is_space_lookahead(expr: &Expr) -> bool {
     let Expr::Concat(parts) = expr else { return false };
-    let [
-        Expr::Repeat { child, lo: 1, hi: usize::MAX, greedy: true },
-        Expr::LookAround(ahead, LookAround::LookAheadNeg),
-    ] = parts.as_slice()
-    else {
-        return false;
-    };
-    matches!(&**child, Expr::Delegate { inner, .. } if inner == r"\s")
-        && matches!(&**ahead, Expr::Delegate { inner, .. } if inner == r"\S")
+    let [run, Expr::LookAround(ahead, LookAround::LookAheadNeg)] = parts.as_slice() else { return false };
+    is_space_run(run) && is_class(ahead, r"\S")
+}
+
+/// Whether `expr` is `\s+`.
+pub fn is_space_run(expr: &Expr) -> bool {
+    matches!(expr, Expr::Repeat { child, lo: 1, hi: usize::MAX, greedy: true } if is_class(child, r"\s"))
+}
+
+fn is_class(expr: &Expr, class: &str) -> bool {
+    matches!(expr, Expr::Delegate { inner, .. } if inner == class)
 }
 
 /// One alternative in the syntax of the linear engine. Atomic groups are dropped where they change nothing.
