@@ -42,9 +42,9 @@ impl Cutting {
 }
 
 /// A part of a text.
-enum Part<'a, 'e> {
-    /// Some pretokens; places in them are counted from `start`.
-    Pretokens { scratch: &'a mut Scratch, pieces: Pieces<'a, 'e>, start: usize },
+enum Part<'a, 'e, 's> {
+    /// Some pretokens, with what it takes to encode them; places in them are counted from `start`.
+    Pretokens { scratch: &'a mut Scratch, steps: &'a mut Steps<'s>, pieces: Pieces<'a, 'e>, start: usize },
     /// A special token and where it ends.
     Special { id: TokenId, end: usize },
 }
@@ -109,7 +109,11 @@ impl Tokenizer {
 
 impl<'a> Cut<'a> {
     /// Calls `visit` with the parts of `text[range]` while it wants more.
-    fn each_part(&mut self, range: Range<usize>, mut visit: impl FnMut(Part<'_, '_>) -> Result<bool>) -> Result<()> {
+    fn each_part(
+        &mut self,
+        range: Range<usize>,
+        mut visit: impl FnMut(Part<'_, '_, '_>) -> Result<bool>,
+    ) -> Result<()> {
         let text = self.text.slice(range.clone());
         let specials = self.tokenizer.specials();
         for part in specials.parts(text.bytes(), self.allowed) {
@@ -122,7 +126,7 @@ impl<'a> Cut<'a> {
                     let (steps, start) = (&mut self.steps, range.start + stretch.start);
                     let result = self.tokenizer.batches(self.work, text.slice(stretch), |scratch, pieces| {
                         pieces.tell(steps)?;
-                        is_enough = !visit(Part::Pretokens { scratch, pieces, start })?;
+                        is_enough = !visit(Part::Pretokens { scratch, steps, pieces, start })?;
                         // Any error ends the walk.
                         if is_enough { Err(Error::Interrupted) } else { Ok(()) }
                     });
@@ -144,7 +148,7 @@ impl<'a> Cut<'a> {
         ids.clear();
         let result = self.each_part(range, |part| {
             match part {
-                Part::Pretokens { scratch, pieces, .. } => encoder.encode(scratch, pieces, &mut ids)?,
+                Part::Pretokens { scratch, steps, pieces, .. } => encoder.encode(scratch, pieces, &mut ids, steps)?,
                 Part::Special { id, .. } => ids.push(id),
             }
             Ok(ids.len() <= most)

@@ -153,7 +153,7 @@ impl Tokenizer {
                     let start = range.start;
                     let result = self.batches(work, text.slice(range), |scratch, pieces| {
                         pieces.tell(steps)?;
-                        self.encoder.encode(scratch, pieces, ids)
+                        self.encoder.encode(scratch, pieces, ids, steps)
                     });
                     result.map_err(|error| error.moved(start))?;
                 }
@@ -176,7 +176,7 @@ impl Tokenizer {
         let Work { scratch, regex, ends, joined } = work;
         let result = self.pretokenizer.batches_joined(regex, ends, joined, |pieces| {
             pieces.tell(steps)?;
-            self.encoder.encode(scratch, pieces, ids)
+            self.encoder.encode(scratch, pieces, ids, steps)
         });
         joined.clear();
         scratch.take_document_ends(document_ends);

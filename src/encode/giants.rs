@@ -15,7 +15,9 @@
 
 use super::merge::{LongMerge, SHORT, short};
 use super::table::TokenTable;
+use crate::error::Result;
 use crate::ids::TokenId;
+use crate::threads::Steps;
 use crate::vocab::Vocabulary;
 
 /// Bytes of a block: what merging it needs stays in the second-level cache.
@@ -27,7 +29,10 @@ const PATIENCE: usize = 4;
 /// Longest tokens in a block where choices reach far. To merge a piece in one go takes 32 bytes of memory for each of its own.
 const TOKENS: usize = 4;
 
-/// Merges a piece of up to 1 GiB in blocks of `size` bytes and appends its ids.
+/// Merges a piece of up to 1 GiB in blocks of `size` bytes and appends its ids; asks now and then whether to go on.
+///
+/// # Errors
+/// That of `steps`; some ids may be there then.
 pub fn run(
     long: &mut LongMerge,
     table: &TokenTable,
@@ -35,13 +40,15 @@ pub fn run(
     piece: &[u8],
     size: usize,
     ids: &mut Vec<TokenId>,
-) {
+    steps: &mut Steps<'_>,
+) -> Result<()> {
     let larger = TOKENS * table.longest();
-    let mut is_merged = |size| in_blocks(long, table, vocabulary, piece, size, ids);
-    let is_done = is_merged(size) || larger > size && is_merged(larger);
+    let mut is_merged = |size| in_blocks(long, table, vocabulary, piece, size, ids, steps);
+    let is_done = is_merged(size)? || larger > size && is_merged(larger)?;
     if !is_done {
         long.run(table, vocabulary, piece, ids);
     }
+    Ok(())
 }
 
 /// Appends the ids of a piece. False, and nothing is appended, when patience has run out.
@@ -52,12 +59,14 @@ fn in_blocks(
     piece: &[u8],
     size: usize,
     ids: &mut Vec<TokenId>,
-) -> bool {
+    steps: &mut Steps<'_>,
+) -> Result<bool> {
     let first = ids.len();
     let mut merger = Merger { long, table, vocabulary, piece, patience: PATIENCE * piece.len() };
     let (mut done, mut merged, mut block) = (0, 0..0, Vec::new());
     while done < piece.len() {
         let end = if piece.len() - done < 2 * size { piece.len() } else { done + size };
+        steps.take(end - done)?;
         // Most giants of real text repeat one character: their blocks are alike.
         if piece[merged.clone()] != piece[done..end] {
             merged = done..end;
@@ -68,11 +77,11 @@ fn in_blocks(
             ids.extend_from_slice(&block);
         } else if !merger.join(done, first, ids, &block) {
             ids.truncate(first);
-            return false;
+            return Ok(false);
         }
         done = end;
     }
-    true
+    Ok(true)
 }
 
 struct Merger<'a> {

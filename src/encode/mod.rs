@@ -3,7 +3,8 @@
 //! Pretokens come in groups. `lookups` finds those that come often in `cache`: 24 in 25 of English. What it does not know are
 //! `gaps`: other tokens, which `table` knows; words that were merged before, which are in `memo`; and new words. A `crowd` of
 //! those is cut into pieces (`cut`), started with what is `sure` and merged side by side (`lanes`, `joins`); a few are merged by
-//! `merge`, and `giants` does the rest. `key` packs short text so that comparing it is comparing two numbers.
+//! `merge`, and `giants` does the rest. `key` packs short text so that comparing it is comparing two numbers; `scratch` holds what one
+//! thread needs for all this.
 
 pub mod cache;
 mod crowd;
@@ -17,6 +18,7 @@ pub mod lookups;
 mod made;
 pub mod memo;
 pub mod merge;
+mod scratch;
 pub mod sure;
 pub mod table;
 
@@ -25,22 +27,22 @@ use std::sync::Arc;
 
 use once_cell::race::OnceBox;
 
-use cache::Cache;
-use crowd::{Characters, Crowd, Tables};
+use crowd::{Characters, Tables};
 use cut::{Kind, LazyBoundaries};
-use gaps::{Gaps, New, Span, Unknown};
+use gaps::{New, Span, Unknown};
 use joins::Joins;
 use key::{KEY_BYTES, Key};
-use lookups::{Lookups, append};
+use lookups::append;
 use made::Made;
-use memo::{Memo, Pen};
+use memo::Memo;
 use merge::LongMerge;
+pub use scratch::Scratch;
 use table::TokenTable;
 
 use crate::error::{Error, Result};
 use crate::ids::{Pair, TokenId};
-use crate::memory::pages::Ahead;
 use crate::pretokenize::Pieces;
+use crate::threads::Steps;
 use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
@@ -52,9 +54,6 @@ const LONGEST_PIECE: usize = 1 << 30;
 const NEW_BYTES: u128 = 2;
 /// Tokens whose joins take long enough, some 50 ns each, that the first text should not wait for them.
 const SLOW: usize = 1 << 15;
-/// Bytes of text of which it is told how many are of new words.
-const ENOUGH: usize = 32 << 10;
-
 /// Ids for which memory is taken at once, and at most: how many the text will become is a guess.
 const AHEAD: usize = 128 << 10;
 
@@ -66,53 +65,6 @@ pub struct Encoder {
     /// Made when they pay; `None` for a vocabulary with too high ids.
     joins: Made<Option<Joins>>,
     memo: OnceBox<Arc<Memo>>,
-}
-
-/// What one thread needs to encode.
-pub struct Scratch {
-    cache: Cache,
-    pen: Pen,
-    long: LongMerge,
-    lookups: Lookups,
-    gaps: Gaps,
-    crowd: Crowd,
-    /// How many ids there are behind each document that was joined with others.
-    document_ends: Vec<usize>,
-    /// Memory behind the ids so far.
-    ahead: Ahead,
-    /// Bytes of text so far, those of new words, and those that are known to come.
-    read: usize,
-    new: usize,
-    to_come: usize,
-}
-
-impl Scratch {
-    /// Says how many bytes of text are to come.
-    pub fn expect(&mut self, bytes: usize) {
-        self.to_come = bytes;
-        self.cache.expect(bytes);
-    }
-
-    /// Says what list ids will be appended to.
-    pub fn fill(&mut self, list: Ahead) {
-        self.ahead = list;
-    }
-
-    /// Moves how many ids there are behind each document since the last time to `ends`.
-    pub fn take_document_ends(&mut self, ends: &mut Vec<usize>) {
-        ends.append(&mut self.document_ends);
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        self.read += bytes;
-        self.to_come = self.to_come.saturating_sub(bytes);
-    }
-
-    /// Bytes of new words so far and of those that are to come, if they go on to be as frequent.
-    fn new_words(&self) -> u128 {
-        let [new, read, to_come] = [self.new, self.read.max(ENOUGH), self.to_come].map(|bytes| bytes as u128);
-        new + new * to_come / read
-    }
 }
 
 impl Encoder {
@@ -129,12 +81,7 @@ impl Encoder {
     /// What a thread needs to encode; all of them share one memory of what was merged before.
     #[must_use]
     pub fn scratch(&self) -> Scratch {
-        let id_limit = self.vocabulary.id_limit();
-        let pen = Pen::new(Arc::clone(self.memo.get_or_init(Box::default)), id_limit);
-        let cache = Cache::new(id_limit);
-        let (long, lookups, gaps, document_ends, ahead) = Default::default();
-        let crowd = Crowd::new(id_limit);
-        Scratch { cache, pen, long, lookups, gaps, crowd, document_ends, ahead, read: 0, new: 0, to_come: 0 }
+        Scratch::new(Arc::clone(self.memo.get_or_init(Box::default)), self.vocabulary.id_limit())
     }
 
     /// Makes what merging new words needs, before it is known whether that will pay, unless it is made in no time.
@@ -170,18 +117,24 @@ impl Encoder {
     /// Appends the ids of pretokens, at most [`lookups::GROUP`] of them, and notes how many ids there are behind each document.
     ///
     /// # Errors
-    /// A pretoken of more than 1 GiB.
+    /// A pretoken of more than 1 GiB, and that of `steps`, which a long one takes.
     ///
     /// # Panics
     /// For more pretokens.
-    pub fn encode(&self, scratch: &mut Scratch, pieces: Pieces<'_, '_>, ids: &mut Vec<TokenId>) -> Result<()> {
+    pub fn encode(
+        &self,
+        scratch: &mut Scratch,
+        pieces: Pieces<'_, '_>,
+        ids: &mut Vec<TokenId>,
+        steps: &mut Steps<'_>,
+    ) -> Result<()> {
         scratch.advance(pieces.bytes());
         scratch.ahead.reach(ids, (pieces.bytes() / 2).min(AHEAD), AHEAD);
         scratch.lookups.look_up(scratch.cache.hot(), pieces.text.bytes(), pieces.start, pieces.ends);
         if !scratch.lookups.gaps().is_empty() {
             self.fill_gaps(scratch, pieces)?;
         }
-        self.write(scratch, pieces.text, ids)
+        self.write(scratch, pieces.text, ids, steps)
     }
 
     /// Finds the ids of the pretokens of a group that are not among those that come often.
@@ -251,7 +204,8 @@ impl Encoder {
             let (start, end) = (*start, *end);
             if *span == Span::NONE {
                 let first = ids.len();
-                self.encode_in_pieces(long, &mut crowd.characters, text, start, end, ids)?;
+                // None of them is long.
+                self.encode_in_pieces(long, &mut crowd.characters, text, start..end, ids, &mut Steps::default())?;
                 *span = Span::new(first, ids.len());
             }
             let Range { start: first, end: last } = span.range();
@@ -264,24 +218,42 @@ impl Encoder {
     }
 
     /// Appends the ids of a group: those that the first look knew, and those of the gaps between them.
-    fn write(&self, scratch: &mut Scratch, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
+    fn write(
+        &self,
+        scratch: &mut Scratch,
+        text: Text<'_>,
+        ids: &mut Vec<TokenId>,
+        steps: &mut Steps<'_>,
+    ) -> Result<()> {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") {
             // SAFETY: the feature that the function needs was detected on the line above.
-            return unsafe { self.write_avx2(scratch, text, ids) };
+            return unsafe { self.write_avx2(scratch, text, ids, steps) };
         }
-        self.write_any(scratch, text, ids)
+        self.write_any(scratch, text, ids, steps)
     }
 
     /// The same with wider registers, which is half of the instructions.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn write_avx2(&self, scratch: &mut Scratch, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
-        self.write_any(scratch, text, ids)
+    fn write_avx2(
+        &self,
+        scratch: &mut Scratch,
+        text: Text<'_>,
+        ids: &mut Vec<TokenId>,
+        steps: &mut Steps<'_>,
+    ) -> Result<()> {
+        self.write_any(scratch, text, ids, steps)
     }
 
     #[inline(always)]
-    fn write_any(&self, scratch: &mut Scratch, text: Text<'_>, ids: &mut Vec<TokenId>) -> Result<()> {
+    fn write_any(
+        &self,
+        scratch: &mut Scratch,
+        text: Text<'_>,
+        ids: &mut Vec<TokenId>,
+        steps: &mut Steps<'_>,
+    ) -> Result<()> {
         let mut written = 0;
         for number in 0..scratch.lookups.gaps().len() {
             let before = scratch.lookups.gaps()[number].before();
@@ -298,7 +270,7 @@ impl Encoder {
                 match self.table.span(&self.vocabulary, text.bytes(), start, end) {
                     TokenId::MAX => {
                         let Scratch { long, crowd, .. } = scratch;
-                        self.encode_in_pieces(long, &mut crowd.characters, text, start, end, ids)?;
+                        self.encode_in_pieces(long, &mut crowd.characters, text, start..end, ids, steps)?;
                     }
                     id => ids.push(id),
                 }
@@ -319,7 +291,7 @@ impl Encoder {
                 ids.push(id);
                 Ok(())
             }
-            None => self.merge(&mut scratch.long, pretoken, ids),
+            None => self.merge(&mut scratch.long, pretoken, ids, &mut Steps::default()),
         }
     }
 
@@ -329,9 +301,9 @@ impl Encoder {
         long: &mut LongMerge,
         characters: &mut Characters,
         text: Text<'_>,
-        start: usize,
-        end: usize,
+        Range { start, end }: Range<usize>,
         ids: &mut Vec<TokenId>,
+        steps: &mut Steps<'_>,
     ) -> Result<()> {
         let bytes = text.bytes();
         let boundaries = if text.is_valid(start, end) {
@@ -339,12 +311,14 @@ impl Encoder {
         } else {
             None
         };
-        let Some(boundaries) = boundaries else { return self.merge(long, &bytes[start..end], ids) };
+        let Some(boundaries) = boundaries else { return self.merge(long, &bytes[start..end], ids, steps) };
         let mut result = Ok(());
         // Pieces are merged, never looked up whole: some tokens are not what merging their bytes gives (588 of Llama 3's).
         boundaries.cut(bytes, start, end, |kind, first, end| match kind {
             Kind::Characters => characters.append(&self.table, &self.vocabulary, &bytes[first..end], ids),
-            Kind::Other if result.is_ok() => result = self.merge(long, &bytes[first..end], ids),
+            Kind::Other if result.is_ok() => {
+                result = steps.take(end - first).and_then(|()| self.merge(long, &bytes[first..end], ids, steps));
+            }
             Kind::Other => (),
         });
         result
@@ -377,17 +351,17 @@ impl Encoder {
         splits
     }
 
-    fn merge(&self, long: &mut LongMerge, piece: &[u8], ids: &mut Vec<TokenId>) -> Result<()> {
-        if piece.len() <= merge::SHORT {
+    fn merge(&self, long: &mut LongMerge, piece: &[u8], ids: &mut Vec<TokenId>, steps: &mut Steps<'_>) -> Result<()> {
+        let length = piece.len();
+        if length <= merge::SHORT {
             merge::short(&self.table, &self.vocabulary, piece, ids);
-        } else if piece.len() <= LONGEST_PIECE {
-            giants::run(long, &self.table, &self.vocabulary, piece, giants::BLOCK, ids);
+            Ok(())
+        } else if length <= LONGEST_PIECE {
+            giants::run(long, &self.table, &self.vocabulary, piece, giants::BLOCK, ids, steps)
         } else {
-            let length = piece.len();
-            return Err(Error::Argument(format!(
+            Err(Error::Argument(format!(
                 "a pretoken of {length} bytes is longer than the limit of {LONGEST_PIECE}; split the text or choose a pattern that splits it"
-            )));
+            )))
         }
-        Ok(())
     }
 }

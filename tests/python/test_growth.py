@@ -34,7 +34,14 @@ import bpetok, numpy
 tok = bpetok.train(["the cat in the hat"] * 9, 262)
 batch = tok.encode_batch(["the cat"] * 2_000_000 + ["x" * 300])
 """
+GIANT = r"""
+import bpetok, random
+text = random.Random(1).randbytes(45_000_000).hex()
+tok = bpetok.train([text[:20_000]], 1000, pattern=r"[\s\S]+")
+"""
 DEAF = {
+    "one pretoken": GIANT + "call = lambda: tok.encode_batch([text])",
+    "cut in one pretoken": GIANT + "call = lambda: tok.cut(text, 10**9)",
     "cut": MANY_SPECIALS + "call = lambda: tok.cut(text, 10)",
     "refuse": MANY_SPECIALS + "call = lambda: tok.encode(text)",
     "special tokens alone": "import bpetok; tok = bpetok.train(['the cat'], 257); "
@@ -59,7 +66,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGINT cannot be sent to one process on Windows")
 @pytest.mark.parametrize("script", [pytest.param(DEAF[name], id=name) for name in DEAF])
-def test_ctrl_c_is_heard_between_many_small_things(script: str) -> None:
+def test_ctrl_c_is_heard_meanwhile(script: str) -> None:
     # In a session of its own, so that the signal reaches only it.
     process = subprocess.Popen(
         [sys.executable, "-c", f"{script}\n{RUN}"],

@@ -7,6 +7,7 @@ use bpetok::encode::giants;
 use bpetok::encode::merge::{LongMerge, SHORT};
 use bpetok::encode::table::TokenTable;
 use bpetok::reference;
+use bpetok::threads::Steps;
 use bpetok::train::{Options, train};
 use bpetok::vocab::Vocabulary;
 use proptest::prelude::*;
@@ -98,7 +99,8 @@ proptest! {
         let ids = table_of(&tokens);
         let (vocabulary, table) = built(&tokens);
         let mut found = vec![9];
-        giants::run(&mut LongMerge::default(), &table, &vocabulary, text.as_bytes(), size, &mut found);
+        let steps = &mut Steps::default();
+        giants::run(&mut LongMerge::default(), &table, &vocabulary, text.as_bytes(), size, &mut found, steps).unwrap();
         prop_assert_eq!(&found[1..], reference::merge_by_rank(&ids, text.as_bytes()));
     }
 
