@@ -1,6 +1,7 @@
 //! Memory that is taken ahead of time: it is there, and holds what it should.
 
 use std::cell::Cell;
+use std::process::Command;
 #[cfg(target_os = "linux")]
 use std::time::Duration;
 
@@ -32,8 +33,25 @@ fn there<T>(memory: &[T]) -> usize {
     states.iter().filter(|&&state| state & 1 == 1).count() * PAGE
 }
 
+/// Whether this is a process of its own for the test of this name; if not, the test is run in one. What is known of pages is
+/// the process's, and other tests may meet slow ones meanwhile.
+fn is_alone(name: &str) -> bool {
+    const ALONE: &str = "BPETOK_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let test = std::env::current_exe().unwrap();
+    let done = Command::new(test).args([&format!("pages::{name}"), "--exact"]).env(ALONE, "1").output().unwrap();
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && told.contains("1 passed"), "{told}");
+    false
+}
+
 #[test]
 fn only_where_a_large_page_begins_is_written() {
+    if !is_alone("only_where_a_large_page_begins_is_written") {
+        return;
+    }
     let mut list = vec![7u32; ELEMENTS];
     prefer_large(&list);
     let begins = |element: &u32| std::ptr::from_ref(element).addr().is_multiple_of(LARGE);
@@ -53,6 +71,9 @@ fn only_where_a_large_page_begins_is_written() {
 
 #[test]
 fn a_list_that_is_filled_ahead_is_what_was_pushed() {
+    if !is_alone("a_list_that_is_filled_ahead_is_what_was_pushed") {
+        return;
+    }
     for step in [1, 1000, LARGE, usize::MAX / 8] {
         let (mut list, mut ahead): (Vec<u32>, _) = large_vec(ELEMENTS);
         // Behind its room it has other memory.
@@ -69,6 +90,9 @@ fn a_list_that_is_filled_ahead_is_what_was_pushed() {
 #[cfg(target_os = "linux")]
 #[test]
 fn behind_a_slow_page_a_list_takes_small_ones_ahead_of_time() {
+    if !is_alone("behind_a_slow_page_a_list_takes_small_ones_ahead_of_time") {
+        return;
+    }
     let mut slow = vec![0u32; ELEMENTS];
     let cells = Cell::from_mut(&mut slow[..]).as_slice_of_cells();
     // Twice at most in a process: other tests may have met slow pages.
@@ -95,6 +119,9 @@ fn behind_a_slow_page_a_list_takes_small_ones_ahead_of_time() {
 #[cfg(target_os = "linux")]
 #[test]
 fn ids_of_a_long_document_take_no_more_memory_than_they_need_soon() {
+    if !is_alone("ids_of_a_long_document_take_no_more_memory_than_they_need_soon") {
+        return;
+    }
     let spaces = |count| b" ".repeat(count);
     // No custom pattern says where its pretokens must end, so the document is one part.
     let tokenizer = tokenizer(" {1,32}", &[2, 4, 8, 16, 32].map(spaces), &[]);
@@ -109,6 +136,9 @@ fn ids_of_a_long_document_take_no_more_memory_than_they_need_soon() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_table_that_grows_has_no_memory_before_it_needs_some() {
+    if !is_alone("a_table_that_grows_has_no_memory_before_it_needs_some") {
+        return;
+    }
     for len in [LARGE / 32, LARGE / 16, LARGE / 2, LARGE] {
         let mut table: Words = Words::to_grow(len);
         let is_large = size_of_val(table.get()) >= 512 << 10;

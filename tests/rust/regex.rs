@@ -113,6 +113,21 @@ fn refused_with_a_reason() {
     }
 }
 
+/// A bracket that comes first in a class does not end it, so that what follows is still of the class.
+#[test]
+fn a_bracket_that_comes_first_is_of_the_class() {
+    for (pattern, text, expected) in [
+        ("[]^]+|a", "]^a^", vec!["]^", "a", "^"]),
+        ("[^]^]+", "a]^b", vec!["a", "]^", "b"]),
+        ("[]a{3}+]+|.", "}]+b", vec!["}]+", "b"]),
+    ] {
+        assert_eq!(pieces(pattern, text), expected, "{pattern}");
+    }
+    for pattern in ["[]a]^b", "[]a]{3}+"] {
+        assert!(Pretokenizer::new(pattern).is_err(), "{pattern}");
+    }
+}
+
 /// `\K` in a look-around may put the start of a match behind its end, or the whole match before where it was looked for: the first
 /// of these once searched the same place for ever.
 #[test]

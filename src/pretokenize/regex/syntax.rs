@@ -47,7 +47,12 @@ pub fn ambiguous(pattern: &str) -> Option<&'static str> {
         match bytes[at] {
             b'\\' => at += 1,
             b'[' if pattern[at..].starts_with("[:") && depth > 0 => return Some(POSIX),
-            b'[' => depth += 1,
+            b'[' => {
+                depth += 1;
+                at += usize::from(bytes.get(at + 1) == Some(&b'^'));
+                // A bracket that comes first does not end the class.
+                at += usize::from(bytes.get(at + 1) == Some(&b']'));
+            }
             b']' => depth = depth.saturating_sub(1),
             b'^' if depth == 0 && !pattern[..at].ends_with("(?m:") => return Some(LINE_START),
             b'}' if depth == 0 && bytes.get(at + 1) == Some(&b'+') => {
