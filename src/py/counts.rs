@@ -307,7 +307,8 @@ impl Counts {
         Ok(self.get()?.runs().bytes())
     }
 
-    /// Bytes of text counted.
+    /// Bytes of text counted. Counts that were saved, pickled or come from Arrow tell those of their pretokens, without the special
+    /// text between them.
     ///
     /// >>> counts.bytes
     /// 6
