@@ -128,20 +128,12 @@ pub fn shares(
         let text = text.bytes();
         let mut start = 0;
         loop {
-            let wanted = start + (SHARE - bytes);
-            let end = if wanted >= text.len() || !may_ever_cut {
-                text.len()
-            } else {
-                // Nowhere to cut: the part grows until there is.
-                let mut places = wanted..text.len();
-                loop {
-                    let Some(at) = places.next() else { break text.len() };
-                    steps.take(1)?;
-                    if may_cut(pretokenizer, specials, text, at) {
-                        break at;
-                    }
-                }
-            };
+            let mut end = if may_ever_cut { text.len().min(start + (SHARE - bytes)) } else { text.len() };
+            // Nowhere to cut: the part grows until there is.
+            while end < text.len() && !may_cut(pretokenizer, specials, text, end) {
+                steps.take(1)?;
+                end += 1;
+            }
             share.push(Part { document, range: start..end });
             steps.take(PART)?;
             bytes += end - start + PART;

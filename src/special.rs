@@ -6,10 +6,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::ids::{MAX_TOKEN_ID, TokenId};
-use crate::threads::Steps;
-
-/// Bytes that are looked at between two questions whether to go on: many special tokens that begin alike take 100 ns each.
-const STEP: usize = 256 << 10;
+use crate::threads::{STEP, Steps};
 
 /// The special tokens of a tokenizer.
 #[derive(Clone, Debug, Default)]
@@ -242,9 +239,10 @@ impl Specials {
 
 /// Bytes that two texts begin with alike; many at once, since a special token may be long and all but its last byte be there.
 fn common(one: &[u8], other: &[u8]) -> usize {
-    const STEP: usize = 64;
-    let steps = one.chunks_exact(STEP).zip(other.chunks_exact(STEP)).take_while(|(one, other)| one == other).count();
-    let alike = STEP * steps;
+    const AT_ONCE: usize = 64;
+    let steps =
+        one.chunks_exact(AT_ONCE).zip(other.chunks_exact(AT_ONCE)).take_while(|(one, other)| one == other).count();
+    let alike = AT_ONCE * steps;
     alike + one[alike..].iter().zip(&other[alike..]).take_while(|(one, other)| one == other).count()
 }
 

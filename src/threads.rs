@@ -12,7 +12,7 @@ use crate::error::Result;
 /// How often the calling thread asks whether to go on while it waits for others.
 pub const PATIENCE: Duration = Duration::from_millis(50);
 /// Bytes of text between two questions: half a millisecond of work or more, a thousand times what asking takes.
-const STEP: usize = 256 << 10;
+pub const STEP: usize = 256 << 10;
 /// How long is between two questions where a few bytes may take long.
 pub const LATE: Duration = Duration::from_millis(20);
 

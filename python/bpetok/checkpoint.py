@@ -195,9 +195,8 @@ def open_log(verbose: Log | None) -> Iterator[MergeLog | None]:
         with open_log_file(verbose) as file:
             yield MergeLog(file)
     elif hasattr(verbose, "write"):
-        verbose.write(
-            ""
-        )  # a closed or a binary file says so now: the first merge may be hours away
+        # A closed or a binary file says so now: the first merge may be hours away.
+        verbose.write("")
         yield MergeLog(verbose)
     else:
         raise TypeError(

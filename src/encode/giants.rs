@@ -42,46 +42,13 @@ pub fn run(
     ids: &mut Vec<TokenId>,
     steps: &mut Steps<'_>,
 ) -> Result<()> {
+    let mut merger = Merger { long, table, vocabulary, piece, patience: 0 };
     let larger = TOKENS * table.longest();
-    let mut is_merged = |size| in_blocks(long, table, vocabulary, piece, size, ids, steps);
-    let is_done = is_merged(size)? || larger > size && is_merged(larger)?;
+    let is_done = merger.in_blocks(size, ids, steps)? || larger > size && merger.in_blocks(larger, ids, steps)?;
     if !is_done {
-        long.run(table, vocabulary, piece, ids);
+        merger.merge(0, piece.len(), ids);
     }
     Ok(())
-}
-
-/// Appends the ids of a piece. False, and nothing is appended, when patience has run out.
-fn in_blocks(
-    long: &mut LongMerge,
-    table: &TokenTable,
-    vocabulary: &Vocabulary,
-    piece: &[u8],
-    size: usize,
-    ids: &mut Vec<TokenId>,
-    steps: &mut Steps<'_>,
-) -> Result<bool> {
-    let first = ids.len();
-    let mut merger = Merger { long, table, vocabulary, piece, patience: PATIENCE * piece.len() };
-    let (mut done, mut merged, mut block) = (0, 0..0, Vec::new());
-    while done < piece.len() {
-        let end = if piece.len() - done < 2 * size { piece.len() } else { done + size };
-        steps.take(end - done)?;
-        // Most giants of real text repeat one character: their blocks are alike.
-        if piece[merged.clone()] != piece[done..end] {
-            merged = done..end;
-            block.clear();
-            merger.merge(done, end, &mut block);
-        }
-        if done == 0 {
-            ids.extend_from_slice(&block);
-        } else if !merger.join(done, first, ids, &block) {
-            ids.truncate(first);
-            return Ok(false);
-        }
-        done = end;
-    }
-    Ok(true)
 }
 
 struct Merger<'a> {
@@ -93,6 +60,31 @@ struct Merger<'a> {
 }
 
 impl Merger<'_> {
+    /// Appends the ids of the piece, merged in blocks of `size` bytes. False, and nothing is appended, when patience has run out.
+    fn in_blocks(&mut self, size: usize, ids: &mut Vec<TokenId>, steps: &mut Steps<'_>) -> Result<bool> {
+        let (piece, first) = (self.piece, ids.len());
+        self.patience = PATIENCE * piece.len();
+        let (mut done, mut merged, mut block) = (0, 0..0, Vec::new());
+        while done < piece.len() {
+            let end = if piece.len() - done < 2 * size { piece.len() } else { done + size };
+            steps.take(end - done)?;
+            // Most giants of real text repeat one character: their blocks are alike.
+            if piece[merged.clone()] != piece[done..end] {
+                merged = done..end;
+                block.clear();
+                self.merge(done, end, &mut block);
+            }
+            if done == 0 {
+                ids.extend_from_slice(&block);
+            } else if !self.join(done, first, ids, &block) {
+                ids.truncate(first);
+                return Ok(false);
+            }
+            done = end;
+        }
+        Ok(true)
+    }
+
     fn merge(&mut self, start: usize, end: usize, ids: &mut Vec<TokenId>) {
         let part = &self.piece[start..end];
         if part.len() <= SHORT {

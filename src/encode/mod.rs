@@ -54,7 +54,7 @@ const LONGEST_PIECE: usize = 1 << 30;
 const NEW_BYTES: u128 = 2;
 /// Tokens whose joins take long enough, some 50 ns each, that the first text should not wait for them.
 const SLOW: usize = 1 << 15;
-/// Ids for which memory is taken at once, and at most: how many the text will become is a guess.
+/// Ids for which memory is taken at once: more than a group of pretokens becomes, but for a giant's, and not what is never used.
 const AHEAD: usize = 128 << 10;
 
 /// The encoder of one vocabulary; shared by all threads.
@@ -129,7 +129,7 @@ impl Encoder {
         steps: &mut Steps<'_>,
     ) -> Result<()> {
         scratch.advance(pieces.bytes());
-        scratch.ahead.reach(ids, (pieces.bytes() / 2).min(AHEAD), AHEAD);
+        scratch.ahead.reach(ids, AHEAD);
         scratch.lookups.look_up(scratch.cache.hot(), pieces.text.bytes(), pieces.start, pieces.ends);
         if !scratch.lookups.gaps().is_empty() {
             self.fill_gaps(scratch, pieces)?;

@@ -88,16 +88,17 @@ impl Ahead {
         Self { taken: 0, is_small: !prefer_large(list.spare_capacity_mut()) }
     }
 
-    /// Takes memory for `more` elements behind those of `list`, if there is none for `needed` of them, but not beyond the room that it has.
-    pub fn reach<T>(&mut self, list: &mut Vec<T>, needed: usize, more: usize) {
+    /// Takes memory for `more` elements behind those of `list`, unless there is some for half as many, but not beyond the room that it
+    /// has: who fills less than that between two calls writes to nothing else, and there are few calls of the kernel.
+    pub fn reach<T>(&mut self, list: &mut Vec<T>, more: usize) {
         let spare = list.spare_capacity_mut();
         let address = spare.as_ptr().addr();
         let taken = (self.taken.saturating_sub(address) / size_of::<T>()).min(spare.len());
-        if taken >= needed.min(spare.len()) {
+        if taken >= more.div_ceil(2).min(spare.len()) {
             return;
         }
         let behind = Cell::from_mut(&mut spare[taken..]).as_slice_of_cells();
-        let count = more.max(needed).saturating_sub(taken).min(behind.len());
+        let count = (more - taken).min(behind.len());
         if !self.is_small {
             self.is_small = take(behind, count, |element| element.set(MaybeUninit::zeroed()));
         }

@@ -79,7 +79,7 @@ fn a_list_that_is_filled_ahead_is_what_was_pushed() {
         // Behind its room it has other memory.
         for number in 0..ELEMENTS + 3000 {
             if number.is_multiple_of(step.clamp(1000, LARGE)) {
-                ahead.reach(&mut list, step, step);
+                ahead.reach(&mut list, step);
             }
             list.push(number as u32);
         }
@@ -103,7 +103,7 @@ fn behind_a_slow_page_a_list_takes_small_ones_ahead_of_time() {
     let (mut reached, step) = (0, 50_000);
     for number in 0..4 * step as u32 {
         if number as usize == reached {
-            ahead.reach(&mut list, step, step);
+            ahead.reach(&mut list, step);
             reached += step;
             let (before, behind) = list.spare_capacity_mut().split_at(step);
             let taken = there(before);
