@@ -182,8 +182,7 @@ pub fn in_parallel_with<T: Sync, S: Send, R: Send>(
     // Where an item fails, those before it are seen through, for they may fail too; whoever asks to stop need not wait for them.
     let (next, failed, stopped) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicBool::new(false));
     let finished: Mutex<Vec<(usize, Result<R>)>> = Mutex::new(Vec::with_capacity(items.len()));
-    let work = |ask: Ask<'_>| -> Result<S> {
-        let mut state = init();
+    let work = |mut state: S, ask: Ask<'_>| -> Result<S> {
         while !failed.load(Relaxed) {
             ask()?;
             let index = next.fetch_add(1, Relaxed);
@@ -198,18 +197,20 @@ pub fn in_parallel_with<T: Sync, S: Send, R: Send>(
     };
     let mut ask = || ask().inspect_err(|_| stopped.store(true, Relaxed));
     let told = || if stopped.load(Relaxed) { Err(Error::Interrupted) } else { Ok(()) };
+    // Before the others are: what all states share is made once.
+    let mine = init();
     let states = std::thread::scope(|scope| {
         let (at_work, ends) = mpsc::channel::<()>();
         let other = |_| {
-            let (work, mut told, at_work) = (&work, told, at_work.clone());
+            let (work, init, mut told, at_work) = (&work, &init, told, at_work.clone());
             start(scope, move || {
                 let _at_work = at_work;
-                work(&mut told)
+                work(init(), &mut told)
             })
         };
         let others: Vec<_> = (1..threads.min(items.len())).map_while(other).collect();
         drop(at_work);
-        let mine = work(&mut ask).and_then(|state| wait(&ends, &mut ask).map(|()| state));
+        let mine = work(mine, &mut ask).and_then(|state| wait(&ends, &mut ask).map(|()| state));
         // A thread that panicked is gone on with here, so that nothing is lost silently.
         let theirs = others.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         std::iter::once(mine).chain(theirs).collect::<Result<Vec<S>>>()
@@ -236,7 +237,7 @@ impl Tokenizer {
         let (ends, works) = Ordered::fill(&mut ids, |ordered| {
             let encode = |work: &mut Box<Work>, &(number, share): &(usize, &Vec<Part>), ask: Ask<'_>| {
                 let (mut ids, mut ends) = (ordered.take(), Vec::with_capacity(share.len()));
-                work.expect(to_come(bytes, number, shares.len()));
+                work.expect(to_come(bytes, number, shares.len()), options.threads);
                 let mut filling = Filling { tokenizer: self, documents, options, work, ids: &mut ids, ends: &mut ends };
                 filling.add(share, &mut Steps::new(ask))?;
                 ordered.put(number, ids);
@@ -264,7 +265,7 @@ impl Tokenizer {
         self.with_work(|work| {
             work.fill(ahead);
             let filled = shares.iter().enumerate().try_for_each(|(number, share)| {
-                work.expect(to_come(bytes, number, shares.len()));
+                work.expect(to_come(bytes, number, shares.len()), 1);
                 ends.clear();
                 let ids = &mut batch.ids;
                 let mut filling = Filling { tokenizer: self, documents, options, work, ids, ends: &mut ends };

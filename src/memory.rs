@@ -92,6 +92,12 @@ impl<W: Word> Words<W> {
         table
     }
 
+    /// Takes the memory of the first few words of a table that grows, with one call of the kernel where it has one for that: for who
+    /// will use most of it, and reads before writing.
+    pub fn take_few(&self) {
+        pages::take_now(&self.all[self.offset..self.offset + self.len.min(FEW / size_of::<W>())]);
+    }
+
     /// The words.
     #[inline(always)]
     #[must_use]

@@ -62,7 +62,9 @@ impl<'a, T: Copy> Ordered<'a, T> {
             // Others may go on while this one copies.
             drop(state);
             let cells = Cell::from_mut(&mut *room).as_slice_of_cells();
-            pages::take(cells, cells.len(), |element| element.set(MaybeUninit::zeroed()));
+            if pages::take(cells, cells.len(), |element| element.set(MaybeUninit::zeroed())) || pages::are_dear() {
+                pages::take_now(cells);
+            }
             for (to, from) in room.iter_mut().zip(&piece) {
                 to.write(*from);
             }

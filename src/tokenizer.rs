@@ -46,9 +46,9 @@ pub struct Work {
 }
 
 impl Work {
-    /// Says how many bytes of text are to come.
-    pub fn expect(&mut self, bytes: usize) {
-        self.scratch.expect(bytes);
+    /// Says how many bytes of text are to come, for so many threads.
+    pub fn expect(&mut self, bytes: usize, threads: usize) {
+        self.scratch.expect(bytes, threads);
     }
 
     /// Says what list ids will be appended to.

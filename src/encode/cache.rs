@@ -59,6 +59,11 @@ impl Cache {
         }
     }
 
+    /// Takes the memory of the first lines.
+    pub fn take_few(&self) {
+        self.words.take_few();
+    }
+
     /// To read.
     #[inline(always)]
     #[must_use]

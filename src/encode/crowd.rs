@@ -10,6 +10,7 @@ use super::lanes::{AT_ONCE, LONGEST, Lanes, PIECES};
 use super::merge;
 use super::table::TokenTable;
 use crate::ids::TokenId;
+use crate::memory::pages;
 use crate::utf8::Text;
 use crate::vocab::Vocabulary;
 
@@ -51,12 +52,20 @@ pub struct Crowd {
 }
 
 /// What each character of three bytes becomes when it is a piece of its own, as most of Han do: 1 MiB, filled as
-/// they come. An entry is up to three ids and their number; one whose number is 0 is not known yet.
-pub struct Characters(Vec<([TokenId; 3], u32)>);
+/// they come.
+pub struct Characters {
+    /// Up to three ids and their number; one whose number is 0 is not known yet.
+    entries: Vec<([TokenId; 3], u32)>,
+    /// One bit for each first byte, by its lower half: whether the memory of those that begin with it is to be taken at once.
+    to_take: u16,
+}
+
+/// Characters that begin with the same byte.
+const ALIKE: usize = 1 << 12;
 
 impl Default for Characters {
     fn default() -> Self {
-        Self(vec![([0; 3], 0); 1 << 16])
+        Self { entries: vec![([0; 3], 0); ALIKE << 4], to_take: 0 }
     }
 }
 
@@ -66,28 +75,34 @@ impl Characters {
     pub fn append(&mut self, table: &TokenTable, vocabulary: &Vocabulary, characters: &[u8], ids: &mut Vec<TokenId>) {
         for character in characters.as_chunks::<3>().0 {
             let bits = |i: usize| usize::from(character[i] & 0x3F);
-            let entry = &mut self.0[(bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2)];
-            if entry.1 == 0 {
-                *entry = merged(table, vocabulary, *character);
+            let place = (bits(0) & 0x0F) << 12 | bits(1) << 6 | bits(2);
+            if self.entries[place].1 == 0 {
+                self.meet(table, vocabulary, *character, place);
             }
             // Always three: how many they are is what the processor cannot predict.
-            let length = ids.len() + entry.1 as usize;
-            ids.extend_from_slice(&entry.0);
+            let (known, count) = &self.entries[place];
+            let length = ids.len() + *count as usize;
+            ids.extend_from_slice(known);
             ids.truncate(length);
         }
     }
-}
 
-/// What a character of three bytes becomes, and of how many ids that is.
-#[cold]
-fn merged(table: &TokenTable, vocabulary: &Vocabulary, character: [u8; 3]) -> ([TokenId; 3], u32) {
-    let (mut found, mut known, mut count) = (Vec::with_capacity(3), [0; 3], 0);
-    merge::short(table, vocabulary, &character, &mut found);
-    for (known, id) in known.iter_mut().zip(found) {
-        *known = id;
-        count += 1;
+    /// Notes what a character becomes that was not met before.
+    #[cold]
+    fn meet(&mut self, table: &TokenTable, vocabulary: &Vocabulary, character: [u8; 3], place: usize) {
+        let first = place / ALIKE;
+        if self.to_take & 1 << first != 0 {
+            self.to_take &= !(1 << first);
+            pages::take_now(&self.entries[first * ALIKE..][..ALIKE]);
+        }
+        let mut found = Vec::with_capacity(3);
+        merge::short(table, vocabulary, &character, &mut found);
+        let (known, count) = &mut self.entries[place];
+        for (known, id) in known.iter_mut().zip(found) {
+            *known = id;
+            *count += 1;
+        }
     }
-    (known, count)
 }
 
 impl Crowd {
@@ -96,6 +111,12 @@ impl Crowd {
     pub fn new(id_limit: usize) -> Self {
         let (pieces, ends, in_parts, order, lanes, to_know, characters) = Default::default();
         Self { pieces, ends, in_parts, order, lanes, known: Cache::small(id_limit), to_know, characters }
+    }
+
+    /// Takes the memory that is used first, or will when it is needed.
+    pub fn take_few(&mut self) {
+        self.known.take_few();
+        self.characters.to_take = u16::MAX;
     }
 
     /// Merges new words, places in `text`, and appends what they become to `ids`. Those that are left, being no text or of too

@@ -215,6 +215,11 @@ impl Pen {
         Self { memo, next: 0, end: 0, rest: 0, fits: id_limit <= 1 << ID_BITS }
     }
 
+    /// Takes the memory that is used first, for who will use all of it.
+    pub fn take_few(&self) {
+        self.memo.index.take_few();
+    }
+
     /// What it writes to, to read.
     #[inline(always)]
     #[must_use]

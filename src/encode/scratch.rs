@@ -13,6 +13,10 @@ use crate::memory::pages::Ahead;
 /// Bytes of text of which it is told how many are of new words.
 const ENOUGH: usize = 32 << 10;
 
+/// Bytes of text that use all of the memory that tables have at first. Page by page it would be read before it is written: then a page
+/// is taken twice, and all processors must hear of it, which is dear where many threads begin.
+const LONG: usize = 256 << 10;
+
 /// What one thread needs to encode.
 pub struct Scratch {
     pub(super) cache: Cache,
@@ -29,6 +33,8 @@ pub struct Scratch {
     read: usize,
     pub(super) new: usize,
     to_come: usize,
+    /// Whether so much was to come that the memory that all tables use first was taken at once.
+    is_long: bool,
 }
 
 impl Scratch {
@@ -37,13 +43,32 @@ impl Scratch {
     pub fn new(memo: Arc<Memo>, id_limit: usize) -> Self {
         let (pen, cache, crowd) = (Pen::new(memo, id_limit), Cache::new(id_limit), Crowd::new(id_limit));
         let (long, lookups, gaps, document_ends, ahead) = Default::default();
-        Self { cache, pen, long, lookups, gaps, crowd, document_ends, ahead, read: 0, new: 0, to_come: 0 }
+        Self {
+            cache,
+            pen,
+            long,
+            lookups,
+            gaps,
+            crowd,
+            document_ends,
+            ahead,
+            read: 0,
+            new: 0,
+            to_come: 0,
+            is_long: false,
+        }
     }
 
-    /// Says how many bytes of text are to come.
-    pub fn expect(&mut self, bytes: usize) {
+    /// Says how many bytes of text are to come, for so many threads.
+    pub fn expect(&mut self, bytes: usize, threads: usize) {
         self.to_come = bytes;
-        self.cache.expect(bytes);
+        self.cache.expect(bytes / threads);
+        if bytes / threads >= LONG && !self.is_long {
+            self.is_long = true;
+            self.cache.take_few();
+            self.crowd.take_few();
+            self.pen.take_few();
+        }
     }
 
     /// Says what list ids will be appended to.

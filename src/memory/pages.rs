@@ -27,9 +27,14 @@ static TO_REST: AtomicUsize = AtomicUsize::new(0);
 /// How often it has rested.
 static RESTED: AtomicUsize = AtomicUsize::new(0);
 
+/// Whether large pages are left out now.
+pub fn are_dear() -> bool {
+    TO_REST.load(Relaxed) > 0
+}
+
 /// Asks for large pages for `memory`, which nobody has written to, unless they are dear now; returns whether it did.
 pub fn prefer_large<T>(memory: &[T]) -> bool {
-    let are_cheap = TO_REST.load(Relaxed) == 0;
+    let are_cheap = !are_dear();
     if are_cheap {
         advise(memory, LARGE, Advice::Large);
     } else {
@@ -53,19 +58,24 @@ pub fn take<T>(memory: &[T], count: usize, write: impl Fn(&T)) -> bool {
     let first = (address.next_multiple_of(LARGE) - address).div_ceil(size_of::<T>());
     for number in (first..count.min(memory.len())).step_by(LARGE / size_of::<T>()) {
         let started = Instant::now();
-        if TO_REST.load(Relaxed) == 0 {
+        if !are_dear() {
             write(&memory[number]);
         }
         if started.elapsed() > SLOW && RESTED.fetch_add(1, Relaxed) < RESTS {
             TO_REST.store(REST, Relaxed);
         }
-        if TO_REST.load(Relaxed) > 0 {
+        if are_dear() {
             advise(&memory[number..], PAGE, Advice::Small);
             rest(&memory[number..]);
             return true;
         }
     }
     false
+}
+
+/// Takes the small pages of memory that nobody has written to, without writing to it here.
+pub fn take_now<T>(memory: &[T]) {
+    advise(memory, PAGE, Advice::Now);
 }
 
 /// A list that is filled from front to back, and the memory behind it. The default is none, or a small one: all that is to be
@@ -104,7 +114,7 @@ impl Ahead {
         }
         // A list that is filled in order is that of one thread: no other of the same call waits.
         if self.is_small {
-            advise(&behind[..count], PAGE, Advice::Now);
+            take_now(&behind[..count]);
         }
         self.taken = address + (taken + count) * size_of::<T>();
     }

@@ -54,6 +54,11 @@ impl Index {
         IndexRef { lines, first_bits, doubled }
     }
 
+    /// Takes the memory of the first lines.
+    pub fn take_few(&self) {
+        self.lines.take_few();
+    }
+
     /// Says where the record of this hash stands; what the line says already moves on by one. Threads that do so at once may
     /// lose an entry or have one twice.
     pub fn note(&self, hash: u64, place: Place) {
