@@ -174,6 +174,7 @@ impl Tokenizer {
         document_ends: &mut Vec<usize>,
     ) -> Result<()> {
         let Work { scratch, regex, ends, joined } = work;
+        ends.expect_known(scratch.knows_most());
         let result = self.pretokenizer.batches_joined(regex, ends, joined, |pieces| {
             pieces.tell(steps)?;
             self.encoder.encode(scratch, pieces, ids, steps)
@@ -195,6 +196,7 @@ impl Tokenizer {
         mut visit: impl FnMut(&mut Scratch, Pieces<'a, '_>) -> Result<()>,
     ) -> Result<()> {
         let Work { scratch, regex, ends, .. } = work;
+        ends.expect_known(scratch.knows_most());
         self.pretokenizer.batches(regex, ends, text, |pieces| visit(scratch, pieces))
     }
 

@@ -106,6 +106,7 @@ impl Width {
 }
 
 impl Default for Lookups {
+    #[allow(clippy::large_stack_arrays, reason = "made once a thread")]
     fn default() -> Self {
         Self {
             gaps: [Gap::default(); GROUP + 1],

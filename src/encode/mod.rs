@@ -57,6 +57,9 @@ const SLOW: usize = 1 << 15;
 /// Ids for which memory is taken at once: more than a group of pretokens becomes, but for a giant's, and not what is never used.
 const AHEAD: usize = 128 << 10;
 
+/// Of so many pretokens less than one is a gap where most are known.
+const FEW_GAPS: usize = 12;
+
 /// The encoder of one vocabulary; shared by all threads.
 pub struct Encoder {
     vocabulary: Vocabulary,
@@ -131,6 +134,7 @@ impl Encoder {
         scratch.advance(pieces.bytes());
         scratch.ahead.reach(ids, AHEAD);
         scratch.lookups.look_up(scratch.cache.hot(), pieces.text.bytes(), pieces.start, pieces.ends);
+        scratch.knows_most = scratch.lookups.gaps().len() * FEW_GAPS < pieces.ends.len();
         if !scratch.lookups.gaps().is_empty() {
             self.fill_gaps(scratch, pieces)?;
         }

@@ -35,6 +35,8 @@ pub struct Scratch {
     to_come: usize,
     /// Whether so much was to come that the memory that all tables use first was taken at once.
     is_long: bool,
+    /// Whether few of the last pretokens left gaps.
+    pub(super) knows_most: bool,
 }
 
 impl Scratch {
@@ -56,6 +58,7 @@ impl Scratch {
             new: 0,
             to_come: 0,
             is_long: false,
+            knows_most: false,
         }
     }
 
@@ -69,6 +72,12 @@ impl Scratch {
             self.crowd.take_few();
             self.pen.take_few();
         }
+    }
+
+    /// Whether few of the pretokens to come are likely to be new or rare.
+    #[must_use]
+    pub fn knows_most(&self) -> bool {
+        self.knows_most
     }
 
     /// Says what list ids will be appended to.

@@ -4,12 +4,16 @@ use super::block::BLOCK;
 use super::joined::Mark;
 
 /// Most pretokens of one batch: new words come in crowds large enough to merge side by side.
-pub const BATCH: usize = 2048;
+pub const BATCH: usize = 4096;
+/// So many where many of them are new or rare, which are crowd enough then: what is noted of each should stay in the nearest cache.
+const FEWER: usize = 2048;
 
 /// Ends of consecutive pretokens, as byte positions in a text. Who adds them may know only a part of it.
 pub struct Ends {
     found: [usize; BATCH],
     len: usize,
+    /// Most that are added before they are handed over.
+    most: usize,
     /// Numbers of those that end no pretoken but a mark behind a text, and what it is for.
     marks: Vec<(usize, Mark)>,
     /// Where that part begins.
@@ -17,8 +21,9 @@ pub struct Ends {
 }
 
 impl Default for Ends {
+    #[allow(clippy::large_stack_arrays, reason = "made once for many texts")]
     fn default() -> Self {
-        Self { found: [0; BATCH], len: 0, marks: Vec::new(), first: 0 }
+        Self { found: [0; BATCH], len: 0, most: FEWER, marks: Vec::new(), first: 0 }
     }
 }
 
@@ -41,6 +46,12 @@ impl Ends {
     pub fn clear(&mut self) {
         self.len = 0;
         self.marks.clear();
+    }
+
+    /// Says whether few of those that come now will be new or rare.
+    #[inline]
+    pub fn expect_known(&mut self, are_known: bool) {
+        self.most = if are_known { BATCH } else { FEWER };
     }
 
     /// What is added from now on is counted from byte `first` of the text.
@@ -74,7 +85,7 @@ impl Ends {
     #[inline]
     #[must_use]
     pub fn room(&self) -> usize {
-        BATCH - self.len
+        self.most.saturating_sub(self.len)
     }
 
     /// Whether there may be too little room for what a window adds.
