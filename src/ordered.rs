@@ -62,6 +62,7 @@ impl<'a, T: Copy> Ordered<'a, T> {
             // Others may go on while this one copies.
             drop(state);
             let cells = Cell::from_mut(&mut *room).as_slice_of_cells();
+            // Small ones with one call: others may have to wait for it, but each page alone costs half as much again.
             if pages::take(cells, cells.len(), |element| element.set(MaybeUninit::zeroed())) || pages::are_dear() {
                 pages::take_now(cells);
             }
