@@ -133,7 +133,7 @@ pub fn large_vec<T: Copy>(len: usize) -> (Vec<T>, Ahead) {
     let mut list: Vec<T> = Vec::new();
     // Room that the system refuses is no error: it may not be needed, and the list grows if it is.
     let _ = list.try_reserve_exact(len);
-    let is_large = list.capacity() * size_of::<T>() >= 2 * LARGE;
+    let is_large = list.capacity() * size_of::<T>() >= pages::MANY;
     let ahead = if is_large { Ahead::of(&mut list) } else { Ahead::default() };
     (list, ahead)
 }

@@ -2,16 +2,17 @@
 //!
 //! To join lists when all are made would take memory for everything twice, and fresh memory is dear.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::mem::{MaybeUninit, take};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::memory::pages;
+use crate::memory::pages::Front;
 
 /// Pieces of a list, numbered from 0 on, that come in any order: each number once, none left out.
 pub struct Ordered<'a, T> {
     state: Mutex<State<'a, T>>,
+    /// The memory of the room for all.
+    front: Front,
 }
 
 struct State<'a, T> {
@@ -34,9 +35,10 @@ impl<'a, T: Copy> Ordered<'a, T> {
     /// # Errors
     /// That of `work`; then `list` is as before.
     pub fn fill<R, E>(list: &mut Vec<T>, work: impl FnOnce(&Ordered<'_, T>) -> Result<R, E>) -> Result<R, E> {
-        let state =
-            State { room: list.spare_capacity_mut(), placed: 0, next: 0, waiting: BTreeMap::new(), free: Vec::new() };
-        let ordered = Ordered { state: Mutex::new(state) };
+        let room = list.spare_capacity_mut();
+        let front = Front::of(room);
+        let state = State { room, placed: 0, next: 0, waiting: BTreeMap::new(), free: Vec::new() };
+        let ordered = Ordered { state: Mutex::new(state), front };
         let result = work(&ordered)?;
         let State { placed, waiting, .. } = ordered.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: so many elements of the spare capacity were given to `put`, which wrote each of them before it returned; and the
@@ -61,11 +63,7 @@ impl<'a, T: Copy> Ordered<'a, T> {
         while let Some((room, mut piece)) = state.next_piece() {
             // Others may go on while this one copies.
             drop(state);
-            let cells = Cell::from_mut(&mut *room).as_slice_of_cells();
-            // Small ones with one call: others may have to wait for it, but each page alone costs half as much again.
-            if pages::take(cells, cells.len(), |element| element.set(MaybeUninit::zeroed())) || pages::are_dear() {
-                pages::take_now(cells);
-            }
+            self.front.reach(room);
             for (to, from) in room.iter_mut().zip(&piece) {
                 to.write(*from);
             }

@@ -8,13 +8,16 @@
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Bytes of a page, at least.
 pub const PAGE: usize = 4 << 10;
 /// Bytes of a large page.
 pub const LARGE: usize = 2 << 20;
+/// Bytes from which on a list is worth large pages of its own.
+pub const MANY: usize = 2 * LARGE;
 /// To take a large page takes 0.1 to 0.5 ms, 4 to 6 if the host must find it; as many small ones take 0.5 to 1.5.
 const SLOW: Duration = Duration::from_millis(2);
 /// Large pages that are not asked for behind a slow one.
@@ -28,8 +31,20 @@ static TO_REST: AtomicUsize = AtomicUsize::new(0);
 static RESTED: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether large pages are left out now.
-pub fn are_dear() -> bool {
+fn are_dear() -> bool {
     TO_REST.load(Relaxed) > 0
+}
+
+/// Takes a large page by `take`, unless they are left out, and leaves out the next if that was slow.
+fn take_timed(take: impl FnOnce()) {
+    if are_dear() {
+        return;
+    }
+    let started = Instant::now();
+    take();
+    if started.elapsed() > SLOW && RESTED.fetch_add(1, Relaxed) < RESTS {
+        TO_REST.store(REST, Relaxed);
+    }
 }
 
 /// Asks for large pages for `memory`, which nobody has written to, unless they are dear now; returns whether it did.
@@ -38,15 +53,14 @@ pub fn prefer_large<T>(memory: &[T]) -> bool {
     if are_cheap {
         advise(memory, LARGE, Advice::Large);
     } else {
-        rest(memory);
+        rest(size_of_val(memory));
     }
     are_cheap
 }
 
-/// Leaves out the large pages of `memory`.
-fn rest<T>(memory: &[T]) {
-    let pages = size_of_val(memory) / LARGE;
-    let _ = TO_REST.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(pages)));
+/// Leaves out the large pages of so many bytes.
+fn rest(bytes: usize) {
+    let _ = TO_REST.fetch_update(Relaxed, Relaxed, |left| Some(left.saturating_sub(bytes / LARGE)));
 }
 
 /// Calls `write`, which writes to them, for the elements among the first `count` of `memory` with which a large page begins, before
@@ -57,16 +71,10 @@ pub fn take<T>(memory: &[T], count: usize, write: impl Fn(&T)) -> bool {
     let address = memory.as_ptr().addr();
     let first = (address.next_multiple_of(LARGE) - address).div_ceil(size_of::<T>());
     for number in (first..count.min(memory.len())).step_by(LARGE / size_of::<T>()) {
-        let started = Instant::now();
-        if !are_dear() {
-            write(&memory[number]);
-        }
-        if started.elapsed() > SLOW && RESTED.fetch_add(1, Relaxed) < RESTS {
-            TO_REST.store(REST, Relaxed);
-        }
+        take_timed(|| write(&memory[number]));
         if are_dear() {
             advise(&memory[number..], PAGE, Advice::Small);
-            rest(&memory[number..]);
+            rest(size_of_val(&memory[number..]));
             return true;
         }
     }
@@ -120,6 +128,54 @@ impl Ahead {
     }
 }
 
+/// Memory that several threads fill from front to back, each a piece. Where some write first to the same large page, the kernel
+/// clears one for each of them and keeps one; so one thread takes it for all, some time before.
+pub struct Front {
+    /// Address up to which some thread took it, or is about to.
+    taken: AtomicUsize,
+    end: usize,
+    /// How much is taken before it is filled.
+    lead: usize,
+    is_small: AtomicBool,
+}
+
+impl Front {
+    /// Nothing of `memory` was taken. Of little none is taken ahead.
+    pub fn of<T>(memory: &[T]) -> Self {
+        let Range { start, end } = memory.as_ptr_range();
+        let is_small = are_dear();
+        if is_small {
+            advise(memory, PAGE, Advice::Small);
+        }
+        let bytes = size_of_val(memory);
+        let taken = if bytes < MANY { end } else { start };
+        // 16 threads fill a large page in the time that it takes to take one. The last of what is taken may not be needed.
+        let lead = (bytes / 32).clamp(LARGE, 4 * LARGE);
+        Self { taken: AtomicUsize::new(taken.addr()), end: end.addr(), lead, is_small: AtomicBool::new(is_small) }
+    }
+
+    /// Takes memory before `piece` of it is filled: one large page, which may be of what comes behind, if there are not enough; or
+    /// small ones for the piece, with one call. Others may have to wait for that, but each page alone costs half as much again.
+    pub fn reach<T>(&self, piece: &[T]) {
+        let wanted = piece.as_ptr_range().end.addr().saturating_add(self.lead).min(self.end);
+        let behind = |taken: usize| (taken + 1).next_multiple_of(LARGE).min(self.end);
+        let claim = |taken| (taken < wanted).then(|| behind(taken));
+        if !self.is_small.load(Relaxed)
+            && let Ok(start) = self.taken.fetch_update(Relaxed, Relaxed, claim)
+        {
+            let end = behind(start);
+            take_timed(|| advise_range(start..end, PAGE, Advice::Now));
+            if are_dear() && !self.is_small.swap(true, Relaxed) {
+                advise_range(end..self.end, PAGE, Advice::Small);
+                rest(self.end - end);
+            }
+        }
+        if self.is_small.load(Relaxed) {
+            take_now(piece);
+        }
+    }
+}
+
 /// What the kernel is told of the pages of a range of memory.
 #[derive(Clone, Copy)]
 enum Advice {
@@ -130,22 +186,27 @@ enum Advice {
 }
 
 /// Tells it, of those pages that lie in `memory` from their beginning on, the first of them at a multiple of `align`.
-#[cfg(target_os = "linux")]
 fn advise<T>(memory: &[T], align: usize, advice: Advice) {
+    let Range { start, end } = memory.as_ptr_range();
+    advise_range(start.addr()..end.addr(), align, advice);
+}
+
+/// The same of some addresses.
+#[cfg(target_os = "linux")]
+fn advise_range(memory: Range<usize>, align: usize, advice: Advice) {
     let advice = match advice {
         Advice::Large => libc::MADV_HUGEPAGE,
         Advice::Small => libc::MADV_NOHUGEPAGE,
         Advice::Now => libc::MADV_POPULATE_WRITE,
     };
-    // Only an address and a length: other threads may write there meanwhile.
-    let (address, bytes) = (memory.as_ptr().cast::<u8>(), size_of_val(memory));
-    let before = address.align_offset(align).min(bytes);
-    // SAFETY: the range lies in memory that is borrowed, but for what else stands in its last page; how it is mapped changes, never
-    // what it holds. A kernel that does not know the advice, or has other pages, just says so.
+    let start = memory.start.next_multiple_of(align);
+    let bytes = memory.end.saturating_sub(start);
+    // SAFETY: only addresses, to which others may write meanwhile. How what is there is mapped changes, and of what else stands in its
+    // last page, never what it holds. A kernel that does not know the advice, or finds nothing there, just says so.
     unsafe {
-        libc::madvise(address.wrapping_add(before).cast_mut().cast(), bytes - before, advice);
+        libc::madvise(std::ptr::without_provenance_mut(start), bytes, advice);
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn advise<T>(_memory: &[T], _align: usize, _advice: Advice) {}
+fn advise_range(_memory: Range<usize>, _align: usize, _advice: Advice) {}

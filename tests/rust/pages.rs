@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use bpetok::batch::Options;
-use bpetok::memory::pages::{LARGE, prefer_large, take};
+use bpetok::memory::pages::{Front, LARGE, MANY, prefer_large, take};
 use bpetok::memory::{Words, large_vec};
 #[cfg(target_os = "linux")]
 use bpetok::{special::Choice, utf8::Text};
@@ -114,6 +114,40 @@ fn behind_a_slow_page_a_list_takes_small_ones_ahead_of_time() {
         list.push(number);
     }
     assert!((0..).zip(&list).all(|(number, &element)| number == element));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_threads_fill_is_taken_before_they_come_there_and_not_far_ahead() {
+    if !is_alone("what_threads_fill_is_taken_before_they_come_there_and_not_far_ahead") {
+        return;
+    }
+    let mut few: Vec<u32> = Vec::with_capacity(MANY / 8);
+    let front = Front::of(few.spare_capacity_mut());
+    let (piece, behind) = few.spare_capacity_mut().split_at(60_000);
+    front.reach(piece);
+    assert!(there(behind) <= 4 << 10);
+    for is_slow in [false, true] {
+        let mut slow = vec![0u32; ELEMENTS];
+        let cells = Cell::from_mut(&mut slow[..]).as_slice_of_cells();
+        if is_slow && !take(cells, ELEMENTS, |_| std::thread::sleep(Duration::from_millis(3))) {
+            return;
+        }
+        let (mut list, _): (Vec<u32>, _) = large_vec(2 * ELEMENTS);
+        let front = Front::of(list.spare_capacity_mut());
+        let (room, step) = (list.capacity(), 60_000);
+        for start in (0..room).step_by(step) {
+            let (piece, behind) = list.spare_capacity_mut().split_at(step.min(room - start));
+            let ahead = there(behind);
+            front.reach(piece);
+            let taken = there(piece);
+            // Kernels before 5.14 take none.
+            assert!(taken == 0 || taken + (8 << 10) >= size_of_val(piece), "{taken}");
+            assert!(there(behind) <= 2 * LARGE && there(behind) <= ahead + LARGE, "{start}");
+            list.extend(start as u32..(start + step).min(room) as u32);
+        }
+        assert!((0..).zip(&list).all(|(number, &element)| number == element));
+    }
 }
 
 #[cfg(target_os = "linux")]
