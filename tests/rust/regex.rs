@@ -263,6 +263,7 @@ proptest! {
     #[test]
     fn batches_change_nothing(parts in prop::collection::vec(prop_oneof![
         "[ab1 .\n\u{A0}中—é]{0,9}|[ab中 ]{0,300}",
+        "[ぁ-ん一-龥é]{0,90}",
         ("[ab1 .\n—]", 1..90usize).prop_map(|(character, count)| character.repeat(count)),
     ], 0..400)) {
         let text = parts.concat();

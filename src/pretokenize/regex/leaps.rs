@@ -1,17 +1,31 @@
-//! Many bytes at once, where all are of one class: what a state becomes behind them is always the same, so it is looked up.
-//! Lines of text are walked several times as fast. Other text is asked ever more rarely whether it is of that kind.
+//! Many bytes at once, where all are of one class or characters of three bytes that begin with one: what a state becomes behind them
+//! is always the same, so it is looked up. Lines of text are walked several times as fast. Other text is asked ever more rarely
+//! whether it is of that kind.
 
 use super::walk::{Column, ROWS, SEARCH, UNKNOWN, back_of, state_of};
 
-/// Bytes of a leap.
+/// Bytes of a leap at most.
 pub const LEAP: usize = 16;
 /// Bytes that are walked between two questions at most.
 const RAREST: usize = 512;
+/// Bytes of a character of a leap over characters: most of those of Asia.
+const WIDE: usize = 3;
 
-/// Where a state comes to by [`LEAP`] bytes of one class.
+/// Which bytes a leap is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Kind {
+    /// The class of all, or of those that begin a character.
+    class: u8,
+    /// Which is the first that begins a character; `None` where they are all of one class.
+    first: Option<u8>,
+}
+
+/// Where a state comes to by bytes of one kind.
 #[derive(Clone, Copy)]
 pub struct Leap {
-    class: u8,
+    kind: Kind,
+    /// How many bytes they are.
+    pub bytes: u8,
     /// How many pretokens ended, one at most.
     pub ends: u8,
     /// Where it ended, counted from the first of the bytes.
@@ -27,7 +41,7 @@ pub struct Leaps {
     pub pause: usize,
 }
 
-const NONE: Leap = Leap { class: 0, ends: 0, end: 0, to: UNKNOWN };
+const NONE: Leap = Leap { kind: Kind { class: 0, first: None }, bytes: 0, ends: 0, end: 0, to: UNKNOWN };
 
 impl Default for Leaps {
     fn default() -> Self {
@@ -47,12 +61,9 @@ impl Leaps {
         let bytes = text.first_chunk::<LEAP>()?;
         let class = classes[usize::from(bytes[0])];
         let differs = bytes.iter().fold(0, |differs, &byte| differs | (classes[usize::from(byte)] ^ class));
+        let kind = if differs == 0 { Kind { class, first: None } } else { of_characters(classes, bytes)? };
         let leap = self.known[state];
-        match differs {
-            0 if leap.to > SEARCH && leap.class == class => Some(leap),
-            0 => self.learn(&table[usize::from(class)], class, state),
-            _ => None,
-        }
+        if leap.to > SEARCH && leap.kind == kind { Some(leap) } else { self.learn(table, classes, kind, state) }
     }
 
     /// Notes whether the text was of that kind.
@@ -62,12 +73,18 @@ impl Leaps {
     }
 
     #[cold]
-    fn learn(&mut self, column: &Column, class: u8, state: usize) -> Option<Leap> {
-        let mut leap = Leap { class, ..NONE };
+    fn learn(&mut self, table: &[Column], classes: &[u8; 256], kind: Kind, state: usize) -> Option<Leap> {
+        // Behind the first byte of a character any other may come, and all must lead to the same.
+        let mut others = classes[0x80..0xC0].to_vec();
+        others.dedup();
+        let bytes = if kind.first.is_some() { LEAP / WIDE * WIDE } else { LEAP };
+        let mut leap = Leap { kind, bytes: bytes as u8, ..NONE };
         let mut at = state;
-        for byte in 0..LEAP {
-            let entry = column[at];
-            if entry <= SEARCH {
+        for byte in 0..bytes {
+            let is_other = kind.first.is_some_and(|first| byte % WIDE != usize::from(first));
+            let possible = if is_other { &others[..] } else { &[kind.class] };
+            let entry = table[usize::from(possible[0])][at];
+            if entry <= SEARCH || possible.iter().any(|&class| table[usize::from(class)][at] != entry) {
                 return None;
             }
             if let Some(back) = back_of(entry) {
@@ -83,4 +100,30 @@ impl Leaps {
         self.known[state] = leap;
         Some(leap)
     }
+}
+
+/// If they are characters of [`WIDE`] bytes that all begin with the same class, and the last one or two bytes anything.
+#[inline]
+fn of_characters(classes: &[u8; 256], bytes: &[u8; LEAP]) -> Option<Kind> {
+    let first = bytes[..WIDE].iter().position(|&byte| byte >= 0xE0)?;
+    let text = u128::from_le_bytes(*bytes);
+    let class = classes[usize::from(bytes[first])];
+    let begin = bytes[first..LEAP - 1].iter().step_by(WIDE);
+    let differs = begin.fold(0, |differs, &byte| differs | (classes[usize::from(byte)] ^ class));
+    (text & FORMS[first].0 == FORMS[first].1 && differs == 0).then_some(Kind { class, first: Some(first as u8) })
+}
+
+/// For each place of the first byte that begins a character: which bits of the text tell that all bytes are what they should be, and
+/// what they are then.
+const FORMS: [(u128, u128); WIDE] = [form(0), form(1), form(2)];
+
+const fn form(first: usize) -> (u128, u128) {
+    let (mut bits, mut values, mut byte) = (0, 0, 0);
+    while byte < LEAP / WIDE * WIDE {
+        let (bit, value) = if byte % WIDE == first { (0xF0, 0xE0) } else { (0xC0, 0x80) };
+        bits |= bit << (8 * byte);
+        values |= value << (8 * byte);
+        byte += 1;
+    }
+    (bits, values)
 }

@@ -23,8 +23,8 @@ use crate::pretokenize::ends::Ends;
 const STRIDE: usize = 64;
 /// Most memory of an automaton's states; when they need more, all are forgotten.
 const STATES: usize = 8 << 20;
-/// Pretokens that are searched for before a table is made.
-const FEW: usize = 1000;
+/// Bytes that are searched match by match before a table is made: as long as it takes to make one.
+const FEW: usize = 4 << 10;
 /// Most memory of a compiled pattern.
 pub const COMPILED: usize = 64 << 20;
 
@@ -47,8 +47,8 @@ pub struct States {
     trail: Vec<(LazyStateID, usize)>,
     /// Made when enough text has come by to be worth a table.
     walk: Option<Walk>,
-    /// Calls without a table.
-    calls: usize,
+    /// Bytes of the matches that were searched for.
+    searched: usize,
     /// Up to where the text is searched match by match, because walking looked as far ahead in vain.
     search_until: usize,
 }
@@ -95,7 +95,7 @@ impl Automaton {
             dead_ends: HashSet::new(),
             trail: Vec::new(),
             walk: None,
-            calls: 0,
+            searched: 0,
             search_until: 0,
         }
     }
@@ -114,8 +114,7 @@ impl Automaton {
         }
         let rules = Rules { dfa: &self.dfa, gives_back: &self.gives_back };
         let Some(walk) = &mut states.walk else {
-            states.calls += 1;
-            states.walk = (states.calls > FEW).then(|| Walk::new(&self.dfa));
+            states.walk = (states.searched > FEW).then(|| Walk::new(&self.dfa));
             return Ok(start);
         };
         // Two are left for the search.
@@ -135,7 +134,10 @@ impl Automaton {
     pub fn find(&self, states: &mut States, text: &str, mut at: usize) -> Looked {
         while at < text.len() {
             match self.find_at(states, text.as_bytes(), at)? {
-                Some((alternative, end)) if end > at => return Ok(Some((alternative, at, end))),
+                Some((alternative, end)) if end > at => {
+                    states.searched += end - at;
+                    return Ok(Some((alternative, at, end)));
+                }
                 _ => at += next_length(text, at),
             }
         }

@@ -13,7 +13,7 @@ use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::util::start;
 
-use super::leaps::{LEAP, Leaps};
+use super::leaps::Leaps;
 use super::search::TooMany;
 
 /// Bits of the number of a state.
@@ -149,7 +149,7 @@ impl Walk {
                 found[written] = at.wrapping_add_signed(leap.end.into());
                 written += usize::from(leap.ends);
                 entry = leap.to;
-                at += LEAP;
+                at += usize::from(leap.bytes);
             }
             leaps.note(at > walked);
         }
