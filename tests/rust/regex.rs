@@ -68,6 +68,7 @@ fn compared() -> &'static [Compared] {
             r"[ab]+(?:—1)?|中.|\PM",
             r"a中{0,2}|—+é?|[^é]",
             r"[^\n]{1,40}\n?|\n+",
+            r"[\x{3000}-\x{303F}]+|[ぁ-ヺ]+|[^\x{3000}-ヺ]{1,9}",
         ];
         let both = patterns.iter().map(|p| (Pretokenizer::by_regex(p).unwrap(), fancy_regex::Regex::new(p).unwrap()));
         let warm = |(pretokenizer, regex): (Pretokenizer, fancy_regex::Regex)| {
@@ -264,7 +265,7 @@ proptest! {
     fn batches_change_nothing(parts in prop::collection::vec(prop_oneof![
         "[ab1 .\n\u{A0}中—é]{0,9}|[ab中 ]{0,300}",
         "[ぁ-ん一-龥é]{0,90}",
-        ("[ab1 .\n—]", 1..90usize).prop_map(|(character, count)| character.repeat(count)),
+        ("[ab1 .\n—\u{3000}あ漢]", 1..200usize).prop_map(|(character, count)| character.repeat(count)),
     ], 0..400)) {
         let text = parts.concat();
         for (pretokenizer, backtracking, cache) in compared() {
