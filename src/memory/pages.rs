@@ -157,10 +157,11 @@ impl Front {
     /// Takes memory before `piece` of it is filled: one large page, which may be of what comes behind, if there are not enough; or
     /// small ones for the piece, with one call. Others may have to wait for that, but each page alone costs half as much again.
     pub fn reach<T>(&self, piece: &[T]) {
-        let wanted = piece.as_ptr_range().end.addr().saturating_add(self.lead).min(self.end);
+        let needed = piece.as_ptr_range().end.addr();
+        let wanted = needed.saturating_add(self.lead).min(self.end);
         let behind = |taken: usize| (taken + 1).next_multiple_of(LARGE).min(self.end);
         let claim = |taken| (taken < wanted).then(|| behind(taken));
-        if !self.is_small.load(Relaxed)
+        while !self.is_small.load(Relaxed)
             && let Ok(start) = self.taken.fetch_update(Relaxed, Relaxed, claim)
         {
             let end = behind(start);
@@ -168,6 +169,10 @@ impl Front {
             if are_dear() && !self.is_small.swap(true, Relaxed) {
                 advise_range(end..self.end, PAGE, Advice::Small);
                 rest(self.end - end);
+            }
+            // The first may end right behind where it begins.
+            if end >= needed {
+                break;
             }
         }
         if self.is_small.load(Relaxed) {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use bpetok::batch::Options;
-use bpetok::memory::pages::{Front, LARGE, MANY, prefer_large, take};
+#[cfg(target_os = "linux")]
+use bpetok::memory::pages::{Front, MANY};
+use bpetok::memory::pages::{LARGE, prefer_large, take};
 use bpetok::memory::{Words, large_vec};
 #[cfg(target_os = "linux")]
 use bpetok::{special::Choice, utf8::Text};

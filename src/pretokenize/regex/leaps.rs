@@ -5,11 +5,13 @@
 use super::walk::{Column, ROWS, SEARCH, UNKNOWN, back_of, state_of};
 
 /// Bytes of a leap at most.
-pub const LEAP: usize = 16;
+const LEAP: usize = 16;
 /// Bytes that are walked between two questions at most.
 const RAREST: usize = 512;
 /// Bytes of a character of a leap over characters: most of those of Asia.
 const WIDE: usize = 3;
+/// Bytes of a leap over characters.
+const CHARACTERS: usize = LEAP / WIDE * WIDE;
 
 /// Which bytes a leap is over.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,8 +62,8 @@ impl Leaps {
     pub fn find(&mut self, table: &[Column], classes: &[u8; 256], state: usize, text: &[u8]) -> Option<Leap> {
         let bytes = text.first_chunk::<LEAP>()?;
         let class = classes[usize::from(bytes[0])];
-        let differs = bytes.iter().fold(0, |differs, &byte| differs | (classes[usize::from(byte)] ^ class));
-        let kind = if differs == 0 { Kind { class, first: None } } else { of_characters(classes, bytes)? };
+        let is_one = are_all(class, classes, bytes);
+        let kind = if is_one { Kind { class, first: None } } else { of_characters(classes, bytes)? };
         let leap = self.known[state];
         if leap.to > SEARCH && leap.kind == kind { Some(leap) } else { self.learn(table, classes, kind, state) }
     }
@@ -77,7 +79,7 @@ impl Leaps {
         // Behind the first byte of a character any other may come, and all must lead to the same.
         let mut others = classes[0x80..0xC0].to_vec();
         others.dedup();
-        let bytes = if kind.first.is_some() { LEAP / WIDE * WIDE } else { LEAP };
+        let bytes = if kind.first.is_some() { CHARACTERS } else { LEAP };
         let mut leap = Leap { kind, bytes: bytes as u8, ..NONE };
         let mut at = state;
         for byte in 0..bytes {
@@ -102,15 +104,21 @@ impl Leaps {
     }
 }
 
-/// If they are characters of [`WIDE`] bytes that all begin with the same class, and the last one or two bytes anything.
+/// Whether all of some bytes are of `class`, without asking at each.
+#[inline(always)]
+fn are_all<'a>(class: u8, classes: &[u8; 256], bytes: impl IntoIterator<Item = &'a u8>) -> bool {
+    bytes.into_iter().fold(0, |differs, &byte| differs | (classes[usize::from(byte)] ^ class)) == 0
+}
+
+/// If the first [`CHARACTERS`] are characters of [`WIDE`] bytes, the first or last maybe cut, that all begin with the same class.
 #[inline]
 fn of_characters(classes: &[u8; 256], bytes: &[u8; LEAP]) -> Option<Kind> {
     let first = bytes[..WIDE].iter().position(|&byte| byte >= 0xE0)?;
     let text = u128::from_le_bytes(*bytes);
     let class = classes[usize::from(bytes[first])];
-    let begin = bytes[first..LEAP - 1].iter().step_by(WIDE);
-    let differs = begin.fold(0, |differs, &byte| differs | (classes[usize::from(byte)] ^ class));
-    (text & FORMS[first].0 == FORMS[first].1 && differs == 0).then_some(Kind { class, first: Some(first as u8) })
+    let begin = bytes[first..CHARACTERS].iter().step_by(WIDE);
+    let are_alike = text & FORMS[first].0 == FORMS[first].1 && are_all(class, classes, begin);
+    are_alike.then_some(Kind { class, first: Some(first as u8) })
 }
 
 /// For each place of the first byte that begins a character: which bits of the text tell that all bytes are what they should be, and
@@ -119,7 +127,7 @@ const FORMS: [(u128, u128); WIDE] = [form(0), form(1), form(2)];
 
 const fn form(first: usize) -> (u128, u128) {
     let (mut bits, mut values, mut byte) = (0, 0, 0);
-    while byte < LEAP / WIDE * WIDE {
+    while byte < CHARACTERS {
         let (bit, value) = if byte % WIDE == first { (0xF0, 0xE0) } else { (0xC0, 0x80) };
         bits |= bit << (8 * byte);
         values |= value << (8 * byte);
